@@ -1,0 +1,443 @@
+"""One user's session with Clio: that user's custom actions, the firm's users, and the records actions are clicked on.
+
+:class:`AsyncSession` does the work; :class:`Session` is its sync twin for notebooks, verb by verb, and every verb is a
+function of this module too: ``clio_nb.create_action(session, ...)`` is ``session.create_action(...)``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar
+from urllib.parse import urlencode
+
+import tenacity
+
+from . import errors, oauth, portal, transport, wire
+from .models import CustomAction, Record, Site, Subject, Token, User, location_of, web_url
+from .pace import LONGEST_WAIT, Pace
+from .places import LABEL_MAX, Location
+from .portal import on_portal
+from .secret import Secret
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+MARGIN: Final = 60.0  # seconds before its end at which a token is renewed beforehand: a nonce must not meet a 401
+ATTEMPTS: Final = 4
+RETRY_BUDGET: Final = (
+    100  # retries in flight or just done, for all users together: an outage is not answered with a storm
+)
+
+
+class TokenSource(Protocol):
+    """Where a session's token comes from. The vault is one; a bare token makes a source of its own."""
+
+    async def current(self) -> Token:
+        """Return the token to use now. Raises :class:`errors.NeedsLogin` when there is none."""
+
+    async def renew(self, stale: Token) -> Token:
+        """Return a token newer than ``stale``, refreshed at most once for all who ask at the same time."""
+
+
+class OwnToken:
+    """A token held in memory by one session."""
+
+    def __init__(self, site: Site, token: Token) -> None:
+        self._site = site
+        self._token = token
+        self._lock = asyncio.Lock()
+
+    async def current(self) -> Token:
+        """Return the token as it is."""
+        return self._token
+
+    async def renew(self, stale: Token) -> Token:
+        """Refresh the token once, however many ask."""
+        async with self._lock:
+            if self._token is stale:
+                self._token = await refresh(self._site, stale)
+            return self._token
+
+
+async def grant(site: Site, form: dict[str, str], *, before: Token | None = None) -> Token:
+    """Send a form to ``/oauth/token`` and read the token. Sent once: it spends a code or a rotating refresh token."""
+    raw = await transport.exchange("POST", site.origin + oauth.TOKEN, headers=_FORM, content=urlencode(form).encode())
+    return oauth.token_from(raw.status, raw.body, before=before)
+
+
+async def refresh(site: Site, token: Token) -> Token:
+    """Renew an access token. Raises :class:`errors.NeedsLogin` when there is no refresh token, or Clio refuses it."""
+    try:
+        return await grant(site, oauth.refresh(site, token), before=token)
+    except errors.GrantRefused as cause:
+        raise errors.NeedsLogin("This user's access was revoked or has ended. Sign the user in again.") from cause
+
+
+class AsyncSession:
+    """One user of a firm, signed in.
+
+    ``token`` is what :func:`clio_nb.login` or your own store has: a :class:`Token`, a bare access token, or a
+    :class:`TokenSource`. ``user`` is known after the login or the first :meth:`who_am_i`.
+
+    Every verb can be awaited from any event loop. All raise :class:`errors.ApiError` subclasses when Clio says no,
+    :class:`errors.NetworkError` when no answer came, and :class:`errors.NeedsLogin` when the user's access has ended.
+    """
+
+    def __init__(self, site: Site, token: Token | Secret | str | TokenSource, *, user: User | None = None) -> None:
+        self.site = site
+        self.user = user
+        self._tokens = OwnToken(site, Token.of(token)) if isinstance(token, Token | Secret | str) else token
+        self._pace = Pace()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.user or 'of a user not yet asked for'} at {self.site.origin}>"
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Nothing to close: connections belong to the library, not to one user."""
+
+    @on_portal
+    async def who_am_i(self) -> User:
+        """Return the user of the token, with the firm in ``account``."""
+        self.user = await self._data(wire.who_am_i(), User)
+        return self.user
+
+    @on_portal
+    async def list_users(self) -> list[User]:
+        """Return all users of the firm, in Clio's order."""
+        return await self._pages(wire.list_users(), list[User])
+
+    @on_portal
+    async def list_actions(self) -> list[CustomAction]:
+        """Return this app's custom actions for this user. Clio lists no other user's actions to anyone."""
+        return await self._pages(wire.list_actions(), list[CustomAction])
+
+    @on_portal
+    async def get_action(self, action_id: int) -> CustomAction:
+        """Return one custom action of this user. Raises :class:`errors.NotFound` for any other."""
+        return await self._data(wire.get_action(action_id), CustomAction)
+
+    @on_portal
+    async def create_action(self, label: str, target_url: str, at: Location | str) -> CustomAction:
+        """Create a custom action for this user and return it.
+
+        ``label`` is what the menu shows, 1 to 32 characters; ``target_url`` an absolute http(s) URL, opened in a tab;
+        ``at`` the place: ``"matters"``, ``"matters/show"`` or a :class:`Location`. Raises
+        :class:`errors.InvalidAction` or :class:`errors.InvalidInput` before anything is sent, and
+        :class:`errors.ActionExists` when this user has that label in that place. When the answer is lost on the way,
+        the user's actions are read, and the action is created again only if it is not there.
+
+        Source: Clio's guide, "Creating a Custom Action".
+        """
+        location = location_of(at)
+        _check(label=label, target_url=target_url)
+        request = wire.create_action(label, target_url, location)
+        try:
+            return await self._data(request, CustomAction)
+        except errors.RecordInvalid as refused:
+            raise await self._explain(refused, label, location) from refused
+        except (errors.NetworkError, errors.ServerError, errors.UnexpectedAnswer):
+            made = await self._find(label, location)
+        if made is not None and made.target_url == target_url:
+            return made
+        return await self._data(request, CustomAction)
+
+    @on_portal
+    async def update_action(
+        self,
+        action: CustomAction | int,
+        *,
+        label: str | None = None,
+        target_url: str | None = None,
+        at: Location | str | None = None,
+    ) -> CustomAction:
+        """Change an action in place, only what is given, and return it as it is now.
+
+        Given a :class:`CustomAction`, the change is made only if nobody changed it since it was read: else
+        :class:`errors.Conflict`. Given an id, it is made in any case. Raises as :meth:`create_action` does.
+        """
+        location = None if at is None else location_of(at)
+        _check(label=label, target_url=target_url)
+        wanted = {"label": label, "target_url": target_url, "ui_reference": location and location.value}
+        changes = {key: value for key, value in wanted.items() if value is not None}
+        if not changes:
+            raise errors.InvalidInput("Say what to change: a label, a target URL or a place.", field="label")
+        etag = action.etag if isinstance(action, CustomAction) else None
+        return await self._data(wire.update_action(_id_of(action), changes, etag), CustomAction)
+
+    @on_portal
+    async def delete_action(self, action: CustomAction | int) -> None:
+        """Delete an action of this user."""
+        await self._data(wire.delete_action(_id_of(action)), type(None))
+
+    @on_portal
+    async def record(self, subject: Subject, *, fields: str | None = None) -> Record:
+        """Return the record that an action was clicked on, with ``fields`` in Clio's syntax (``"id,client{name}"``).
+
+        Without ``fields``, a few that name the record.
+        """
+        request = wire.get_record(subject.location, subject.record_id, fields=fields or title_fields(subject.location))
+        return Record(subject, await self._data(request, dict[str, Any]))
+
+    @on_portal
+    async def list_records(self, at: Location | str) -> list[Record]:
+        """Return the records of one kind that this user can see, with the few fields that name them."""
+        location = location_of(at)
+        request = wire.list_records(location, fields=title_fields(location))
+        return [Record(Subject(location, row["id"]), row) for row in await self._pages(request, list[dict[str, Any]])]
+
+    @on_portal
+    async def logout(self) -> None:
+        """Revoke this session's access token (``POST /oauth/deauthorize``)."""
+        token = await self._tokens.current()
+        form = urlencode({"token": token.access.reveal()}).encode()
+        headers = {**_FORM, "authorization": f"Bearer {token.access.reveal()}"}
+        raw = await transport.exchange("POST", self.site.origin + oauth.DEAUTHORIZE, headers=headers, content=form)
+        if raw.status not in (200, 204):
+            wire.decipher(wire.Request("POST", oauth.DEAUTHORIZE), raw.status, raw.headers, raw.body, type(None))
+
+    # Below: what the rooms above build on.
+
+    @on_portal
+    async def request(self, request: wire.Request, shape: type[T], *, once: bool = False) -> wire.Answer[T]:
+        """Send a request with this user's token and return its data in the given shape.
+
+        With ``once`` it is sent exactly once and every failure is raised. Otherwise a 401 renews the token, a 429 waits
+        (neither was carried out), and a read is repeated within bounds after a 5xx or a lost answer.
+        """
+        if once:
+            return await self._send(request, shape, await self.token())
+        renewed: Token | None = None
+
+        async def attempt() -> wire.Answer[T]:
+            nonlocal renewed
+            token = await self.token()
+            try:
+                return await self._send(request, shape, token)
+            except errors.Unauthorized:
+                if renewed is not None:
+                    raise
+                renewed = await self.renew(token)
+                return await self._send(request, shape, renewed)
+
+        return await _retrying(request)(attempt)
+
+    @on_portal
+    async def token(self) -> Token:
+        """Return the token in use, renewed beforehand when it is about to end."""
+        token = await self._tokens.current()
+        return await self._tokens.renew(token) if token.refresh and token.ends_within(MARGIN) else token
+
+    @on_portal
+    async def renew(self, stale: Token) -> Token:
+        """Return a newer token than ``stale``. Raises :class:`errors.NeedsLogin` when there can be none."""
+        try:
+            return await self._tokens.renew(stale)
+        except errors.NeedsLogin as error:
+            raise self._named(error) from error.__cause__
+
+    async def _send(self, request: wire.Request, shape: type[T], token: Token) -> wire.Answer[T]:
+        while wait := self._pace.take(portal.now()):
+            await portal.sleep(wait)
+        window, rate = self._pace.window, None
+        headers = {"authorization": f"Bearer {token.access.reveal()}", "accept": "application/json"}
+        if request.data is not None:
+            headers["content-type"] = "application/json"
+        if request.if_match is not None:
+            headers["if-match"] = request.if_match
+        try:
+            raw = await transport.exchange(
+                request.method, self.site.origin + request.target, headers=headers, content=request.body or b""
+            )
+            rate = wire.rate(raw.headers)
+        finally:
+            self._pace.answered(window, portal.now(), rate)
+        try:
+            return wire.decipher(request, raw.status, raw.headers, raw.body, shape)
+        except errors.RateLimited as error:
+            self._pace.refused(portal.now(), error.retry_after)
+            raise self._named(error) from None
+        except errors.ApiError as error:
+            raise self._named(error) from error.__cause__
+
+    async def _data(self, request: wire.Request, shape: type[T]) -> T:
+        return (await self.request(request, shape)).data
+
+    async def _pages(self, first: wire.Request, shape: type[list[T]]) -> list[T]:
+        """Read all pages. A page that comes twice ends it with an error: a loop would never end by itself."""
+        rows: list[T] = []
+        following: wire.Request | None = first
+        seen = set()
+        while following is not None:
+            if following in seen:
+                raise errors.UnexpectedAnswer(
+                    f"{first}: the pages go round in a circle.", status=200, request=str(first)
+                )
+            seen.add(following)
+            answer = await self.request(following, shape)
+            rows += answer.data
+            following = answer.next
+        return rows
+
+    async def _find(self, label: str, location: Location) -> CustomAction | None:
+        actions = await self.list_actions()
+        return next((action for action in actions if (action.label, action.location) == (label, location)), None)
+
+    async def _explain(self, refused: errors.RecordInvalid, label: str, location: Location) -> errors.RecordInvalid:
+        """Clio's 422 does not say what is wrong in words one can rely on; a label taken already is the usual reason."""
+        twin = await self._find(label, location)
+        if twin is None:
+            return refused
+        return self._named(
+            errors.ActionExists(
+                f"There is an action {label!r} on {location.resource} already (id {twin.id}). "
+                "Change that one, or choose another label.",
+                status=refused.status,
+                type=refused.type,
+                request=refused.request,
+                action_id=twin.id,
+            )
+        )
+
+    def _named(self, error: _E) -> _E:
+        error.user = str(self.user) if self.user else ""
+        return error
+
+
+_E = TypeVar("_E", bound=errors.ClioError)
+_FORM: Final = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+_TITLE_FIELDS: Final = {
+    Location.ACTIVITIES: "id,type,date,note",
+    Location.MATTERS: "id,display_number,description",
+}
+
+
+def title_fields(location: Location) -> str:
+    """Return the ``fields`` that name a record of this kind."""
+    return _TITLE_FIELDS.get(location, "id,name")
+
+
+def _id_of(action: CustomAction | int) -> int:
+    return action.id if isinstance(action, CustomAction) else action
+
+
+def _check(*, label: str | None, target_url: str | None) -> None:
+    if label is not None and not label.strip():
+        raise errors.InvalidAction("A label is what the menu shows; it cannot be empty.", field="label")
+    if label is not None and len(label) > LABEL_MAX:
+        raise errors.InvalidAction(
+            f"The label has {len(label)} characters; Clio takes {LABEL_MAX} at most. "
+            f"Shorten it by {len(label) - LABEL_MAX}.",
+            field="label",
+        )
+    if target_url is not None and not web_url(target_url):
+        raise errors.InvalidAction(
+            "The target URL must be absolute and start with https:// (or http://), such as https://example.com/launch.",
+            field="target_url",
+        )
+
+
+class _Budget:
+    """Retries left for all sessions together; each good answer gives a little back."""
+
+    def __init__(self) -> None:
+        self.left = float(RETRY_BUDGET)
+
+
+_budget: Final = _Budget()
+
+
+def _retrying(request: wire.Request) -> tenacity.AsyncRetrying:
+    """How one request is tried again: see :meth:`AsyncSession.request`."""
+
+    def again(state: tenacity.RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if error is None:
+            _budget.left = min(_budget.left + 0.1, RETRY_BUDGET)
+            return False
+        if isinstance(error, errors.RateLimited):
+            return True
+        if (
+            not request.repeatable
+            or not isinstance(error, errors.ServerError | errors.NetworkError)
+            or _budget.left < 1
+        ):
+            return False
+        _budget.left -= 1
+        return True
+
+    def pause(state: tenacity.RetryCallState) -> float:
+        error = state.outcome.exception() if state.outcome else None
+        if isinstance(error, errors.RateLimited):
+            return 0.0  # the pace of the token waits
+        asked = error.retry_after if isinstance(error, errors.ServerError) else None
+        jitter = random.uniform(0, 0.25 * 2**state.attempt_number)  # noqa: S311 -- no secret
+        return min(asked, LONGEST_WAIT) if asked else jitter
+
+    return tenacity.AsyncRetrying(
+        stop=tenacity.stop_after_attempt(ATTEMPTS),
+        wait=pause,
+        retry=again,
+        sleep=lambda seconds: portal.sleep(seconds),  # noqa: PLW0108 -- looked up late, for the tests' clock
+        reraise=True,
+    )
+
+
+def _sync(verb: Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Session, P], T]:
+    """Return the sync twin of a verb, as a method of :class:`Session`."""
+
+    async def on_aio(session: Session, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await verb(session.aio, *args, **kwargs)
+
+    on_aio.__name__, on_aio.__qualname__, on_aio.__doc__ = verb.__name__, f"Session.{verb.__name__}", verb.__doc__
+    return portal.blocking(on_aio)
+
+
+class Session:
+    """One user of a firm, signed in, for notebooks and scripts: every verb waits for its answer.
+
+    Built as :class:`AsyncSession`, which is in ``aio``.
+    """
+
+    def __init__(self, site: Site, token: Token | Secret | str | TokenSource, *, user: User | None = None) -> None:
+        self.aio = AsyncSession(site, token, user=user)
+
+    @property
+    def site(self) -> Site:
+        """The app and Clio that this session talks to."""
+        return self.aio.site
+
+    @property
+    def user(self) -> User | None:
+        """The signed-in user, known after the login or the first :meth:`who_am_i`."""
+        return self.aio.user
+
+    def __repr__(self) -> str:
+        return repr(self.aio).replace("AsyncSession", "Session", 1)
+
+    who_am_i = _sync(AsyncSession.who_am_i)
+    list_users = _sync(AsyncSession.list_users)
+    list_actions = _sync(AsyncSession.list_actions)
+    get_action = _sync(AsyncSession.get_action)
+    create_action = _sync(AsyncSession.create_action)
+    update_action = _sync(AsyncSession.update_action)
+    delete_action = _sync(AsyncSession.delete_action)
+    record = _sync(AsyncSession.record)
+    list_records = _sync(AsyncSession.list_records)
+    logout = _sync(AsyncSession.logout)
+
+
+who_am_i = Session.who_am_i
+list_users = Session.list_users
+list_actions = Session.list_actions
+get_action = Session.get_action
+create_action = Session.create_action
+update_action = Session.update_action
+delete_action = Session.delete_action
+record = Session.record
+list_records = Session.list_records
+logout = Session.logout

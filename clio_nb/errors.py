@@ -1,0 +1,166 @@
+"""Everything that can go wrong, as one tree.
+
+ClioError
+├── InvalidInput            what you passed cannot be right; nothing was sent
+│   └── InvalidAction       a label, target URL or place that Clio would refuse
+├── LoginError              signing a user in did not work
+│   ├── LoginDeclined       the user said no
+│   ├── LoginTimeout        nobody came back in time
+│   ├── StateMismatch       the answer belongs to another login, or is forged
+│   ├── GrantRefused        the code or refresh token is expired, used or revoked
+│   └── ClientRefused       Clio does not know this app: wrong id, secret or region
+├── NeedsLogin              this user's access is gone; only a new login helps
+├── PortBusy                a port on this machine is taken
+├── ApiError                Clio answered, and the answer is no
+│   ├── BadRequest          400
+│   ├── Unauthorized        401
+│   ├── Forbidden           403
+│   ├── NotFound            404
+│   ├── VersionGone         410
+│   ├── Conflict            409, 412
+│   ├── RecordInvalid       422
+│   │   └── ActionExists    422, and this user has that label in that place already
+│   ├── RateLimited         429
+│   ├── ServerError         5xx
+│   └── UnexpectedAnswer    not an answer of Clio's API: HTML, a redirect, cut-off JSON, another record
+└── NetworkError            no answer; whether Clio saw the request is not known
+
+Every message is one or two sentences: what happened, to whom, what to do next. None holds a token, code or nonce.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+
+class ClioError(Exception):
+    """Base of every error that clio_nb raises on purpose. ``user`` names whom it met, where that is known."""
+
+    user: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.user}: {super().__str__()}" if self.user else super().__str__()
+
+
+class InvalidInput(ClioError, ValueError):
+    """A value that cannot be right, found before anything was sent. ``field`` names the argument."""
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field: Final = field
+
+
+class InvalidAction(InvalidInput):
+    """A label, target URL or place of a custom action that Clio would refuse."""
+
+
+class LoginError(ClioError):
+    """Signing a user in did not work. The message says why and what to do."""
+
+
+class LoginDeclined(LoginError):
+    """The user was asked and said no."""
+
+
+class LoginTimeout(LoginError):
+    """Nobody came back from Clio's consent page in time."""
+
+
+class StateMismatch(LoginError):
+    """The answer carries the state of another login, or none: it may be forged and is not used."""
+
+
+class GrantRefused(LoginError):
+    """Clio refused the code or refresh token (``invalid_grant``): expired, used, revoked, or of another redirect URI."""
+
+
+class ClientRefused(LoginError):
+    """Clio refused the app (``invalid_client``): wrong client id or secret, or an app of another region."""
+
+
+class NeedsLogin(ClioError):
+    """A user's access has ended (revoked, or never granted). Ask that user to sign in again."""
+
+
+class PortBusy(ClioError):
+    """A port on this machine is in use by another program."""
+
+    def __init__(self, message: str, *, port: int) -> None:
+        super().__init__(message)
+        self.port: Final = port
+
+
+class ApiError(ClioError):
+    """Clio answered with an error.
+
+    ``status`` is the HTTP status, ``type`` Clio's own word for it (``"RecordInvalid"``, may be empty), ``request`` the
+    method and path without its query, such as ``"POST /api/v4/custom_actions"``.
+    """
+
+    def __init__(self, message: str, *, status: int, type: str = "", request: str = "") -> None:
+        super().__init__(message)
+        self.status: Final = status
+        self.type: Final = type
+        self.request: Final = request
+
+
+class BadRequest(ApiError):
+    """400: a field or value that Clio does not know."""
+
+
+class Unauthorized(ApiError):
+    """401: the access token is missing, expired, revoked, or of another region."""
+
+
+class Forbidden(ApiError):
+    """403: the app or the user lacks the permission, or a nonce was refused."""
+
+
+class NotFound(ApiError):
+    """404: no such record, or none that this user can see."""
+
+
+class VersionGone(ApiError):
+    """410: the API version asked for is unknown or retired."""
+
+
+class Conflict(ApiError):
+    """409 or 412: somebody else changed the record since it was read."""
+
+
+class RecordInvalid(ApiError):
+    """422: Clio checked the values and refused them."""
+
+
+class ActionExists(RecordInvalid):
+    """This user has an action with that label in that place already; ``action_id`` is its id."""
+
+    def __init__(self, message: str, *, status: int, action_id: int, type: str = "", request: str = "") -> None:
+        super().__init__(message, status=status, type=type, request=request)
+        self.action_id: Final = action_id
+
+
+class _Later(ApiError):
+    """``retry_after`` is the wait in seconds that Clio asks for, if it named one."""
+
+    def __init__(
+        self, message: str, *, status: int, retry_after: float | None = None, type: str = "", request: str = ""
+    ) -> None:
+        super().__init__(message, status=status, type=type, request=request)
+        self.retry_after: Final = retry_after
+
+
+class RateLimited(_Later):
+    """429: too many requests with this token. ``retry_after``: the wait in seconds that Clio asks for, if it did."""
+
+
+class ServerError(_Later):
+    """5xx: Clio itself has trouble. ``retry_after`` as in :class:`RateLimited`."""
+
+
+class UnexpectedAnswer(ApiError):
+    """An answer that is none of Clio's API: HTML, a redirect, unreadable JSON, or another record than asked for."""
+
+
+class NetworkError(ClioError):
+    """No answer came: no network, a timeout, or a broken connection. Clio may or may not have seen the request."""

@@ -1,0 +1,105 @@
+"""The vocabulary of Clio: its four regions, and the places where a custom action can appear.
+
+Nothing here does I/O or knows of anything else in the package, so the client and the sandbox can both stand on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Literal
+
+LABEL_MAX: Final = 32
+"""Longest label that Clio accepts (observed: 422 ``RecordInvalid`` above it; the reference does not say)."""
+
+NONCE_LIFETIME: Final = 60
+"""Seconds that a ``custom_action_nonce`` lives (Clio's guide, "Confirming a User's Action")."""
+
+
+class Region(StrEnum):
+    """One of Clio's four data regions. They share no data; an app belongs to one.
+
+    Source: the ``servers`` of Clio's API reference.
+    """
+
+    US = "us"
+    EU = "eu"
+    CA = "ca"
+    AU = "au"
+
+    @property
+    def host(self) -> str:
+        """Host name of the API and of OAuth in this region."""
+        return "app.clio.com" if self is Region.US else f"{self.value}.app.clio.com"
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host: every request for this region starts with it."""
+        return f"https://{self.host}"
+
+
+class Location(StrEnum):
+    """A ``ui_reference``: the kind of record on which a custom action appears.
+
+    One value gives both the table view and the singular view of that record (folders have no singular view).
+    Source: the enum of ``ui_reference`` in Clio's API reference.
+    """
+
+    ACTIVITIES = "activities/show"
+    CONTACTS = "contacts/show"
+    DOCUMENTS = "documents/show"
+    FOLDERS = "folders/show"
+    MATTERS = "matters/show"
+
+    @property
+    def resource(self) -> str:
+        """The API collection of the records, as it stands in a ``subject_url``: ``"matters"``."""
+        return self.value.removesuffix("/show")
+
+    @property
+    def record_type(self) -> str:
+        """The name of one such record: ``"Matter"``."""
+        return "Activity" if self is Location.ACTIVITIES else self.resource.removesuffix("s").capitalize()
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Where in Clio's screens an action with this ``ui_reference`` can be clicked."""
+        return tuple(place for place in PLACES if place.location is self)
+
+    @classmethod
+    def of_resource(cls, resource: str) -> Location | None:
+        """Return the location of an API collection (``"matters"``), or None for any other text."""
+        return _BY_RESOURCE.get(resource)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One menu of Clio's interface that shows custom actions."""
+
+    location: Location
+    view: Literal["table", "singular"]
+    menu: str
+
+    def __str__(self) -> str:
+        if self.view == "table":
+            return f"{self.location.resource} table, {self.menu}"
+        return f"one {self.location.record_type.lower()}, {self.menu}"
+
+
+_EDIT, _VIEW = "dropdown beside Edit", "dropdown beside View"
+_MORE, _DOWNLOAD = "More Actions", "dropdown beside Download"
+
+PLACES: Final = (
+    Place(Location.ACTIVITIES, "table", _EDIT),
+    Place(Location.ACTIVITIES, "singular", _MORE),
+    Place(Location.CONTACTS, "table", _EDIT),
+    Place(Location.CONTACTS, "singular", _MORE),
+    Place(Location.DOCUMENTS, "table", _VIEW),
+    Place(Location.DOCUMENTS, "singular", _DOWNLOAD),
+    Place(Location.FOLDERS, "table", _VIEW),
+    Place(Location.MATTERS, "table", _EDIT),
+    Place(Location.MATTERS, "singular", _MORE),
+)
+"""The nine menus that show custom actions (Clio's guide, "Where can Custom Actions appear?")."""
+
+_BY_RESOURCE: Final = {location.resource: location for location in Location}

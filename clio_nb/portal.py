@@ -1,0 +1,129 @@
+"""The one event loop of the library: all network I/O runs on it, in a thread of its own.
+
+Jupyter gives widget callbacks no fixed thread and no fixed loop, and an HTTP client cannot be shared between loops. So
+every coroutine of the library runs here: sync verbs wait for it, async verbs await it from their own loop, and widgets
+submit and are told. Nothing needs a patched asyncio.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from concurrent.futures import Future
+from contextlib import AbstractContextManager
+from typing import Any, Final, ParamSpec, TypeVar
+
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class _Portal:
+    """Starts the loop when it is first needed, and again in a forked child, which inherits no threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._holder: AbstractContextManager[BlockingPortal] | None = None
+        self._portal: BlockingPortal | None = None
+        self._thread: int | None = None
+
+    def get(self) -> BlockingPortal:
+        with self._lock:
+            if self._portal is None:
+                self._holder = start_blocking_portal("asyncio", name="clio_nb")
+                portal = self._holder.__enter__()
+                self._thread = portal.call(threading.get_ident)
+                self._portal = portal
+            return self._portal
+
+    def is_here(self) -> bool:
+        """Whether the caller runs on the loop already."""
+        return threading.get_ident() == self._thread
+
+
+_state: Final = {"portal": _Portal()}
+
+
+def _after_fork() -> None:
+    _state["portal"] = _Portal()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
+
+
+def submit(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
+    """Start a coroutine function on the library's loop and return at once.
+
+    The future's callbacks run on that loop's thread; cancelling the future cancels the work.
+    """
+    return _state["portal"].get().start_task_soon(functools.partial(work, *args, **kwargs))
+
+
+def run(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Run a coroutine function on the library's loop and wait for its result.
+
+    Ctrl-C cancels the work. Raises ``RuntimeError`` when called on that loop itself, where waiting would never end.
+    """
+    if _state["portal"].is_here():
+        raise RuntimeError(
+            "a blocking clio_nb function was called on the library's own loop; await its async twin there"
+        )
+    future = submit(work, *args, **kwargs)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        raise
+
+
+def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """Return the sync twin of a coroutine function: same name, arguments, documentation and result."""
+
+    @functools.wraps(work)
+    def twin(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run(work, *args, **kwargs)
+
+    return twin
+
+
+def on_portal(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
+    """Make a coroutine function run on the library's loop, whichever loop awaits it."""
+
+    @functools.wraps(work)
+    async def there(*args: P.args, **kwargs: P.kwargs) -> T:
+        if _state["portal"].is_here():
+            return await work(*args, **kwargs)
+        return await asyncio.wrap_future(submit(work, *args, **kwargs))
+
+    return there
+
+
+async def _sleep(seconds: float) -> None:
+    await asyncio.sleep(seconds)
+
+
+sleep: Callable[[float], Awaitable[None]] = _sleep
+"""The library's only wait. Tests replace it to move a virtual clock instead."""
+
+now: Callable[[], float] = time.monotonic
+"""The library's stopwatch, in seconds, beside :data:`sleep`."""
+
+
+def allow_nested_asyncio() -> None:
+    """Let ``asyncio.run(...)`` work inside a notebook cell, where a loop runs already.
+
+    Nothing in this library needs it: every verb has a sync form, and ``await`` works in cells. It patches asyncio for
+    the whole process; with ``nest_asyncio`` on ipykernel 7 and later, a widget click that comes during a nested run can
+    be lost, so ``nest_asyncio2`` is used where it is installed. Call it once, in the cell before the first nested run.
+    """
+    try:
+        import nest_asyncio2 as nest  # noqa: PLC0415 -- patches asyncio: only when a person asks for it
+    except ImportError:
+        import nest_asyncio as nest  # noqa: PLC0415 -- as above
+    nest.apply()

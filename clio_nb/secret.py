@@ -1,0 +1,54 @@
+"""A text that never shows itself: tokens, client secrets, codes, PKCE verifiers and nonces live in it."""
+
+from __future__ import annotations
+
+import hmac
+from typing import NoReturn, final
+
+
+@final
+class Secret:
+    """Hold a secret text. Only :meth:`reveal` gives it back.
+
+    Its ``repr``, ``str`` and ``format`` show a mask; it refuses to be pickled and no JSON encoder knows it, so a secret
+    cannot reach a screen, a log or a file by accident. Two secrets compare in constant time.
+    """
+
+    __slots__ = ("__text",)
+
+    def __init__(self, text: str | Secret) -> None:
+        self.__text = text.reveal() if isinstance(text, Secret) else text
+
+    def reveal(self) -> str:
+        """Return the text itself. Call it where the text is sent or stored, nowhere else."""
+        return self.__text
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __str__(self) -> str:
+        return "***"
+
+    def __format__(self, spec: str) -> str:
+        return "***"
+
+    def __bool__(self) -> bool:
+        return bool(self.__text)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Secret):
+            return NotImplemented
+        mine, theirs = (text.encode(errors="surrogatepass") for text in (self.__text, other.__text))
+        return hmac.compare_digest(mine, theirs)
+
+    def __hash__(self) -> int:
+        return hash((Secret, self.__text))
+
+    def __copy__(self) -> Secret:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Secret:
+        return self
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Secret is never pickled; store it in the vault, or reveal() it where it is sent")
