@@ -406,6 +406,13 @@ class Session:
     def __init__(self, site: Site, token: Token | Secret | str | TokenSource, *, user: User | None = None) -> None:
         self.aio = AsyncSession(site, token, user=user)
 
+    @classmethod
+    def of(cls, aio: AsyncSession) -> Session:
+        """Return the sync twin of a session that is there already."""
+        session = cls.__new__(cls)
+        session.aio = aio
+        return session
+
     @property
     def site(self) -> Site:
         """The app and Clio that this session talks to."""

@@ -71,7 +71,7 @@ class StateMismatch(LoginError):
 
 
 class GrantRefused(LoginError):
-    """Clio refused the code or refresh token (``invalid_grant``): expired, used, revoked, or of another redirect URI."""
+    """Clio refused the code or refresh token (``invalid_grant``): expired, used, revoked, or for another redirect."""
 
 
 class ClientRefused(LoginError):

@@ -1,0 +1,88 @@
+"""Say which Clio to go to: an app in one of the four regions, or a sandbox that runs on this machine."""
+
+from __future__ import annotations
+
+import os
+from typing import Final
+from urllib.parse import urlsplit
+
+import msgspec
+
+from .. import portal, transport
+from ..errors import InvalidInput, UnexpectedAnswer
+from ..models import DEFAULT_REDIRECT_URI, App
+from ..places import Region
+from ..secret import Secret
+
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+
+
+class _Description(msgspec.Struct):
+    """What a sandbox says of itself: the first line of ``clio-nb sandbox --json``."""
+
+    base_url: str
+    client_id: str
+    client_secret: str
+    redirect_uri: str
+    control_url: str
+    region: Region = Region.US
+
+
+def connect(
+    region: Region | str,
+    *,
+    client_id: str | None = None,
+    client_secret: Secret | str | None = None,
+    redirect_uri: str = DEFAULT_REDIRECT_URI,
+) -> App:
+    """Return the app to sign users in with. Nothing is sent to Clio yet.
+
+    ``region`` is ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``; id, secret and ``redirect_uri`` are those of the app in
+    Clio's developer portal. Id and secret may be left to the environment (``CLIO_CLIENT_ID``, ``CLIO_CLIENT_SECRET``),
+    where they stay out of notebooks. For a sandbox that runs on this machine give its address instead
+    (``"http://127.0.0.1:8000"``): it says the rest itself.
+
+    Raises :class:`InvalidInput` for an unknown region, a missing id or secret, or an address that is not this machine.
+    """
+    text = str(region).strip()
+    if "://" in text:
+        return _sandbox(text)
+    try:
+        known = Region(text.lower())
+    except ValueError:
+        raise InvalidInput(f"{text[:40]!r} is no region of Clio; choose us, eu, ca or au.", field="region") from None
+    client_id = client_id or os.environ.get("CLIO_CLIENT_ID", "")
+    client_secret = client_secret or os.environ.get("CLIO_CLIENT_SECRET", "")
+    for name, value in (("client_id", client_id), ("client_secret", client_secret)):
+        if not value:
+            raise InvalidInput(
+                f"The app's {name} is missing. Take it from Clio's developer portal, and pass it or set "
+                f"CLIO_{name.upper()}.",
+                field=name,
+            )
+    return App(known, client_id, Secret(client_secret), redirect_uri)
+
+
+def _sandbox(address: str) -> App:
+    parts = urlsplit(address)
+    if parts.hostname not in LOOPBACK:
+        raise InvalidInput(
+            "An address is for a sandbox on this machine (http://127.0.0.1:PORT); for Clio itself give a region.",
+            field="region",
+        )
+    origin = f"{parts.scheme}://{parts.netloc}"
+    raw = portal.run(transport.exchange, "GET", f"{origin}/control", deadline=5.0)
+    try:
+        said = msgspec.json.decode(raw.body, type=_Description)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise UnexpectedAnswer(
+            f"What runs at {origin} is no clio-nb sandbox. Start one with: clio-nb sandbox", status=raw.status
+        ) from None
+    return App(
+        said.region,
+        said.client_id,
+        Secret(said.client_secret),
+        said.redirect_uri,
+        origin=origin,
+        control_url=f"{origin}/control",
+    )
