@@ -6,73 +6,23 @@ function of this module too: ``clio_nb.create_action(session, ...)`` is ``sessio
 
 from __future__ import annotations
 
-import asyncio
-import random
 from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, Self, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 from urllib.parse import urlencode
-
-import tenacity
 
 from . import errors, oauth, portal, transport, wire
 from .models import CustomAction, Record, Site, Subject, Token, User, location_of, web_url
-from .pace import LONGEST_WAIT, Pace
+from .pace import Pace
 from .places import LABEL_MAX, Location
 from .portal import on_portal
+from .retry import retrying
 from .secret import Secret
+from .tokens import FORM, OwnToken, TokenSource
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 MARGIN: Final = 60.0  # seconds before its end at which a token is renewed beforehand: a nonce must not meet a 401
-ATTEMPTS: Final = 4
-RETRY_BUDGET: Final = (
-    100  # retries in flight or just done, for all users together: an outage is not answered with a storm
-)
-
-
-class TokenSource(Protocol):
-    """Where a session's token comes from. The vault is one; a bare token makes a source of its own."""
-
-    async def current(self) -> Token:
-        """Return the token to use now. Raises :class:`errors.NeedsLogin` when there is none."""
-
-    async def renew(self, stale: Token) -> Token:
-        """Return a token newer than ``stale``, refreshed at most once for all who ask at the same time."""
-
-
-class OwnToken:
-    """A token held in memory by one session."""
-
-    def __init__(self, site: Site, token: Token) -> None:
-        self._site = site
-        self._token = token
-        self._lock = asyncio.Lock()
-
-    async def current(self) -> Token:
-        """Return the token as it is."""
-        return self._token
-
-    async def renew(self, stale: Token) -> Token:
-        """Refresh the token once, however many ask."""
-        async with self._lock:
-            if self._token is stale:
-                self._token = await refresh(self._site, stale)
-            return self._token
-
-
-async def grant(site: Site, form: dict[str, str], *, before: Token | None = None) -> Token:
-    """Send a form to ``/oauth/token`` and read the token. Sent once: it spends a code or a rotating refresh token."""
-    raw = await transport.exchange("POST", site.origin + oauth.TOKEN, headers=_FORM, content=urlencode(form).encode())
-    return oauth.token_from(raw.status, raw.body, before=before)
-
-
-async def refresh(site: Site, token: Token) -> Token:
-    """Renew an access token. Raises :class:`errors.NeedsLogin` when there is no refresh token, or Clio refuses it."""
-    try:
-        return await grant(site, oauth.refresh(site, token), before=token)
-    except errors.GrantRefused as cause:
-        raise errors.NeedsLogin("This user's access was revoked or has ended. Sign the user in again.") from cause
 
 
 class AsyncSession:
@@ -195,7 +145,7 @@ class AsyncSession:
         """Revoke this session's access token (``POST /oauth/deauthorize``)."""
         token = await self._tokens.current()
         form = urlencode({"token": token.access.reveal()}).encode()
-        headers = {**_FORM, "authorization": f"Bearer {token.access.reveal()}"}
+        headers = {**FORM, "authorization": f"Bearer {token.access.reveal()}"}
         raw = await transport.exchange("POST", self.site.origin + oauth.DEAUTHORIZE, headers=headers, content=form)
         if raw.status not in (200, 204):
             wire.decipher(wire.Request("POST", oauth.DEAUTHORIZE), raw.status, raw.headers, raw.body, type(None))
@@ -224,7 +174,7 @@ class AsyncSession:
                 renewed = await self.renew(token)
                 return await self._send(request, shape, renewed)
 
-        return await _retrying(request)(attempt)
+        return await retrying(request)(attempt)
 
     @on_portal
     async def token(self) -> Token:
@@ -309,7 +259,6 @@ class AsyncSession:
 
 
 _E = TypeVar("_E", bound=errors.ClioError)
-_FORM: Final = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 _TITLE_FIELDS: Final = {
     Location.ACTIVITIES: "id,type,date,note",
     Location.MATTERS: "id,display_number,description",
@@ -339,52 +288,6 @@ def _check(*, label: str | None, target_url: str | None) -> None:
             "The target URL must be absolute and start with https:// (or http://), such as https://example.com/launch.",
             field="target_url",
         )
-
-
-class _Budget:
-    """Retries left for all sessions together; each good answer gives a little back."""
-
-    def __init__(self) -> None:
-        self.left = float(RETRY_BUDGET)
-
-
-_budget: Final = _Budget()
-
-
-def _retrying(request: wire.Request) -> tenacity.AsyncRetrying:
-    """How one request is tried again: see :meth:`AsyncSession.request`."""
-
-    def again(state: tenacity.RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome else None
-        if error is None:
-            _budget.left = min(_budget.left + 0.1, RETRY_BUDGET)
-            return False
-        if isinstance(error, errors.RateLimited):
-            return True
-        if (
-            not request.repeatable
-            or not isinstance(error, errors.ServerError | errors.NetworkError)
-            or _budget.left < 1
-        ):
-            return False
-        _budget.left -= 1
-        return True
-
-    def pause(state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, errors.RateLimited):
-            return 0.0  # the pace of the token waits
-        asked = error.retry_after if isinstance(error, errors.ServerError) else None
-        jitter = random.uniform(0, 0.25 * 2**state.attempt_number)  # noqa: S311 -- no secret
-        return min(asked, LONGEST_WAIT) if asked else jitter
-
-    return tenacity.AsyncRetrying(
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
-        wait=pause,
-        retry=again,
-        sleep=lambda seconds: portal.sleep(seconds),  # noqa: PLW0108 -- looked up late, for the tests' clock
-        reraise=True,
-    )
 
 
 def _sync(verb: Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Session, P], T]:

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from .. import client, errors, oauth, portal, transport, wire
+from .. import errors, oauth, portal, tokens, transport, wire
 from ..client import AsyncSession, Session
 from ..models import Site, Token
 from ..portal import on_portal
@@ -89,7 +89,7 @@ class Login:
         :class:`errors.GrantRefused` (a code works once, for 10 minutes) or :class:`errors.ClientRefused`.
         """
         code = self._grant.code_from(answer)
-        return await _session(self.site, await client.grant(self.site, self._grant.exchange(code)))
+        return await _session(self.site, await tokens.grant(self.site, self._grant.exchange(code)))
 
     def wait(self, timeout: float = PATIENCE) -> Session:
         """Wait for the browser to come back: :meth:`wait_async` for notebooks."""
