@@ -14,6 +14,7 @@ from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import anyio.to_thread
 import msgspec
 
 from .. import errors, oauth, portal, tokens, transport, wire
@@ -54,8 +55,15 @@ class Login:
         return int(proxied[1]) if proxied else None
 
     @on_portal
-    async def wait_async(self, timeout: float = PATIENCE) -> AsyncSession:  # noqa: ASYNC109 -- how long a person may take
+    async def wait_async(
+        self,
+        timeout: float = PATIENCE,  # noqa: ASYNC109 -- how long a person may take
+        *,
+        show: Callable[[str], object] | None = None,
+    ) -> AsyncSession:
         """Listen for the redirect and return the session; ``timeout`` in seconds.
+
+        ``show`` is called with the link, in a thread of its own, once the listener is up.
 
         Raises :class:`errors.LoginTimeout`, :class:`errors.LoginDeclined`, :class:`errors.PortBusy`, or what
         :meth:`finish` raises.
@@ -73,6 +81,8 @@ class Login:
         path = proxied[2] if proxied else parts.path
         hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}", parts.netloc})
         async with listen(self._grant, port, path, hosts) as callback:
+            if show is not None:
+                await anyio.to_thread.run_sync(show, self.authorization_url)
             try:
                 answer = await asyncio.wait_for(callback.answer, timeout)
             except TimeoutError:
@@ -117,9 +127,7 @@ async def login_async(
     """Sign a user in and return the session: the async twin of :func:`login`."""
     if site.control_url is not None and show is None:
         return await _session(site, await _sandbox_token(site, site.control_url, user))
-    attempt = Login(site)
-    (show or _print)(attempt.authorization_url)
-    return await attempt.wait_async(timeout)
+    return await Login(site).wait_async(timeout, show=show or _print)
 
 
 def login(
