@@ -1,0 +1,34 @@
+"""Launches of custom actions: inspect a launch URL, offline.
+
+Each name is imported on first use, so a server that only proves launches loads neither pandas nor ipywidgets.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from .report import Launch, LaunchReport, Part
+    from .url import inspect_launch
+
+__all__ = ["Launch", "LaunchReport", "Part", "inspect_launch"]
+
+_HOMES: Final = {
+    "Launch": "report",
+    "LaunchReport": "report",
+    "Part": "report",
+    "inspect_launch": "url",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *_HOMES]

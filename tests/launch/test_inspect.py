@@ -1,0 +1,382 @@
+"""Inspecting a launch URL: the strict grammar of promises L1 to L4, L17 and L18, and what a person is shown."""
+
+from __future__ import annotations
+
+import json
+import pickle
+import string
+import subprocess
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from clio_nb.launch import Launch, LaunchReport, inspect_launch
+from clio_nb.models import Subject
+from clio_nb.places import PLACES, Location
+from clio_nb.secret import Secret
+
+NONCE = "nonce-0123456789abcdef"
+TARGET = "https://partner.example/launch"
+HOSTILE = json.loads(Path(__file__).with_name("hostile.json").read_text(encoding="utf-8"))
+ID_MAX = 2**63 - 1
+
+
+def query(action="11", user="22", subject="%2Fapi%2Fv4%2Fmatters%2F5", nonce=NONCE):
+    return f"custom_action_id={action}&user_id={user}&subject_url={subject}&custom_action_nonce={nonce}"
+
+
+def launch_url(target=TARGET, **values):
+    return f"{target}?{query(**values)}"
+
+
+def hostile_urls():
+    for case, subjects in HOSTILE["subject_url"].items():
+        yield from ((f"subject {case}", launch_url(subject=subject)) for subject in subjects)
+    for text in HOSTILE["id"]:
+        yield "action id", launch_url(action=text)
+        yield "user id", launch_url(user=text)
+    yield from (("nonce", launch_url(nonce=text)) for text in HOSTILE["nonce"])
+    for case, queries in HOSTILE["query"].items():
+        yield from ((case, f"{TARGET}?{text}") for text in queries)
+    yield from (("url", url) for url in HOSTILE["url"])
+
+
+HOSTILE_URLS = tuple(hostile_urls())
+
+
+def short(value):
+    return ascii(value)[:60] if isinstance(value, str) else None
+
+
+# What is accepted
+
+
+def test_a_launch_is_taken_apart():
+    report = inspect_launch(launch_url(), target=TARGET)
+    assert report
+    assert report.ok
+    assert report.reasons == ()
+    assert report.launch == Launch(11, 22, Subject(Location.MATTERS, 5), Secret(NONCE))
+    assert report.launch.nonce.reveal() == NONCE
+    assert report.target == TARGET
+    assert report.extras == ()
+
+
+@pytest.mark.parametrize("location", Location, ids=str)
+def test_each_of_the_five_record_types_is_launched_from_its_own_places(location):
+    report = inspect_launch(launch_url(subject=quote(f"/api/v4/{location.resource}/5", safe="")))
+    assert report.launch.subject == Subject(location, 5)
+    assert report.places == tuple(place for place in PLACES if place.location is location)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        launch_url(subject="/api/v4/matters/5"),
+        launch_url(subject="%2fapi%2fv4%2fmatters%2f5"),
+        launch_url(subject="%2Fapi%2Fv4%2Fmatters%2F5.json"),
+        launch_url(subject="%2Fapi%2Fv4%2Fmatters%2F%35"),
+        launch_url(user=str(ID_MAX), action="1", subject=f"/api/v4/folders/{ID_MAX}"),
+        launch_url(nonce="a" * 8),
+        launch_url(nonce="a" * 512),
+        launch_url(nonce=string.ascii_letters + string.digits + "-._~"),
+        launch_url("http://127.0.0.1:8000/"),
+        launch_url("http://localhost:8000"),
+        launch_url("https://partner.example"),
+        launch_url("https://[::1]:8443/launch"),
+        launch_url("https://xn--bcher-kva.example/a/b;c=d/"),
+        launch_url("HTTPS://Partner.Example/launch"),
+        f"{TARGET}?" + "&".join(reversed(query().split("&"))),
+        f"{TARGET}?%73ubject_url=/api/v4/matters/5&user%5Fid=22&custom_action_id=11&custom_action_nonce={NONCE}",
+        f"{TARGET}?tenant=7&{query()}",
+        f"{TARGET}?&{query()}&",
+        f"{TARGET}?{query()}&USER_ID=9&user_id[]=9&x=%FF&empty=&bare",
+        f"{TARGET}?{query()}#/section",
+    ],
+    ids=short,
+)
+def test_every_genuine_spelling_is_accepted(url):
+    assert inspect_launch(url), inspect_launch(url).reasons
+
+
+@given(
+    location=st.sampled_from(list(Location)),
+    record_id=st.integers(1, ID_MAX),
+    action_id=st.integers(1, ID_MAX),
+    user_id=st.integers(1, ID_MAX),
+    nonce=st.text(string.ascii_letters + string.digits + "-._~", min_size=8, max_size=512),
+    random=st.randoms(use_true_random=False),
+)
+def test_what_is_accepted_is_exactly_what_was_sent(location, record_id, action_id, user_id, nonce, *, random):
+    subject = quote(f"/api/v4/{location.resource}/{record_id}", safe="")
+    pieces = query(str(action_id), str(user_id), subject, nonce).split("&")
+    random.shuffle(pieces)
+    report = inspect_launch(f"{TARGET}?" + "&".join(pieces), target=TARGET)
+    assert report.launch == Launch(action_id, user_id, Subject(location, record_id), Secret(nonce))
+
+
+# L1, L2, L3, L17, L18: what is refused
+
+
+def test_the_list_of_hostile_urls_is_long_and_has_no_doubles():
+    assert len({url for _, url in HOSTILE_URLS}) == len(HOSTILE_URLS) >= 200
+
+
+@pytest.mark.parametrize(("case", "url"), HOSTILE_URLS, ids=short)
+def test_a_hostile_url_is_refused_with_a_reason(case, url):
+    report = inspect_launch(url)
+    assert not report, case
+    assert report.launch is None
+    assert report.reasons
+    assert all(reason.isprintable() and reason.endswith(".") for reason in report.reasons)
+    assert NONCE not in everything_shown(report)
+
+
+@pytest.mark.parametrize(
+    ("subject", "word"),
+    [
+        ("%40evil.example%2Fx", "host"),
+        ("%2F%2Fevil.example%2Fapi%2Fv4%2Fmatters%2F5", "host"),
+        ("https%3A%2F%2Fevil.example", "host"),
+        ("%2Fapi%2Fv4%2Fmatters%2F5%3Fx%3D1", "swallow the nonce"),
+        ("%2Fapi%2Fv4%2Fmatters%2F5%23", "swallow the nonce"),
+        ("%2Fapi%2Fv4%2Fmatters%2F..%2Fusers%2F5", "dots"),
+        ("%252Fapi%252Fv4%252Fmatters%252F5", "encoded more than once"),
+        ("%2Fapi%2Fv4%2Fusers%2F5", "no activity"),
+        ("%2Fapi%2Fv3%2Fmatters%2F5", "version 4"),
+        ("%2Fapi%2Fv4%2Fmatters%2F05", "id of one record"),
+        ("%2Fapi%2Fv4%2Fmatters%2F5%0A", "control character"),
+    ],
+)
+def test_the_reason_says_what_is_wrong_with_the_subject(subject, word):
+    (reason,) = inspect_launch(launch_url(subject=subject)).reasons
+    assert reason.startswith("subject_url ")
+    assert word in reason
+
+
+def test_all_that_is_wrong_is_told_at_once():
+    report = inspect_launch(
+        f"{TARGET}?custom_action_id=0&user_id=1&user_id=2&subject_url=x", target="https://other.example"
+    )
+    assert [reason.split()[0] for reason in report.reasons] == [
+        "The",
+        "custom_action_id",
+        "user_id",
+        "subject_url",
+        "custom_action_nonce",
+    ]
+
+
+@pytest.mark.parametrize("value", [None, 5, b"https://partner.example/launch", [], object(), 1.5], ids=repr)
+def test_what_is_no_text_is_a_refusal_and_not_an_error(value):
+    assert not inspect_launch(value)
+    assert not inspect_launch(launch_url(), target=value if value is not None else b"")
+
+
+@given(st.text(max_size=200))
+@example("https://partner.example/launch?" + "&" * 50)
+def test_any_text_gets_an_answer(text):
+    for report in (inspect_launch(text), inspect_launch(launch_url(), target=text), inspect_launch(f"{TARGET}?{text}")):
+        assert isinstance(report, LaunchReport)
+        assert json.loads(json.dumps(report.to_dict()))["ok"] is bool(report)
+        assert bool(report) is not bool(report.reasons)
+
+
+@given(st.text(), st.sampled_from(["action", "user", "subject", "nonce"]))
+def test_a_value_outside_the_grammar_is_never_repaired_into_one_inside(text, name):
+    report = inspect_launch(launch_url(**{name: quote(text, safe="", errors="surrogatepass")}))
+    if report:
+        launch = report.launch
+        said = {
+            "action": [str(launch.custom_action_id)],
+            "user": [str(launch.user_id)],
+            "subject": [launch.subject.path, f"{launch.subject.path}.json"],
+            "nonce": [launch.nonce.reveal()],
+        }
+        assert text in said[name]
+
+
+MUTANTS = st.tuples(
+    st.integers(0, 300), st.sampled_from(["", *string.printable, "%00", "%2F", "٥", "\u202e", "\ud800"])
+)
+
+
+@given(st.lists(MUTANTS, min_size=1, max_size=3))
+def test_a_genuine_url_with_characters_changed_is_refused_or_still_says_what_stands_there(mutants):
+    url = launch_url()
+    for place, text in mutants:
+        url = url[:place] + text + url[place + 1 :]
+    if report := inspect_launch(url):
+        assert report.launch.subject.path.rpartition("/")[2] in url.replace("%35", "5")
+        assert str(report.launch.user_id) in url
+    assert NONCE not in repr(report)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://" + "a." * 500_000,
+        launch_url(subject="%2F" * 1_000_000),
+        launch_url(user="9" * 1_000_000),
+        f"{TARGET}?" + "user_id=1&" * 200_000,
+        f"{TARGET}?" + "&" * 1_000_000,
+        "%" * 1_000_000,
+    ],
+    ids=short,
+)
+def test_a_huge_url_is_refused_in_bounded_time_and_memory(url):
+    tracemalloc.start()
+    started = time.perf_counter()
+    try:
+        report = inspect_launch(url, target=url)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not report
+    assert peak < 100_000
+    assert time.perf_counter() - started < 0.1
+
+
+@pytest.mark.parametrize("filler", ["a=1&", "%61&", "user_id&", "a.", "%2F", "/", "[", ":", "=", "#", "?"])
+def test_the_longest_url_that_is_looked_at_takes_no_more_than_milliseconds(filler):
+    url = (TARGET + "?" + filler * 8192)[:8190].rstrip("%2")
+    started = time.perf_counter()
+    report = inspect_launch(url, target=TARGET)
+    repr(report), report.parts, report._repr_html_()
+    assert time.perf_counter() - started < 0.5
+
+
+# L4: the registered target
+
+
+@pytest.mark.parametrize(
+    ("target", "url"),
+    [
+        ("https://partner.example", launch_url("https://partner.example/")),
+        ("https://partner.example:443/launch", launch_url()),
+        ("https://PARTNER.example/launch", launch_url()),
+        ("https://partner.example/launch?tenant=7", f"{TARGET}?tenant=7&{query()}"),
+        ("https://partner.example/launch?tenant=7", f"{TARGET}?{query()}&tenant=7"),
+        ("https://partner.example/launch?a=1&a=2", f"{TARGET}?a=1&a=2&{query()}"),
+        ("https://partner.example/launch#top", launch_url()),
+        ("https://partner.example/launch", f"{TARGET}?{query()}&utm=1"),
+    ],
+)
+def test_a_launch_at_its_registered_target_is_accepted(target, url):
+    assert inspect_launch(url, target=target), inspect_launch(url, target=target).reasons
+
+
+@pytest.mark.parametrize(
+    ("target", "word"),
+    [
+        ("http://partner.example/launch", "scheme"),
+        ("https://partner.example.evil/launch", "host"),
+        ("https://other.example/launch", "host"),
+        ("https://partner.example:8443/launch", "port"),
+        ("https://partner.example/other", "path"),
+        ("https://partner.example/launch/", "path"),
+        ("https://partner.example/Launch", "path"),
+        ("https://partner.example/launch?tenant=8", "tenant"),
+        ("https://partner.example/launch?tenant=7&tenant=7", "tenant"),
+        ("https://partner.example/launch?other=7", "other"),
+        ("/launch", "target to compare with"),
+        ("", "target to compare with"),
+    ],
+)
+def test_a_launch_that_does_not_fit_its_target_is_refused(target, word):
+    report = inspect_launch(f"{TARGET}?tenant=7&{query()}", target=target)
+    assert not report
+    assert word in report.reasons[0]
+
+
+def test_the_targets_own_parameters_are_kept_apart():
+    own = "tenant=7&q=a%20b+c&empty="
+    report = inspect_launch(f"{TARGET}?{own}&{query()}#top")
+    assert report.target == f"{TARGET}?{own}#top"
+    assert report.extras == (("tenant", "7"), ("q", "a b c"), ("empty", ""))
+    assert [part.name for part in report.parts[1:4]] == ["tenant", "q", "empty"]
+
+
+# What is shown
+
+
+def everything_shown(report):
+    return " ".join([repr(report), str(report), report._repr_html_(), json.dumps(report.to_dict()), str(report.parts)])
+
+
+def test_the_json_is_the_terminal_contract():
+    report = inspect_launch(launch_url(subject="%2Fapi%2Fv4%2Fmatters%2F5.json"))
+    assert report.to_dict() == {
+        "ok": True,
+        "reasons": [],
+        "launch": {
+            "custom_action_id": 11,
+            "user_id": 22,
+            "subject_url": "/api/v4/matters/5",
+            "resource": "matters",
+            "record_id": 5,
+        },
+    }
+    refused = inspect_launch(f"{TARGET}?x=1").to_dict()
+    assert refused["ok"] is False
+    assert refused["launch"] is None
+    assert len(refused["reasons"]) == 4
+
+
+def test_every_part_is_explained():
+    parts = {part.name: part for part in inspect_launch(f"{TARGET}?tenant=7&{query()}").parts}
+    assert list(parts) == ["target", "tenant", "custom_action_id", "user_id", "subject_url", "custom_action_nonce"]
+    assert "Matter 5" in parts["subject_url"].meaning
+    assert "matters table, dropdown beside Edit" in parts["subject_url"].meaning
+    assert parts["custom_action_nonce"].value == f"{len(NONCE)} characters (hidden)"
+    broken = {part.name: part for part in inspect_launch(f"{TARGET}?tenant=7&{query(user='x')}").parts}
+    assert [name for name, part in broken.items() if not part.ok] == ["user_id"]
+    assert broken["user_id"].value == "x"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        query(),
+        f"{query()}&custom_action_nonce=other-secret-nonce-{NONCE}",
+        f"{query()}&copy={NONCE}&{NONCE}=copy",
+        query(user=NONCE, action=NONCE, subject=NONCE),
+        query(nonce="x").replace("custom_action_nonce=x", f"CUSTOM_ACTION_NONCE={NONCE}"),
+        query(subject=f"%2Fapi%2Fv4%2Fmatters%2F5%3Fcustom_action_nonce%3D{NONCE}", nonce=""),
+        query(user=f"22%26custom_action_nonce%3D{NONCE}"),
+        f"custom_action_nonce%5B%5D={NONCE}",
+        f"x=1#custom_action_nonce={NONCE}",
+    ],
+    ids=short,
+)
+def test_a_report_never_shows_the_nonce(text):
+    for url in (f"{TARGET}?{text}", f"{TARGET}/custom_action_nonce={NONCE}?{text}", f"{TARGET}/{text}", text):
+        assert NONCE not in everything_shown(inspect_launch(url))
+
+
+def test_a_report_of_a_launch_is_not_pickled_since_it_holds_the_nonce():
+    with pytest.raises(TypeError, match="never pickled"):
+        pickle.dumps(inspect_launch(launch_url()))
+
+
+def test_the_html_escapes_what_the_url_says():
+    html = inspect_launch(f"{TARGET}/<i>?<b>=<script>alert(1)</script>&{query(user='<img>')}")._repr_html_()
+    assert "<script" not in html
+    assert "<img" not in html
+    assert "<b>" not in html
+    assert "&lt;img&gt;" in html
+
+
+def test_the_launch_room_needs_neither_pandas_nor_widgets_nor_a_web_framework():
+    code = (
+        "import sys, clio_nb.launch as launch; assert launch.inspect_launch('x').reasons;"
+        "print([name for name in ('pandas', 'ipywidgets', 'starlette', 'httpx') if name in sys.modules])"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert answer.stdout.strip() == "[]"
