@@ -1,4 +1,4 @@
-"""Launches of custom actions: inspect a launch URL, offline.
+"""Launches of custom actions: inspect a launch URL, and look an action over before it is sent.
 
 Each name is imported on first use, so a server that only proves launches loads neither pandas nor ipywidgets.
 """
@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from .report import Launch, LaunchReport, Part
+    from .rules import Finding, lint
     from .url import inspect_launch
 
-__all__ = ["Launch", "LaunchReport", "Part", "inspect_launch"]
+__all__ = ["Finding", "Launch", "LaunchReport", "Part", "inspect_launch", "lint"]
 
 _HOMES: Final = {
     "Launch": "report",
     "LaunchReport": "report",
     "Part": "report",
     "inspect_launch": "url",
+    "Finding": "rules",
+    "lint": "rules",
 }
 
 

@@ -1,0 +1,113 @@
+"""Linting an action before it is sent."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clio_nb.launch import lint
+from clio_nb.models import CustomAction
+from clio_nb.places import Location
+
+TARGET = "https://partner.example/launch"
+
+
+def sentences(action, **known):
+    return " ".join(finding.sentence for finding in lint(action, **known))
+
+
+def test_a_good_action_has_no_findings():
+    assert lint(("Send for signature", TARGET, "matters")) == []
+    assert lint(CustomAction(id=1, label="Sign", target_url=TARGET, ui_reference="folders/show")) == []
+
+
+@pytest.mark.parametrize(
+    ("action", "field", "clio"),
+    [
+        (("", TARGET, "matters"), "label", "422 RecordInvalid"),
+        (("  ", TARGET, "matters"), "label", "422 RecordInvalid"),
+        (("x" * 33, TARGET, "matters"), "label", "422 RecordInvalid"),
+        (("Sign", "", "matters"), "target_url", "422 RecordInvalid"),
+        (("Sign", "/launch", "matters"), "target_url", "422 RecordInvalid"),
+        (("Sign", "javascript:alert(1)", "matters"), "target_url", "422 RecordInvalid"),
+        (("Sign", TARGET, "bills"), "at", "400 ArgumentError"),
+        (CustomAction(id=1), "label", "422 RecordInvalid"),
+    ],
+)
+def test_what_clio_refuses_is_an_error_with_clios_answer(action, field, clio):
+    worst = lint(action)[0]
+    assert (worst.field, worst.level, worst.clio) == (field, "error", clio)
+
+
+def test_a_label_of_32_characters_is_short_enough():
+    assert lint(("x" * 32, TARGET, Location.MATTERS)) == []
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://partner.example/launch?user_id=1",
+        "https://partner.example/launch?a=1&subject%5Furl=x",
+        "https://partner.example/launch?custom_action_nonce",
+    ],
+)
+def test_a_reserved_name_in_the_target_breaks_every_launch(target):
+    worst = lint(("Sign", target, "matters"))[0]
+    assert (worst.field, worst.level, worst.clio) == ("target_url", "error", "")
+    assert "carry it twice" in worst.sentence
+
+
+@pytest.mark.parametrize(
+    "target", ["https://user:pw@partner.example/launch", "https://partner.example/100%", "https://partner.example/ä"]
+)
+def test_a_target_whose_launches_would_be_refused_is_an_error(target):
+    assert "No launch of this target would be accepted." in lint(("Sign", target, "matters"))[0].sentence
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://partner.example/launch/{matter_id}",
+        "https://partner.example/launch?matter={{matter.id}}",
+        "https://partner.example/launch?matter=%7Bmatter_id%7D",
+        "https://partner.example/launch/<matter_id>",
+        "https://partner.example/matters/:id",
+    ],
+)
+def test_a_placeholder_is_pointed_out_since_clio_does_not_fill_it_in(target):
+    assert "does not fill it in" in sentences(("Sign", target, "matters"))
+
+
+@pytest.mark.parametrize(
+    ("target", "words"),
+    [
+        ("http://partner.example/launch", "in the clear"),
+        ("https://localhost/launch", "this machine or network only"),
+        ("https://127.0.0.1:8000/launch", "this machine or network only"),
+        ("https://[::1]/launch", "this machine or network only"),
+        ("https://10.1.2.3/launch", "this machine or network only"),
+        ("https://intranet/launch", "this machine or network only"),
+        ("https://partner.example/launch?tenant=7", "a path is safer"),
+        ("https://partner.example/#/launch", "never sends"),
+    ],
+)
+def test_an_unwise_target_is_a_warning(target, words):
+    (finding,) = lint(("Sign", target, "matters"))
+    assert (finding.field, finding.level, finding.clio) == ("target_url", "warning", "")
+    assert words in finding.sentence
+
+
+def test_the_same_label_twice_in_a_place_is_an_error():
+    there = CustomAction(id=7, label="Sign", target_url=TARGET, ui_reference="matters/show")
+    (finding,) = lint(("Sign", TARGET, "matters"), beside=[there])
+    assert (finding.field, finding.level, finding.clio) == ("label", "error", "422 RecordInvalid")
+    assert "id 7" in finding.sentence
+    assert lint(("Sign", TARGET, "contacts"), beside=[there]) == []
+    assert lint(there, beside=[there]) == []
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_text_gets_findings_and_the_errors_come_first(label, target_url, place):
+    levels = [finding.level for finding in lint((label, target_url, place))]
+    assert levels == sorted(levels)
