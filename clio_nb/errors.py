@@ -2,7 +2,8 @@
 
 ClioError
 ├── InvalidInput            what you passed cannot be right; nothing was sent
-│   └── InvalidAction       a label, target URL or place that Clio would refuse
+│   ├── InvalidAction       a label, target URL or place that Clio would refuse
+│   └── ManifestError       a manifest that cannot be read: names the file, the place in it and the nearest right word
 ├── LoginError              signing a user in did not work
 │   ├── LoginDeclined       the user said no
 │   ├── LoginTimeout        nobody came back in time
@@ -10,6 +11,8 @@ ClioError
 │   ├── GrantRefused        the code or refresh token is expired, used or revoked
 │   └── ClientRefused       Clio does not know this app: wrong id, secret or region
 ├── NeedsLogin              this user's access is gone; only a new login helps
+├── VaultError              the token store cannot be opened, read or written; no token was lost
+├── RunInProgress           another run is changing this firm at the moment
 ├── PortBusy                a port on this machine is taken
 ├── ApiError                Clio answered, and the answer is no
 │   ├── BadRequest          400
@@ -54,6 +57,10 @@ class InvalidAction(InvalidInput):
     """A label, target URL or place of a custom action that Clio would refuse."""
 
 
+class ManifestError(InvalidInput):
+    """A manifest that cannot be read. The message names the file, the place in it and the nearest right word."""
+
+
 class LoginError(ClioError):
     """Signing a user in did not work. The message says why and what to do."""
 
@@ -80,6 +87,14 @@ class ClientRefused(LoginError):
 
 class NeedsLogin(ClioError):
     """A user's access has ended (revoked, or never granted). Ask that user to sign in again."""
+
+
+class VaultError(ClioError):
+    """The token store cannot be opened, read or written. What it held before, it still holds."""
+
+
+class RunInProgress(ClioError):
+    """Another run is changing the same firm at the moment; two at once would write twice."""
 
 
 class PortBusy(ClioError):

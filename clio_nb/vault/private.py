@@ -1,0 +1,120 @@
+"""Files that only their owner can read: made so, tightened if they were wider, refused if they are links."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+from ..errors import VaultError
+
+_NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def private_file(path: Path) -> Path:
+    """Make sure that a file is there, 0600, in a folder that others cannot write to; return its path.
+
+    A missing folder is made 0700; an existing one that holds nothing but this file's family is tightened to 0700, any
+    other stays as it is. Raises :class:`VaultError` for a symbolic link, a foreign owner, or a folder anyone can write.
+    """
+    path = path.absolute()
+    _private_folder(path)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o600)
+    except OSError as cause:
+        raise VaultError(_why(path, cause)) from None
+    try:
+        found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise VaultError(f"{path} is no regular file. Choose another place, or move it away.")
+        _owned(path, found)
+        if stat.S_IMODE(found.st_mode) & 0o077 and hasattr(os, "fchmod"):
+            os.fchmod(handle, 0o600)
+    finally:
+        os.close(handle)
+    return path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a private file whole or not at all: beside it first, then in its place."""
+    path = path.absolute()
+    _private_folder(path)
+    if path.is_symlink():
+        raise VaultError(_LINK.format(path))
+    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError as cause:
+        draft.unlink(missing_ok=True)
+        raise VaultError(_why(path, cause)) from None
+
+
+def read_private(path: Path) -> str | None:
+    """Read a private file, or return None where there is none.
+
+    Raises :class:`VaultError` when it is a link, of another owner, or readable by others: what it holds may be known to
+    them already, so it is not tightened in silence.
+    """
+    path = path.absolute()
+    try:
+        handle = os.open(path, os.O_RDONLY | _NO_LINKS)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as cause:
+        raise VaultError(_why(path, cause)) from None
+    with os.fdopen(handle) as file:
+        found = os.fstat(handle)
+        _owned(path, found)
+        if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077:
+            raise VaultError(
+                f"{path} can be read by other users of this machine ({stat.S_IMODE(found.st_mode):04o}). "
+                f"If they are trusted: chmod 600 {path}; if not, rotate the key."
+            )
+        return file.read()
+
+
+def _private_folder(path: Path) -> None:
+    folder = path.parent
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        found = folder.lstat()
+        if stat.S_ISLNK(found.st_mode):
+            raise VaultError(_LINK.format(folder))
+        others_write = stat.S_IMODE(found.st_mode) & 0o022
+        if stat.S_IMODE(found.st_mode) & 0o077 and _ours(found) and _only_family(folder, path.name):
+            folder.chmod(0o700)
+        elif os.name == "posix" and others_write and not found.st_mode & stat.S_ISVTX:
+            raise VaultError(
+                f"Other users can change the folder {folder}. Run chmod go-w on it, or choose another place."
+            )
+    except OSError as cause:
+        raise VaultError(_why(folder, cause)) from None
+
+
+def _only_family(folder: Path, name: str) -> bool:
+    """Whether a folder holds nothing but one file and what belongs to it (``-wal``, ``.lock`` and the like)."""
+    return all(entry.name.startswith(name) for entry in folder.iterdir())
+
+
+def _ours(found: os.stat_result) -> bool:
+    return not hasattr(os, "getuid") or found.st_uid == os.getuid()
+
+
+def _owned(path: Path, found: os.stat_result) -> None:
+    if not _ours(found):
+        raise VaultError(f"{path} belongs to another user of this machine. Choose another place, or take it over.")
+
+
+_LINK: Final = "{} is a symbolic link, which could lead anywhere. Give the place itself."
+
+
+def _why(path: Path, cause: OSError) -> str:
+    if path.is_symlink():
+        return _LINK.format(path)
+    return f"{path} cannot be used: {cause.strerror}. Nothing was changed; free the place or choose another."

@@ -1,0 +1,133 @@
+"""One user's token out of the vault, renewed once for all tasks and all processes that need it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+
+from .. import portal, tokens
+from ..errors import GrantRefused, NeedsLogin, VaultError
+from ..models import Site, Token
+from .grants import Grant
+from .store import Shelf
+
+if TYPE_CHECKING:
+    from .vault import Vault
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LEASE: Final = 60.0  # seconds; a refresh has 30 (transport.DEADLINE), so its holder is gone when this is over
+POLL: Final = 0.1
+
+_log: Final = logging.getLogger("clio_nb.vault")
+
+
+class VaultTokens:
+    """A :class:`clio_nb.tokens.TokenSource` that reads and renews one user's token in the vault.
+
+    Clio may rotate refresh tokens, and then the old one works only once: so among all processes one renews, by a lease
+    on the row, and the others read what it wrote. A lease that a crash leaves behind ends by itself.
+    """
+
+    def __init__(self, vault: Vault, site: Site, shelf: Shelf, user_id: int, grant: Grant | None = None) -> None:
+        self._vault = vault
+        self._site = site
+        self._shelf = shelf
+        self._user_id = user_id
+        self._grant = grant
+        self._unsaved: Grant | None = None
+        self._flight: asyncio.Future[Token] | None = None
+        self._owner = secrets.token_hex(8)
+
+    def forget(self) -> None:
+        """Read the vault again before the next use: the user has signed in anew."""
+        self._grant = self._unsaved = None
+
+    async def current(self) -> Token:
+        """Return the token. Raises :class:`NeedsLogin` when there is none, or it is known to be revoked."""
+        if self._unsaved is not None:
+            return self._unsaved.token
+        if self._grant is None or self._grant.trouble:
+            self._grant = await self._read()
+        return self._usable(self._grant).token
+
+    async def renew(self, stale: Token) -> Token:
+        """Return a newer token than ``stale``. However many ask, in one process Clio is asked once."""
+        if self._flight is None or self._flight.done():
+            self._flight = asyncio.ensure_future(self._renewed(stale))
+        return await asyncio.shield(self._flight)  # one who gives up must not end it for the others
+
+    async def _renewed(self, stale: Token) -> Token:
+        if self._unsaved is not None:
+            await self._save(self._unsaved)
+        if self._unsaved is not None and self._unsaved.token.access != stale.access:
+            return self._unsaved.token
+        grant = self._unsaved or self._usable(await self._read())
+        while grant.token.access == stale.access:
+            if await _in_thread(self._vault.lease, self._shelf, self._user_id, self._owner, LEASE):
+                try:
+                    return await self._renewed_alone(stale)
+                finally:
+                    await _in_thread(self._vault.release, self._shelf, self._user_id, self._owner)
+            await portal.sleep(POLL)
+            grant = self._usable(await self._read())
+        self._grant = grant
+        return grant.token
+
+    async def _renewed_alone(self, stale: Token) -> Token:
+        """Renew while nobody else may, unless the one before has done it."""
+        grant = self._unsaved or self._usable(await self._read())
+        if grant.token.access == stale.access:
+            try:
+                token = await tokens.refresh(self._site, grant.token)
+            except NeedsLogin as refused:
+                return await self._after_refusal(grant, refused)
+            await self._save(replace(grant, token=token, trouble=""))
+            return token
+        self._grant = grant
+        return grant.token
+
+    async def _after_refusal(self, grant: Grant, refused: NeedsLogin) -> Token:
+        """Clio refuses the refresh token: perhaps another process has spent it and written the next one."""
+        now = await self._read()
+        if now.version == grant.version:
+            trouble = "revoked" if isinstance(refused.__cause__, GrantRefused) else "expired"
+            await _in_thread(self._vault.note_trouble, self._shelf, grant, trouble)
+            refused.user = str(grant.user)
+            raise refused
+        self._grant = now
+        return self._usable(now).token
+
+    async def _save(self, grant: Grant) -> None:
+        """Write a renewed grant. If the store fails it stays in memory and is written as soon as that is possible."""
+        try:
+            saved = await _in_thread(self._vault.swap, self._shelf, grant)
+        except VaultError as error:
+            self._unsaved = grant
+            _log.error("the renewed token of %s is kept in memory only: %s", grant.user, error)
+            return
+        self._unsaved = None
+        self._grant = replace(grant, version=grant.version + 1) if saved else await self._read()
+
+    async def _read(self) -> Grant:
+        grant = await _in_thread(self._vault.take, self._shelf, self._user_id)
+        if grant is None:
+            raise NeedsLogin(f"User {self._user_id} has no token in the vault. Ask this user to sign in.")
+        return grant
+
+    def _usable(self, grant: Grant) -> Grant:
+        if grant.trouble:
+            error = NeedsLogin(f"This user's access is {grant.trouble}. Ask this user to sign in again.")
+            error.user = str(grant.user)
+            raise error
+        return grant
+
+
+async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Do blocking work beside the loop: a database may be slow."""
+    return await asyncio.to_thread(work, *args, **kwargs)
