@@ -47,9 +47,12 @@ class _Portal:
 
 
 _state: Final = {"portal": _Portal()}
+_inherited: Final[list[_Portal]] = []
 
 
 def _after_fork() -> None:
+    """Forget the parent's portal, and keep it: collecting it would wait for a thread that this process has not."""
+    _inherited.append(_state["portal"])
     _state["portal"] = _Portal()
 
 
