@@ -1,0 +1,138 @@
+"""The ASGI app: API and OAuth straight through, with faults where asked for; everything else by Starlette's routes."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.types import Receive, Scope, Send
+
+from . import api, body, control, oauth
+from .answers import Answer, Refusal
+from .faults import Effects, strike
+from .request import Request
+from .server import Lines
+from .state import State
+from .world import World
+
+_WITH_BODY: Final = frozenset({"POST", "PATCH", "PUT"})
+_PREFIX: Final = re.compile(rb"(/[A-Za-z0-9._~%@-]+)+")
+
+
+class App:
+    """Serve a world. ``ports`` says which region listens where."""
+
+    def __init__(self, world: World, ports: Mapping[int, State], lines: Lines) -> None:
+        self._world = world
+        self._ports = ports
+        self._lines = lines
+        self._ids = itertools.count(1)
+        self._pages = Starlette(routes=control.ROUTES)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":
+            return
+        state = self._ports[scope["server"][1]]
+        headers = dict(scope["headers"])
+        path = _unprefixed(scope, headers)
+        if path.startswith((api.PREFIX, oauth.PREFIX)):
+            request = Request(scope["method"], path, scope["query_string"], headers)
+            await self._exchange(state, request, scope, receive, send)
+        else:
+            scope["clio_nb.state"], scope["clio_nb.world"] = state, self._world
+            await self._pages(scope, receive, send)
+
+    async def _exchange(self, state: State, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+        if request.method in _WITH_BODY:
+            request.body = await _body(request.headers, receive)
+        user_id = _user_of(state, request)
+        answer: Answer | None
+        if state.faults:
+            answer = await self._with_faults(state, request, user_id)
+        else:
+            answer = _act(state, request)
+        _note(state, request, user_id, answer)
+        if answer is None:
+            self._lines.abort(scope)
+            while (await receive())["type"] != "http.disconnect":
+                pass
+            return
+        await self._send(answer, state, send)
+
+    async def _with_faults(self, state: State, request: Request, user_id: int | None) -> Answer | None:
+        def revoke() -> None:
+            if request.bearer:
+                state.grants.end(request.bearer)
+            elif user_id is not None:
+                state.grants.revoke(user_id)
+
+        effects = Effects(
+            act=lambda: _act(state, request),
+            wait=self._lines.pause,
+            revoke=revoke,
+            swap=lambda answer: api.other_record(state, request, answer),
+        )
+        hitting = state.faults.hitting(request, user_id)
+        return await strike(hitting, request, effects, state.clock)
+
+    async def _send(self, answer: Answer, state: State, send: Send) -> None:
+        status, headers, content = answer
+        headers += [(b"date", state.clock.http_date()), (b"x-request-id", b"%032x" % next(self._ids))]
+        if status not in (204, 304):
+            headers.append((b"content-length", b"%d" % len(content)))
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": content})
+
+
+def _act(state: State, request: Request) -> Answer:
+    handler = api.answer if request.path.startswith(api.PREFIX) else oauth.answer
+    with state.lock:
+        return handler(state, request)
+
+
+def _unprefixed(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
+    """Return the path without the prefix of a proxy, and tell Starlette of it (jupyter-server-proxy names it)."""
+    path: str = scope["path"]
+    prefix = headers.get(b"x-forwarded-prefix")
+    if prefix and _PREFIX.fullmatch(prefix):
+        root = prefix.decode("ascii")
+        path = path.removeprefix(root) if path.startswith(f"{root}/") else path
+        scope["root_path"], scope["path"] = root, root + path
+    return path
+
+
+async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> Any:
+    try:
+        raw = await body.receive_all(receive)
+        return await body.decode(headers.get(b"content-type", b""), raw)
+    except Refusal as refusal:
+        return refusal
+
+
+def _user_of(state: State, request: Request) -> int | None:
+    if request.path.startswith(oauth.PREFIX):
+        return oauth.user_of(state, request)
+    access = state.grants.access(request.bearer) if request.bearer else None
+    return access.user_id if access else None
+
+
+def _note(state: State, request: Request, user_id: int | None, answer: Answer | None) -> None:
+    """Remember a request, without any value that it carried."""
+    try:
+        names = request.query.names()
+    except Refusal:
+        names = []
+    log = state.log if request.path.startswith(api.PREFIX) else state.oauth_log
+    log.append(
+        {
+            "method": request.method,
+            "path": request.path,
+            "query": names,
+            "status": answer.status if answer else None,
+            "user_id": user_id,
+        }
+    )

@@ -1,0 +1,189 @@
+"""The control endpoints under ``/control``: what a test in any language needs. JSON, from this machine only."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
+
+import msgspec
+from starlette.requests import HTTPConnection
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
+
+from .answers import Refusal, encode
+from .body import receive_all
+from .clock import iso
+from .faults import Fault
+from .state import State
+from .world import World
+
+_T = TypeVar("_T")
+
+
+class _Someone(msgspec.Struct, forbid_unknown_fields=True):
+    user_id: int | None = None
+
+
+class _Click(msgspec.Struct, forbid_unknown_fields=True):
+    user_id: int
+    custom_action_id: int
+    subject_url: str
+
+
+class _Step(msgspec.Struct, forbid_unknown_fields=True):
+    seconds: float
+
+
+class _Nothing(msgspec.Struct):
+    pass
+
+
+def describe(state: State) -> dict[str, Any]:
+    """Return what an app needs to know of a running sandbox (the terminal contract of ``clio-nb sandbox --json``)."""
+    return {
+        "base_url": state.origin,
+        "api_url": f"{state.origin}/api/v4",
+        "region": state.region.value,
+        "client_id": state.client_id,
+        "client_secret": state.client_secret,
+        "redirect_uri": state.redirect_uris[0],
+        "control_url": f"{state.origin}/control",
+        "users": [msgspec.structs.asdict(user) for user in state.users],
+    }
+
+
+def state_of(request: HTTPConnection) -> State:
+    """Return the state of the region that a request came to."""
+    state: State = request.scope["clio_nb.state"]
+    return state
+
+
+def world_of(request: HTTPConnection) -> World:
+    """Return the world of the sandbox that a request came to."""
+    world: World = request.scope["clio_nb.world"]
+    return world
+
+
+def is_local(request: HTTPConnection) -> bool:
+    """Whether a request comes from this machine, names it as its Host, and was not sent by a foreign web page."""
+    host, origin = request.headers.get("host", ""), request.headers.get("origin")
+    return (
+        request.client is not None
+        and _is_loopback(request.client.host)
+        and _is_loopback(_hostname(f"//{host}"))
+        and (origin is None or origin in (f"http://{host}", f"https://{host}"))
+        and request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
+    )
+
+
+def _hostname(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _describe(world: World, state: State, _: _Nothing) -> object:
+    return describe(state)
+
+
+def _token(world: World, state: State, asked: _Someone) -> object:
+    return state.token(state.users[0].id if asked.user_id is None else asked.user_id)
+
+
+def _click(world: World, state: State, asked: _Click) -> object:
+    return {"launch_url": state.click(asked.user_id, asked.custom_action_id, asked.subject_url)}
+
+
+def _revoke(world: World, state: State, asked: _Someone) -> object:
+    user_id = state.users[0].id if asked.user_id is None else asked.user_id
+    if not state.revoke(user_id):
+        raise LookupError(f"User {user_id} has not granted the app any access.")
+    return {}
+
+
+def _time(world: World, state: State, _: _Nothing) -> object:
+    return {"now": world.clock.now(), "iso": iso(world.clock.now()), "mode": world.clock.mode}
+
+
+def _advance(world: World, state: State, asked: _Step) -> object:
+    world.advance(asked.seconds)
+    return _time(world, state, _Nothing())
+
+
+def _requests(world: World, state: State, _: _Nothing) -> object:
+    return list(state.log)
+
+
+def _reset(world: World, state: State, _: _Nothing) -> object:
+    world.reset()
+    return {}
+
+
+def _faults(world: World, state: State, _: _Nothing) -> object:
+    return [{**msgspec.to_builtins(fault), "seen": seen} for fault, seen in state.faults.armed()]
+
+
+def _add_fault(world: World, state: State, fault: Fault) -> object:
+    state.faults.add(fault)
+    return {}
+
+
+def _clear_faults(world: World, state: State, _: _Nothing) -> object:
+    state.faults.clear()
+    return {}
+
+
+def _route(path: str, method: str, act: Callable[[World, State, _T], object], shape: type[_T]) -> Route:
+    """Return a route that refuses strangers, reads the body into its shape, and answers JSON."""
+
+    async def endpoint(request: HttpRequest) -> Response:
+        if not is_local(request):
+            return _no(403, "Forbidden", "Control is for this machine only: loopback Host, no foreign Origin.")
+        state = state_of(request)
+        try:
+            raw = await receive_all(request.receive) if method == "POST" else b""
+            asked = msgspec.json.decode(raw.strip() or b"{}", type=shape)
+            with state.lock:
+                return _json(200, act(world_of(request), state, asked))
+        except Refusal as refusal:
+            return _no(refusal.status, refusal.type, str(refusal))
+        except (LookupError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
+            status = 404 if isinstance(error, LookupError) else 422
+            return _no(status, "RecordNotFound" if status == 404 else "ArgumentError", str(error))
+
+    return Route(f"/control{path}", endpoint, methods=[method])
+
+
+def _json(status: int, body: object) -> Response:
+    headers = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
+    return Response(encode(body), status, headers, "application/json")
+
+
+def _no(status: int, type: str, message: str) -> Response:
+    return _json(status, {"error": {"type": type, "message": message}})
+
+
+ROUTES: Final = [
+    _route("", "GET", _describe, _Nothing),
+    _route("/tokens", "POST", _token, _Someone),
+    _route("/clicks", "POST", _click, _Click),
+    _route("/revocations", "POST", _revoke, _Someone),
+    _route("/clock", "GET", _time, _Nothing),
+    _route("/clock/advance", "POST", _advance, _Step),
+    _route("/requests", "GET", _requests, _Nothing),
+    _route("/reset", "POST", _reset, _Nothing),
+    _route("/faults", "GET", _faults, _Nothing),
+    _route("/faults", "POST", _add_fault, Fault),
+    _route("/faults", "DELETE", _clear_faults, _Nothing),
+]

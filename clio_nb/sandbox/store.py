@@ -1,0 +1,60 @@
+"""Where a sandbox keeps its state: one SQLite table, in memory or in a file that outlives the process."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+_T = TypeVar("_T")
+
+
+class Store:
+    """Keep small values by region, kind and key. Secrets come in as digests, so no file holds one."""
+
+    def __init__(self, path: str | os.PathLike[str] | None) -> None:
+        if path is not None:
+            Path(path).touch(mode=0o600)
+        self._db: Final = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
+        self._db.executescript(
+            """PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+            CREATE TABLE IF NOT EXISTS kept (region TEXT, kind TEXT, key TEXT, value BLOB,
+                                             PRIMARY KEY (region, kind, key)) WITHOUT ROWID;"""
+        )
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def shelf(self, region: str) -> Shelf:
+        """Return the part of one region."""
+        return Shelf(self._db, region)
+
+
+class Shelf:
+    """The kept values of one region."""
+
+    def __init__(self, db: sqlite3.Connection, region: str) -> None:
+        self._db = db
+        self._region: Final = region
+
+    def put(self, kind: str, key: str | int, value: object) -> None:
+        """Keep a value, over the one that was there."""
+        row = (self._region, kind, str(key), msgspec.json.encode(value))
+        self._db.execute("INSERT OR REPLACE INTO kept VALUES (?, ?, ?, ?)", row)
+
+    def drop(self, kind: str, key: str | int) -> None:
+        """Forget a value."""
+        self._db.execute("DELETE FROM kept WHERE region = ? AND kind = ? AND key = ?", (self._region, kind, str(key)))
+
+    def all(self, kind: str, shape: type[_T]) -> dict[str, _T]:
+        """Return every kept value of a kind, by key."""
+        rows = self._db.execute("SELECT key, value FROM kept WHERE region = ? AND kind = ?", (self._region, kind))
+        return {key: msgspec.json.decode(value, type=shape) for key, value in rows}
+
+    def clear(self) -> None:
+        """Forget everything of the region."""
+        self._db.execute("DELETE FROM kept WHERE region = ?", (self._region,))
