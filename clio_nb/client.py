@@ -6,6 +6,7 @@ function of this module too: ``clio_nb.create_action(session, ...)`` is ``sessio
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from .models import CustomAction, Record, Site, Subject, Token, User, location_o
 from .pace import Pace
 from .places import LABEL_MAX, Location
 from .portal import on_portal
-from .retry import retrying
+from .retry import repeat
 from .secret import Secret
 from .tokens import FORM, OwnToken, TokenSource
 
@@ -153,14 +154,18 @@ class AsyncSession:
     # Below: what the rooms above build on.
 
     @on_portal
-    async def request(self, request: wire.Request, shape: type[T], *, once: bool = False) -> wire.Answer[T]:
+    async def request(
+        self, request: wire.Request, shape: type[T], *, once: bool = False, patience: float = math.inf
+    ) -> wire.Answer[T]:
         """Send a request with this user's token and return its data in the given shape.
 
-        With ``once`` it is sent exactly once and every failure is raised. Otherwise a 401 renews the token, a 429 waits
-        (neither was carried out), and a read is repeated within bounds after a 5xx or a lost answer.
+        With ``once`` it is sent exactly once and every failure is raised; if the user's budget of requests would make
+        it wait more than ``patience`` seconds, it is not sent, which is :class:`errors.RateLimited`. Otherwise a 401
+        renews the token, a 429 waits (neither was carried out), and a read is repeated within bounds after a 5xx or a
+        lost answer.
         """
         if once:
-            return await self._send(request, shape, await self.token())
+            return await self._send(request, shape, await self.token(), patience)
         renewed: Token | None = None
 
         async def attempt() -> wire.Answer[T]:
@@ -174,7 +179,10 @@ class AsyncSession:
                 renewed = await self.renew(token)
                 return await self._send(request, shape, renewed)
 
-        return await retrying(request)(attempt)
+        try:
+            return await attempt()
+        except (errors.RateLimited, errors.ServerError, errors.NetworkError) as failure:
+            return await repeat(request, attempt, failure)
 
     @on_portal
     async def token(self) -> Token:
@@ -190,8 +198,17 @@ class AsyncSession:
         except errors.NeedsLogin as error:
             raise self._named(error) from error.__cause__
 
-    async def _send(self, request: wire.Request, shape: type[T], token: Token) -> wire.Answer[T]:
+    async def _send(
+        self, request: wire.Request, shape: type[T], token: Token, patience: float = math.inf
+    ) -> wire.Answer[T]:
         while wait := self._pace.take(portal.now()):
+            if wait > patience:
+                raise errors.RateLimited(
+                    f"{request} was not sent: this user's budget of requests is used up for {wait:.0f} s.",
+                    status=429,
+                    retry_after=wait,
+                    request=str(request),
+                )
             await portal.sleep(wait)
         window, rate = self._pace.window, None
         headers = {"authorization": f"Bearer {token.access.reveal()}", "accept": "application/json"}

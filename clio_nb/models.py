@@ -121,10 +121,7 @@ class CustomAction(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def location(self) -> Location | None:
         """The place of the action, or None when this library does not know it."""
-        try:
-            return Location(self.ui_reference)
-        except ValueError:
-            return None
+        return next((location for location in Location if location.value == self.ui_reference), None)
 
 
 @dataclass(frozen=True, slots=True)

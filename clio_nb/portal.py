@@ -8,6 +8,7 @@ submit and are told. Nothing needs a patched asyncio.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import functools
 import os
 import threading
@@ -39,7 +40,18 @@ class _Portal:
                 portal = self._holder.__enter__()
                 self._thread = portal.call(threading.get_ident)
                 self._portal = portal
+                atexit.register(self._close)
             return self._portal
+
+    def _close(self) -> None:
+        """End what still runs, close what was opened, and join the thread, while the interpreter is whole."""
+        if self._portal is None or self._holder is None:
+            return
+        while _closers:
+            self._portal.call(_closers.pop())
+        self._portal.call(self._portal.stop, True)
+        self._holder.__exit__(None, None, None)
+        self._portal = None
 
     def is_here(self) -> bool:
         """Whether the caller runs on the loop already."""
@@ -48,16 +60,23 @@ class _Portal:
 
 _state: Final = {"portal": _Portal()}
 _inherited: Final[list[_Portal]] = []
+_closers: Final[list[Callable[[], Awaitable[None]]]] = []
 
 
 def _after_fork() -> None:
     """Forget the parent's portal, and keep it: collecting it would wait for a thread that this process has not."""
     _inherited.append(_state["portal"])
+    _closers.clear()
     _state["portal"] = _Portal()
 
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_after_fork)
+
+
+def at_close(closer: Callable[[], Awaitable[None]]) -> None:
+    """Have something closed on this loop before the process ends."""
+    _closers.append(closer)
 
 
 def submit(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:

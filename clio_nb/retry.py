@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import random
-from typing import Final
+from collections.abc import Awaitable, Callable
+from typing import Final, TypeVar
 
 import tenacity
 
@@ -11,51 +12,53 @@ from . import errors, portal
 from .pace import LONGEST_WAIT
 from .wire import Request
 
+T = TypeVar("T")
+
 ATTEMPTS: Final = 4
-RETRY_BUDGET: Final = 100  # for all users together: an outage is not answered with a storm of requests
+RETRY_BUDGET: Final = 100  # retries for all users together: an outage is not answered with a storm of requests
 
 
 class _Budget:
-    """Retries left for all sessions together; each good answer gives a little back."""
+    """Retries left for all sessions together; each one that helped gives two back."""
 
-    def __init__(self) -> None:
-        self.left = float(RETRY_BUDGET)
-
-
-_budget: Final = _Budget()
+    left: float = RETRY_BUDGET
 
 
-def retrying(request: Request) -> tenacity.AsyncRetrying:
-    """Say how one request is tried again: reads after a 5xx or a lost answer, anything after a 429."""
+async def repeat(request: Request, attempt: Callable[[], Awaitable[T]], failure: errors.ClioError) -> T:
+    """Try again what has just failed: anything after a 429, a read after a 5xx or a lost answer.
 
-    def again(state: tenacity.RetryCallState) -> bool:
-        error = state.outcome.exception() if state.outcome else None
-        if error is None:
-            _budget.left = min(_budget.left + 0.1, RETRY_BUDGET)
-            return False
-        if isinstance(error, errors.RateLimited):
-            return True
-        if (
-            not request.repeatable
-            or not isinstance(error, errors.ServerError | errors.NetworkError)
-            or _budget.left < 1
-        ):
-            return False
-        _budget.left -= 1
-        return True
-
-    def pause(state: tenacity.RetryCallState) -> float:
-        error = state.outcome.exception() if state.outcome else None
-        if isinstance(error, errors.RateLimited):
-            return 0.0  # the pace of the token waits
-        asked = error.retry_after if isinstance(error, errors.ServerError) else None
-        jitter = random.uniform(0, 0.25 * 2**state.attempt_number)  # noqa: S311 -- no secret
-        return min(asked, LONGEST_WAIT) if asked else jitter
-
-    return tenacity.AsyncRetrying(
-        stop=tenacity.stop_after_attempt(ATTEMPTS),
-        wait=pause,
-        retry=again,
+    Raises the last failure when it may not be repeated, or when the attempts or the shared budget are used up.
+    """
+    if not _may_repeat(request, failure):
+        raise failure
+    await portal.sleep(_pause(failure, 1))
+    answer: T = await tenacity.AsyncRetrying(
+        stop=tenacity.stop_after_attempt(ATTEMPTS - 1),
+        wait=lambda state: _pause(_failure(state), state.attempt_number + 1),
+        retry=lambda state: _may_repeat(request, _failure(state)),
         sleep=lambda seconds: portal.sleep(seconds),  # noqa: PLW0108 -- looked up late, for the tests' clock
         reraise=True,
-    )
+    )(attempt)
+    _Budget.left = min(_Budget.left + 2, RETRY_BUDGET)
+    return answer
+
+
+def _may_repeat(request: Request, error: BaseException | None) -> bool:
+    if isinstance(error, errors.RateLimited):
+        return True
+    if not request.repeatable or not isinstance(error, errors.ServerError | errors.NetworkError) or _Budget.left < 1:
+        return False
+    _Budget.left -= 1
+    return True
+
+
+def _pause(error: BaseException | None, attempts: int) -> float:
+    if isinstance(error, errors.RateLimited):
+        return 0.0  # the pace of the token waits
+    asked = error.retry_after if isinstance(error, errors.ServerError) else None
+    jitter = random.uniform(0, 0.25 * 2**attempts)  # noqa: S311 -- no secret
+    return min(asked, LONGEST_WAIT) if asked else jitter
+
+
+def _failure(state: tenacity.RetryCallState) -> BaseException | None:
+    return state.outcome.exception() if state.outcome else None

@@ -23,13 +23,13 @@ from pyreqwest.client import ClientBuilder
 from pyreqwest.compatibility.httpx import HttpxTransport
 from pyreqwest.exceptions import PyreqwestError
 
-from . import errors
+from . import errors, portal
 
 DEADLINE: Final = 30.0
 BODY_CAP: Final = 32 * 1024 * 1024
 
 _log: Final = logging.getLogger("clio_nb")
-_agent: Final = f"clio-nb/{importlib.metadata.version('clio-nb')}"
+_agent: Final = f"clio-nb/{importlib.metadata.version('clio-nb')}".encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,9 @@ class Raw:
 def _engine(pid: int) -> httpx.AsyncBaseTransport:
     """One engine a process; its pool and TLS context serve every user. A forked child makes its own."""
     client = ClientBuilder().follow_redirects(False).no_proxy().max_connections(None).build()
-    return HttpxTransport(client)
+    engine = HttpxTransport(client)
+    portal.at_close(engine.aclose)
+    return engine
 
 
 async def exchange(
@@ -56,10 +58,8 @@ async def exchange(
     ``deadline`` in seconds covers it all; redirects are not followed; a body over 32 MiB is not read. Raises
     :class:`errors.NetworkError` when no whole answer came.
     """
-    timeout = {"read": deadline}
-    request = httpx.Request(
-        method, url, headers={"user-agent": _agent, **(headers or {})}, content=content, extensions={"timeout": timeout}
-    )
+    lines = [(b"user-agent", _agent), *((name.encode(), value.encode()) for name, value in (headers or {}).items())]
+    request = httpx.Request(method, url, headers=lines, content=content, extensions={"timeout": {"read": deadline}})
     started = time.perf_counter()
     try:
         response = await _engine(os.getpid()).handle_async_request(request)
@@ -75,7 +75,7 @@ async def exchange(
         ) from None
     took = (time.perf_counter() - started) * 1000
     _log.debug("%s %s: %d in %.0f ms", method, request.url.path, response.status_code, took)
-    return Raw(response.status_code, response.headers, body)
+    return Raw(response.status_code, _plain(response.headers.raw), body)
 
 
 async def _read(response: httpx.Response) -> bytes:
@@ -86,6 +86,11 @@ async def _read(response: httpx.Response) -> bytes:
         if size > BODY_CAP:
             raise httpx.ReadError("the answer is too large")
     return b"".join(chunks)
+
+
+def _plain(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers as a plain dict: each is looked up several times, which httpx's own mapping makes dear."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in lines}
 
 
 def _reason(cause: Exception) -> str:

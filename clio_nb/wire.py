@@ -5,7 +5,7 @@ from __future__ import annotations
 import email.utils
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypedDict, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
@@ -172,7 +172,7 @@ def decipher(request: Request, status: int, headers: Mapping[str, str], body: by
     ``headers`` has lower-case names; ``shape`` is the type of ``data``. Raises a subclass of :class:`errors.ApiError`.
     """
     if status == 204 and shape is type(None):
-        return Answer(None)  # type: ignore[arg-type]  # T is NoneType here, which mypy cannot see
+        return Answer(None)
     if 200 <= status < 300:
         return _read(request, status, headers, body, shape)
     raise _error(request, status, headers, body)
@@ -181,7 +181,7 @@ def decipher(request: Request, status: int, headers: Mapping[str, str], body: by
 def _read(request: Request, status: int, headers: Mapping[str, str], body: bytes, shape: type[T]) -> Answer[T]:
     decoder = _decoders.get(shape)
     if decoder is None:
-        decoder = _decoders[shape] = msgspec.json.Decoder(_Envelope[shape])  # type: ignore[valid-type]  # a type at run time
+        decoder = _decoders[shape] = msgspec.json.Decoder(_Envelope[shape])  # type: ignore[valid-type]
     try:
         envelope = decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
@@ -208,19 +208,21 @@ def _follow(request: Request, url: str) -> Request:
     return Request("GET", request.path, tuple(parse_qsl(parts.query)))
 
 
+class _About(TypedDict):
+    status: int
+    type: str
+    request: str
+
+
 def _error(request: Request, status: int, headers: Mapping[str, str], body: bytes) -> errors.ApiError:
     kind, detail = _fault_of(body)
     said = f' Clio says: "{detail}".' if detail else ""
-    about = {"status": status, "type": kind, "request": str(request)}
+    about = _About(status=status, type=kind, request=str(request))
     if status == 429:
         wait = retry_after(headers)
         again = f"in {wait:.0f} s" if wait is not None else "in a minute"
         return errors.RateLimited(
-            f"{request}: too many requests with this user's token. Try again {again}.",
-            status=status,
-            type=kind,
-            request=str(request),
-            retry_after=wait,
+            f"{request}: too many requests with this user's token. Try again {again}.", **about, retry_after=wait
         )
     if status >= 500:
         wait = retry_after(headers)

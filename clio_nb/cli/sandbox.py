@@ -1,0 +1,67 @@
+"""``clio-nb sandbox``: run the embedded Clio in the foreground."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from ..errors import PortBusy
+from ..sandbox import PortInUse, Sandbox
+
+DEFAULT_PORT = 8770
+
+
+def sandbox(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = DEFAULT_PORT,
+    users: Annotated[int, typer.Option(min=1, max=100_000, help="How many users the demo firm has.")] = 5,
+    seed: Annotated[int, typer.Option(help="Another seed, other ids.")] = 0,
+    rate_limit: Annotated[int, typer.Option(min=0, help="Requests a minute for each token; 0 for no limit.")] = 50,
+    db: Annotated[Path | None, typer.Option(help="Keep the state in this file, across restarts.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Describe it as one JSON object on the first line.")] = False,
+) -> None:
+    """Run an embedded Clio on this machine until Ctrl-C: OAuth, API, screens, and a clock you can move.
+
+    It is no Clio and not for production: it listens on 127.0.0.1 only and its data is invented.
+    """
+    try:
+        site = Sandbox(port=port, users=users, seed=seed, rate_limit=rate_limit or None, db=db)
+    except PortInUse as error:
+        raise PortBusy(
+            f"Port {error.port} is in use by another program. "
+            f"Name another with --port, or take any free one with --port 0.",
+            port=error.port,
+        ) from None
+    with site:
+        if as_json:
+            sys.stdout.write(json.dumps(site.describe()) + "\n")
+            sys.stdout.flush()
+        else:
+            _greet(site)
+        try:
+            site.wait()
+        except KeyboardInterrupt:
+            raise typer.Exit(0) from None
+
+
+def _greet(site: Sandbox) -> None:
+    console = Console(highlight=False)
+    console.print(
+        "[bold]An embedded Clio is running.[/bold] It is no Clio: for trying things out, on this machine only.\n"
+    )
+    facts = Table(box=None, show_header=False, padding=(0, 2))
+    for name in ("base_url", "api_url", "client_id", "client_secret", "redirect_uri", "control_url"):
+        facts.add_row(name, str(site.describe()[name]))
+    console.print(facts)
+    people = Table(
+        "id", "name", "email", title=f"{len(site.users)} users", title_justify="left", box=None, padding=(0, 2)
+    )
+    for user in site.users[:10]:
+        people.add_row(str(user.id), user.name, user.email)
+    console.print(people)
+    console.print("\nStop it with Ctrl-C.")
