@@ -1,4 +1,4 @@
-"""Launches of custom actions: inspect a launch URL, and look an action over before it is sent.
+"""Launches of custom actions: inspect a launch URL, have Clio prove it, and look an action over before it is sent.
 
 Each name is imported on first use, so a server that only proves launches loads neither pandas nor ipywidgets.
 """
@@ -12,8 +12,21 @@ if TYPE_CHECKING:
     from .report import Launch, LaunchReport, Part
     from .rules import Finding, lint
     from .url import inspect_launch
+    from .verdict import Step, Verdict
+    from .verify import verify_launch, verify_launch_async
 
-__all__ = ["Finding", "Launch", "LaunchReport", "Part", "inspect_launch", "lint"]
+__all__ = [
+    "inspect_launch",
+    "Launch",
+    "LaunchReport",
+    "Part",
+    "lint",
+    "Finding",
+    "verify_launch",
+    "verify_launch_async",
+    "Verdict",
+    "Step",
+]
 
 _HOMES: Final = {
     "Launch": "report",
@@ -22,6 +35,10 @@ _HOMES: Final = {
     "inspect_launch": "url",
     "Finding": "rules",
     "lint": "rules",
+    "Step": "verdict",
+    "Verdict": "verdict",
+    "verify_launch": "verify",
+    "verify_launch_async": "verify",
 }
 
 

@@ -151,8 +151,9 @@ def _explain(launch: Launch, target: str, extras: tuple[tuple[str, str], ...]) -
     )
 
 
-_MUTED: Final = "color:var(--jp-ui-font-color2, inherit)"
-_CELL: Final = "text-align:left;padding:2px 12px 2px 0;vertical-align:top"
+TEXT: Final = "color:var(--jp-ui-font-color1, inherit)"
+MUTED: Final = "color:var(--jp-ui-font-color2, inherit)"
+CELL: Final = "text-align:left;padding:2px 12px 2px 0;vertical-align:top"
 
 
 def _as_html(report: LaunchReport) -> str:
@@ -160,13 +161,13 @@ def _as_html(report: LaunchReport) -> str:
     verdict = "A launch" if report else "Refused"
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in report.reasons)
     rows = "".join(
-        f'<tr><th scope="row" style="{_CELL}">{escape(part.name)}</th>'
-        f'<td style="{_CELL};word-break:break-all"><code>{escape(part.value)}</code></td>'
-        f'<td style="{_CELL};{_MUTED}">{"" if part.ok else "✗ "}{escape(part.meaning)}</td></tr>'
+        f'<tr><th scope="row" style="{CELL}">{escape(part.name)}</th>'
+        f'<td style="{CELL};word-break:break-all"><code>{escape(part.value)}</code></td>'
+        f'<td style="{CELL};{MUTED}">{"" if part.ok else "✗ "}{escape(part.meaning)}</td></tr>'
         for part in report.parts
     )
     return (
-        '<div class="clio-launch-report" style="color:var(--jp-ui-font-color1, inherit)">'
+        f'<div class="clio-launch-report" style="{TEXT}">'
         f"<strong>{verdict}</strong>"
         + (f'<ul style="margin:4px 0">{reasons}</ul>' if reasons else "")
         + (f"<table><caption hidden>Parts of the launch URL</caption><tbody>{rows}</tbody></table>" if rows else "")

@@ -1,0 +1,95 @@
+"""What became of proving a launch: verified, refused, expired or unknown, step by step, never showing the nonce."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from html import escape
+from typing import Any, Final, Literal, NamedTuple, TypedDict
+
+from ..models import Record
+from .report import CELL, MUTED, TEXT, Launch
+
+State = Literal["verified", "refused", "expired", "unknown"]
+
+PARSED: Final = "parsed"
+KNOWN_ACTION: Final = "known action"
+HAS_TOKEN: Final = "user has a token"  # noqa: S105 -- the name of a step
+CLIO_ANSWERED: Final = "Clio answered"
+STEPS: Final = (PARSED, KNOWN_ACTION, HAS_TOKEN, CLIO_ANSWERED)
+
+
+class Step(NamedTuple):
+    """One step of a proof. ``ok`` is None when the proof ended before it was judged."""
+
+    name: str
+    ok: bool | None = None
+    detail: str = ""
+
+
+class VerdictDict(TypedDict):
+    """A verdict as JSON, as ``clio-nb launch verify --json`` prints it."""
+
+    state: State
+    ok: bool
+    steps: list[dict[str, Any]]
+    record: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Verdict:
+    """What :func:`clio_nb.verify_launch` found out. Only a verified launch is true.
+
+    ``state``: ``"verified"`` means that Clio confirmed the click; ``"refused"`` that it is no genuine launch of a user
+    and an action of ours; ``"expired"`` that its 60 seconds are over or would be; ``"unknown"`` that no clear answer
+    came, and the nonce may be spent. ``reason`` says so in words, with what to do next. ``record`` is the record that
+    was clicked, ``seconds_left`` what was left of the nonce's life when Clio answered (both when verified).
+    ``nonce_sent`` is false when the launch can still be proved: nothing was sent to Clio with its nonce.
+    """
+
+    state: State
+    reason: str
+    steps: tuple[Step, ...]
+    launch: Launch | None = None
+    record: Record | None = None
+    seconds_left: float | None = None
+    nonce_sent: bool = False
+
+    @property
+    def ok(self) -> bool:
+        """Whether Clio confirmed the click."""
+        return self.state == "verified"
+
+    def __bool__(self) -> bool:
+        return self.ok
+
+    def to_dict(self) -> VerdictDict:
+        """Return the verdict as JSON values. The nonce is never in it."""
+        return {
+            "state": self.state,
+            "ok": self.ok,
+            "steps": [step._asdict() for step in self.steps],
+            "record": self.record.data if self.record else None,
+        }
+
+    def __repr__(self) -> str:
+        return f"<Verdict {self.state}: {self.reason}>"
+
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
+
+_MARKS: Final = {True: "✓", False: "✗", None: "·"}
+
+
+def _as_html(verdict: Verdict) -> str:
+    """Draw the verdict with the colours of the notebook's theme. All text is escaped."""
+    rows = "".join(
+        f'<tr><th scope="row" style="{CELL}">{_MARKS[step.ok]} {escape(step.name)}</th>'
+        f'<td style="{CELL};{MUTED}">{escape(step.detail)}</td></tr>'
+        for step in verdict.steps
+    )
+    return (
+        f'<div class="clio-verdict" style="{TEXT}"><strong>{verdict.state.capitalize()}</strong> '
+        f"{escape(verdict.reason)}"
+        f"<table><caption hidden>Steps of the proof</caption><tbody>{rows}</tbody></table></div>"
+    )

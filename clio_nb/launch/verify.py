@@ -1,0 +1,73 @@
+"""Verify a launch: see that it is well-formed and was not used here before, and have Clio confirm it."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from .. import portal
+from ..errors import InvalidInput
+from .lookup import Sessions
+from .proof import AGAIN, Actions, prove
+from .report import Launch
+from .seen import seen
+from .url import inspect_launch
+from .verdict import CLIO_ANSWERED, PARSED, STEPS, Step, Verdict
+
+_FIELD: Final = r"\w+(?:\{\w+(?:,\w+)*\})?"
+_FIELDS: Final = re.compile(rf"{_FIELD}(?:,{_FIELD})*", re.ASCII)
+
+
+@portal.on_portal
+async def verify_launch_async(
+    url: object,
+    sessions: Sessions,
+    *,
+    fields: str | None = None,
+    target: str | None = None,
+    actions: Actions = "known",
+    arrived: float | None = None,
+) -> Verdict:
+    """Have Clio confirm, with one request, that a launch is genuine.
+
+    ``sessions`` is the session of the user who clicked, several sessions, or a firm. ``fields`` asks for fields of the
+    record in the same request, in Clio's syntax (``"display_number,client{name}"``); without it, a few that name it.
+    ``target`` is as in :func:`inspect_launch`. ``actions`` are the actions that count as ours: ``"known"`` those that
+    Clio lists for this user, or a collection of your own, which is then the last word; ``"any"`` leaves the check out.
+    ``arrived`` is the :data:`clio_nb.portal.now` at which the launch came, when that is not now.
+
+    A launch never makes it raise: whatever is wrong is in the verdict, which is then false. Raises
+    :class:`InvalidInput` for ``fields`` that Clio would refuse, before the nonce is spent.
+
+    Source: Clio's guide, "Confirming a User's Action".
+    """
+    arrival = portal.now() if arrived is None else arrived
+    _check(fields)
+    report = inspect_launch(url, target=target)
+    launch = report.launch
+    if launch is None:
+        return _refused(PARSED, " ".join(report.reasons))
+    verdict = await seen.once(launch, lambda: prove(launch, sessions, fields=fields, actions=actions, arrived=arrival))
+    if verdict is None:
+        return _refused(CLIO_ANSWERED, f"This launch was used here before, and a nonce works once. {AGAIN}", launch)
+    return verdict
+
+
+verify_launch = portal.blocking(verify_launch_async)
+verify_launch.__name__ = verify_launch.__qualname__ = "verify_launch"
+
+
+def _check(fields: str | None) -> None:
+    """Clio answers deeper braces with 400, which is easily mistaken for a refused nonce (reference, "fields")."""
+    if fields is not None and not _FIELDS.fullmatch(fields):
+        raise InvalidInput(
+            "fields is a comma list with one level of braces and no spaces, such as 'id,client{name}'.", field="fields"
+        )
+
+
+def _refused(failed: str, reason: str, launch: Launch | None = None) -> Verdict:
+    """Return the verdict on a launch that ends without a proof."""
+    steps = [Step(name, ok=False, detail=reason) if name == failed else Step(name) for name in STEPS]
+    if launch is not None:
+        steps[0] = Step(PARSED, ok=True, detail=str(launch.subject))
+    return Verdict("refused", reason, tuple(steps), launch)
