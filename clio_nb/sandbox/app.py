@@ -8,11 +8,16 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request as HttpRequest
+from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from . import api, body, control, oauth
-from .answers import Answer, Refusal
+from . import api, body, control, oauth, openapi
+from .answers import Answer, Refusal, encode
 from .faults import Effects, strike
+from .pages import HEADERS, problem
 from .request import Request
 from .server import Lines
 from .state import State
@@ -30,7 +35,10 @@ class App:
         self._ports = ports
         self._lines = lines
         self._ids = itertools.count(1)
-        self._pages = Starlette(routes=control.ROUTES)
+        self._pages = Starlette(
+            routes=[*control.ROUTES, Route("/openapi.json", _document)],
+            exception_handlers={HTTPException: _no_page},
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -39,7 +47,7 @@ class App:
         state = self._ports[scope["server"][1]]
         headers = dict(scope["headers"])
         path = _unprefixed(scope, headers)
-        if path.startswith((api.PREFIX, oauth.PREFIX)):
+        if path.startswith(("/api/", oauth.PREFIX)):
             request = Request(scope["method"], path, scope["query_string"], headers)
             await self._exchange(state, request, scope, receive, send)
         else:
@@ -89,7 +97,7 @@ class App:
 
 
 def _act(state: State, request: Request) -> Answer:
-    handler = api.answer if request.path.startswith(api.PREFIX) else oauth.answer
+    handler = oauth.answer if request.path.startswith(oauth.PREFIX) else api.answer
     with state.lock:
         return handler(state, request)
 
@@ -103,6 +111,19 @@ def _unprefixed(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
         path = path.removeprefix(root) if path.startswith(f"{root}/") else path
         scope["root_path"], scope["path"] = root, root + path
     return path
+
+
+async def _document(request: HttpRequest) -> Response:
+    return Response(encode(openapi.document(control.state_of(request).origin)), media_type="application/json")
+
+
+async def _no_page(request: HttpRequest, error: Exception) -> Response:
+    """Say that there is no such page: in JSON to a program, as a page to a person."""
+    status = error.status_code if isinstance(error, HTTPException) else 500
+    if request.url.path.startswith("/control"):
+        return control.refusal(status, "RecordNotFound", "There is no such control endpoint; see /openapi.json.")
+    status, _, content = problem("There is no such page.", status)
+    return Response(content, status, HEADERS)
 
 
 async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> Any:
@@ -126,7 +147,7 @@ def _note(state: State, request: Request, user_id: int | None, answer: Answer | 
         names = request.query.names()
     except Refusal:
         names = []
-    log = state.log if request.path.startswith(api.PREFIX) else state.oauth_log
+    log = state.oauth_log if request.path.startswith(oauth.PREFIX) else state.log
     log.append(
         {
             "method": request.method,

@@ -23,22 +23,28 @@ from .world import World
 _T = TypeVar("_T")
 
 
-class _Someone(msgspec.Struct, forbid_unknown_fields=True):
+class ForUser(msgspec.Struct, forbid_unknown_fields=True):
+    """A user; the account owner when left out."""
+
     user_id: int | None = None
 
 
-class _Click(msgspec.Struct, forbid_unknown_fields=True):
+class Click(msgspec.Struct, forbid_unknown_fields=True):
+    """A click on an action of a user, on a record such as ``/api/v4/matters/1``."""
+
     user_id: int
     custom_action_id: int
     subject_url: str
 
 
-class _Step(msgspec.Struct, forbid_unknown_fields=True):
+class Step(msgspec.Struct, forbid_unknown_fields=True):
+    """A step of the clock."""
+
     seconds: float
 
 
-class _Nothing(msgspec.Struct):
-    pass
+class Nothing(msgspec.Struct):
+    """A request without a body."""
 
 
 def describe(state: State) -> dict[str, Any]:
@@ -93,44 +99,44 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
-def _describe(world: World, state: State, _: _Nothing) -> object:
+def _describe(world: World, state: State, _: Nothing) -> object:
     return describe(state)
 
 
-def _token(world: World, state: State, asked: _Someone) -> object:
+def _token(world: World, state: State, asked: ForUser) -> object:
     return state.token(state.users[0].id if asked.user_id is None else asked.user_id)
 
 
-def _click(world: World, state: State, asked: _Click) -> object:
+def _click(world: World, state: State, asked: Click) -> object:
     return {"launch_url": state.click(asked.user_id, asked.custom_action_id, asked.subject_url)}
 
 
-def _revoke(world: World, state: State, asked: _Someone) -> object:
+def _revoke(world: World, state: State, asked: ForUser) -> object:
     user_id = state.users[0].id if asked.user_id is None else asked.user_id
     if not state.revoke(user_id):
         raise LookupError(f"User {user_id} has not granted the app any access.")
     return {}
 
 
-def _time(world: World, state: State, _: _Nothing) -> object:
+def _time(world: World, state: State, _: Nothing) -> object:
     return {"now": world.clock.now(), "iso": iso(world.clock.now()), "mode": world.clock.mode}
 
 
-def _advance(world: World, state: State, asked: _Step) -> object:
+def _advance(world: World, state: State, asked: Step) -> object:
     world.advance(asked.seconds)
-    return _time(world, state, _Nothing())
+    return _time(world, state, Nothing())
 
 
-def _requests(world: World, state: State, _: _Nothing) -> object:
+def _requests(world: World, state: State, _: Nothing) -> object:
     return list(state.log)
 
 
-def _reset(world: World, state: State, _: _Nothing) -> object:
+def _reset(world: World, state: State, _: Nothing) -> object:
     world.reset()
     return {}
 
 
-def _faults(world: World, state: State, _: _Nothing) -> object:
+def _faults(world: World, state: State, _: Nothing) -> object:
     return [{**msgspec.to_builtins(fault), "seen": seen} for fault, seen in state.faults.armed()]
 
 
@@ -139,7 +145,7 @@ def _add_fault(world: World, state: State, fault: Fault) -> object:
     return {}
 
 
-def _clear_faults(world: World, state: State, _: _Nothing) -> object:
+def _clear_faults(world: World, state: State, _: Nothing) -> object:
     state.faults.clear()
     return {}
 
@@ -149,18 +155,18 @@ def _route(path: str, method: str, act: Callable[[World, State, _T], object], sh
 
     async def endpoint(request: HttpRequest) -> Response:
         if not is_local(request):
-            return _no(403, "Forbidden", "Control is for this machine only: loopback Host, no foreign Origin.")
+            return refusal(403, "Forbidden", "Control is for this machine only: loopback Host, no foreign Origin.")
         state = state_of(request)
         try:
             raw = await receive_all(request.receive) if method == "POST" else b""
             asked = msgspec.json.decode(raw.strip() or b"{}", type=shape)
             with state.lock:
                 return _json(200, act(world_of(request), state, asked))
-        except Refusal as refusal:
-            return _no(refusal.status, refusal.type, str(refusal))
+        except Refusal as no:
+            return refusal(no.status, no.type, str(no))
         except (LookupError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
             status = 404 if isinstance(error, LookupError) else 422
-            return _no(status, "RecordNotFound" if status == 404 else "ArgumentError", str(error))
+            return refusal(status, "RecordNotFound" if status == 404 else "ArgumentError", str(error))
 
     return Route(f"/control{path}", endpoint, methods=[method])
 
@@ -170,20 +176,26 @@ def _json(status: int, body: object) -> Response:
     return Response(encode(body), status, headers, "application/json")
 
 
-def _no(status: int, type: str, message: str) -> Response:
+def refusal(status: int, type: str, message: str) -> Response:
+    """Return a no of the control endpoints, in the API's envelope."""
     return _json(status, {"error": {"type": type, "message": message}})
 
 
-ROUTES: Final = [
-    _route("", "GET", _describe, _Nothing),
-    _route("/tokens", "POST", _token, _Someone),
-    _route("/clicks", "POST", _click, _Click),
-    _route("/revocations", "POST", _revoke, _Someone),
-    _route("/clock", "GET", _time, _Nothing),
-    _route("/clock/advance", "POST", _advance, _Step),
-    _route("/requests", "GET", _requests, _Nothing),
-    _route("/reset", "POST", _reset, _Nothing),
-    _route("/faults", "GET", _faults, _Nothing),
-    _route("/faults", "POST", _add_fault, Fault),
-    _route("/faults", "DELETE", _clear_faults, _Nothing),
+_ENDPOINTS: Final[list[tuple[str, str, Callable[[World, State, Any], object], type]]] = [
+    ("", "GET", _describe, Nothing),
+    ("/tokens", "POST", _token, ForUser),
+    ("/clicks", "POST", _click, Click),
+    ("/revocations", "POST", _revoke, ForUser),
+    ("/clock", "GET", _time, Nothing),
+    ("/clock/advance", "POST", _advance, Step),
+    ("/requests", "GET", _requests, Nothing),
+    ("/reset", "POST", _reset, Nothing),
+    ("/faults", "GET", _faults, Nothing),
+    ("/faults", "POST", _add_fault, Fault),
+    ("/faults", "DELETE", _clear_faults, Nothing),
 ]
+
+ROUTES: Final = [_route(*endpoint) for endpoint in _ENDPOINTS]
+
+REQUESTS: Final = [(path, method, shape) for path, method, _, shape in _ENDPOINTS]
+"""Path, method and body of each endpoint, for the OpenAPI document."""

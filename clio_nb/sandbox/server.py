@@ -31,7 +31,8 @@ class PortInUse(OSError):
 def listen(host: str, port: int) -> socket.socket:
     """Return a socket that listens on a port (0: a free one); raise :class:`PortInUse` when it is taken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # asyncio turns Nagle's delay off only on sockets that name their protocol
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
