@@ -1,0 +1,122 @@
+"""Compare what a manifest wants with what there is, and give the lines of the plan. Pure: state in, lines out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import msgspec
+
+from ..models import CustomAction
+from .item import Item, Kind
+from .manifest import Manifest
+from .match import Match, match
+from .order import in_order
+from .state import Access, Ledger, Look, Owned, UserState, Wanted
+
+
+def items(
+    manifest: Manifest,
+    users: Iterable[UserState],
+    ledger: Ledger,
+    *,
+    profile: str | None = None,
+    allow_delete: bool = False,
+) -> Iterator[Item]:
+    """Compare user by user and give the lines; within a user they stand in the order in which Clio can take them."""
+    urls = {action.key: frozenset(manifest.target_urls(action)) for action in manifest.actions}
+    for state in users:
+        wanted = list(_wanted(manifest, state, profile, urls))
+        known = ledger.of(state.user.id)
+        mine = [one for one in known.owned.values() if one.manifest == manifest.app.name]
+        if state.access is not Access.SIGNED_IN:
+            yield from _blocked(state, wanted, mine)
+            continue
+        told = match(manifest.app.name, wanted, urls, state.actions, known)
+        yield from in_order([*_paired(told, state, mine), *_left_over(told, state, allow_delete=allow_delete)])
+
+
+def _wanted(
+    manifest: Manifest, state: UserState, profile: str | None, urls: dict[str, frozenset[str]]
+) -> Iterator[Wanted]:
+    for action in manifest.actions:
+        if action.who.includes(state.user):
+            target = manifest.target_url(action, profile)
+            for location in action.locations:
+                yield Wanted(action.key, Look(action.label, target, location.value), urls[action.key])
+
+
+def _paired(told: Match, state: UserState, mine: Sequence[Owned]) -> Iterator[Item]:
+    last = {one.action_id: one.look for one in mine}
+    there = {action.id for action in state.actions}
+    gone = {(one.key, one.look.ui_reference) for one in mine if one.action_id not in there}
+    for wanted, action in told.pairs:
+        if action is None:
+            lost = (wanted.key, wanted.look.ui_reference) in gone
+            reason = "deleted by hand" if lost else "not there yet"
+            yield _item(Kind.CREATE, state, wanted.key, after=wanted.look, reason=reason)
+        elif Look.of(action) == wanted.look:
+            yield _item(Kind.OK, state, wanted.key, action, after=wanted.look)
+        else:
+            reason = _why(Look.of(action), wanted.look, last.get(action.id))
+            yield _item(Kind.UPDATE, state, wanted.key, action, after=wanted.look, reason=reason)
+
+
+def _left_over(told: Match, state: UserState, *, allow_delete: bool) -> Iterator[Item]:
+    extra = [(Kind.DUPLICATE, "duplicate", *pair) for pair in told.duplicates]
+    extra += [(Kind.ORPHAN, "no longer wanted", *pair) for pair in told.orphans]
+    for kind, reason, key, action in extra:
+        advice = "" if allow_delete else "Plan with allow_delete to have it deleted."
+        yield _item(Kind.DELETE if allow_delete else kind, state, key, action, reason=reason, advice=advice)
+    for action in told.foreign:
+        yield _item(Kind.FOREIGN, state, "", action, reason="not ours", advice="It is never touched.")
+
+
+def _blocked(state: UserState, wanted: Sequence[Wanted], mine: Sequence[Owned]) -> Iterator[Item]:
+    """Say of a user whose actions cannot be read what is wanted there, and what of ours is there still."""
+    looks = {(one.key, one.look.ui_reference): one for one in mine}
+    for one in wanted:
+        looks.pop((one.key, one.look.ui_reference), None)
+        yield _item(Kind.BLOCKED, state, one.key, after=one.look, reason=state.access.value, advice=state.advice)
+    for known in looks.values():
+        there = CustomAction(id=known.action_id, **msgspec.structs.asdict(known.look))
+        advice = f"It must be removed by hand. {state.advice}"
+        yield _item(Kind.BLOCKED, state, known.key, there, reason=state.access.value, advice=advice)
+
+
+def _item(
+    kind: Kind,
+    state: UserState,
+    key: str,
+    action: CustomAction | None = None,
+    *,
+    after: Look | None = None,
+    reason: str = "",
+    advice: str = "",
+) -> Item:
+    return Item(
+        kind=kind,
+        user_id=state.user.id,
+        user=state.user.name or "",
+        key=key,
+        action_id=action.id if action else None,
+        etag=action.etag if action else None,
+        created_at=action.created_at if action else None,
+        before=Look.of(action) if action else None,
+        after=after,
+        reason=reason,
+        advice=advice,
+    )
+
+
+def _why(now: Look, wanted: Look, last: Look | None) -> str:
+    """Say why an action is not as it should be: by hand, or because the manifest changed since it was written."""
+    reasons = []
+    if now.label != wanted.label:
+        by_manifest = last is not None and last.label == now.label
+        reasons.append("new label in the manifest" if by_manifest else "renamed by hand")
+    if now.target_url != wanted.target_url:
+        reasons.append("other target")
+    if now.ui_reference != wanted.ui_reference:
+        by_manifest = last is not None and last.ui_reference == now.ui_reference
+        reasons.append("new place in the manifest" if by_manifest else "moved by hand")
+    return ", ".join(reasons)

@@ -1,0 +1,281 @@
+"""A manifest: which custom actions the users of a firm should see, as a TOML file in the partner's own repository.
+
+::
+
+    [app]
+    name = "partner-sign"                      # whose actions these are; another manifest's are foreign to this one
+
+    [[actions]]
+    key = "sign"                               # what this action is called here, whatever its label becomes
+    label = "Send for signature"
+    target_url = "https://partner.example/launch"
+    places = ["matters", "documents"]
+    formerly = ["https://old.example/launch"]  # earlier target URLs, so that an action made with one is found
+    who = { roles = ["admin"], users = ["anna@firm.example"], exclude = [123] }  # everyone, if left out
+
+    [profiles.dev]                             # other target URLs, by key, for clio-nb plan --profile dev
+    sign = "https://dev.partner.example/launch"
+
+Read strictly: an unknown key, a wrong type or a value that Clio would refuse is an error that names the file, the place
+in it, and the nearest right word.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from ..errors import InvalidInput, ManifestError
+from ..models import User, location_of, web_url
+from ..places import LABEL_MAX, Location, Region
+
+ROLES: Final = ("admin", "accounts", "billing", "reports")
+SUBSCRIPTION_TYPES: Final = ("Attorney", "NonAttorney")
+
+
+class AppOf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The app that a manifest belongs to. ``region``, if given, guards against planning in another one."""
+
+    name: str
+    region: Region | None = None
+
+
+class Who(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which users see an action: everyone, or those of any of these roles, types and names; never the excluded.
+
+    Users are named by id or by e-mail address.
+    """
+
+    everyone: bool = False
+    roles: tuple[str, ...] = ()
+    subscription_types: tuple[str, ...] = ()
+    users: tuple[int | str, ...] = ()
+    exclude: tuple[int | str, ...] = ()
+
+    def includes(self, user: User) -> bool:
+        """Whether this user is meant."""
+        if _named(user, self.exclude):
+            return False
+        if self.everyone or not (self.roles or self.subscription_types or self.users):
+            return True
+        roles = {role.casefold() for role in user.roles or ()}
+        kind = (user.subscription_type or "").casefold()
+        return (
+            _named(user, self.users)
+            or any(role.casefold() in roles for role in self.roles)
+            or any(kind == wanted.casefold() for wanted in self.subscription_types)
+        )
+
+
+class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One action of the manifest. Its ``key`` is its name for good; label, target URL and places may change."""
+
+    key: str
+    label: str
+    target_url: str
+    places: tuple[str, ...]
+    formerly: tuple[str, ...] = ()
+    who: Who = Who()
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """The places as :class:`Location`, in Clio's order, each once."""
+        wanted = {location_of(place) for place in self.places}
+        return tuple(location for location in Location if location in wanted)
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What every user of a firm should see. Read one with :func:`read_manifest`; ``to_toml()`` writes it back."""
+
+    app: AppOf
+    actions: tuple[Action, ...] = ()
+    profiles: dict[str, dict[str, str]] = {}
+
+    def target_url(self, action: Action, profile: str | None) -> str:
+        """Return where an action leads in a profile: its own target URL where the profile names no other."""
+        return self.profiles[profile].get(action.key, action.target_url) if profile is not None else action.target_url
+
+    def target_urls(self, action: Action) -> set[str]:
+        """Return every URL by which an action of this key can be told, in any profile, now or formerly."""
+        others = (urls[action.key] for urls in self.profiles.values() if action.key in urls)
+        return {action.target_url, *action.formerly, *others}
+
+    def check_profile(self, profile: str | None) -> None:
+        """Raise :class:`ManifestError` for a profile that the manifest does not have."""
+        if profile is not None and profile not in self.profiles:
+            known = ", ".join(self.profiles) or "none"
+            raise ManifestError(
+                f"The manifest has no profile {profile!r} (it has: {known}).{_nearest(profile, self.profiles)}"
+            )
+
+    def to_toml(self) -> str:
+        """Return the manifest as a TOML text that reads back as the same manifest."""
+        import tomli_w  # noqa: PLC0415 -- only for writing
+
+        return tomli_w.dumps(msgspec.to_builtins(self))
+
+
+def read_manifest(source: Manifest | str | Path) -> Manifest:
+    """Read a manifest from its file, or return the one that is given.
+
+    Raises :class:`ManifestError` that names the file, the place in it and the nearest right word.
+    """
+    if isinstance(source, Manifest):
+        return source
+    path = Path(source)
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as cause:
+        raise ManifestError(f"{path}: cannot be read ({cause.strerror}). Give the path of a TOML manifest.") from None
+    except UnicodeDecodeError:
+        raise ManifestError(f"{path}: is no text in UTF-8. Save it as UTF-8.") from None
+    return parse_manifest(text, name=str(path))
+
+
+def parse_manifest(text: str, *, name: str = "manifest") -> Manifest:
+    """Read a manifest from TOML text; ``name`` stands for the file in errors. Raises :class:`ManifestError`."""
+    try:
+        data = tomllib.loads(text)
+        manifest = msgspec.convert(data, Manifest)
+    except tomllib.TOMLDecodeError as cause:
+        raise ManifestError(f"{name}: is no TOML: {cause}.") from None
+    except msgspec.ValidationError as cause:
+        raise ManifestError(f"{name}: {_explained(str(cause), data)}") from None
+    for problem in _problems(manifest):
+        raise ManifestError(f"{name}: {problem.path}: {problem.says}")
+    return manifest
+
+
+class _Problem(NamedTuple):
+    path: str
+    says: str
+
+
+def _problems(manifest: Manifest) -> Iterator[_Problem]:
+    """Find what is of the right type and still wrong, in the order of the file."""
+    if not manifest.app.name.strip():
+        yield _Problem("app.name", "is empty. Name the app, so that its actions can be told from another manifest's.")
+    keys: set[str] = set()
+    for number, action in enumerate(manifest.actions):
+        at = f"actions[{number}]"
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", action.key):
+            yield _Problem(f"{at}.key", "is 1 to 64 letters, digits, - and _.")
+        if action.key in keys:
+            yield _Problem(f"{at}.key", f"{action.key!r} is the key of an earlier action. Give each its own.")
+        keys.add(action.key)
+        yield from _label_problems(f"{at}.label", action.label)
+        yield from _url_problems(f"{at}.target_url", action.target_url)
+        for index, url in enumerate(action.formerly):
+            yield from _url_problems(f"{at}.formerly[{index}]", url)
+        yield from _place_problems(f"{at}.places", action.places)
+        yield from _who_problems(f"{at}.who", action.who)
+    for profile, urls in manifest.profiles.items():
+        for key, url in urls.items():
+            if key not in keys:
+                yield _Problem(f"profiles.{profile}.{key}", f"is the key of no action.{_nearest(key, keys)}")
+            yield from _url_problems(f"profiles.{profile}.{key}", url)
+
+
+def _label_problems(path: str, label: str) -> Iterator[_Problem]:
+    if not label.strip():
+        yield _Problem(path, "is empty; it is what the menu shows.")
+    elif len(label) > LABEL_MAX:
+        yield _Problem(path, f"has {len(label)} characters; Clio takes {LABEL_MAX} at most.")
+    elif label != label.strip() or not label.isprintable():
+        yield _Problem(path, "starts or ends with a space, or holds characters that do not show.")
+
+
+def _url_problems(path: str, url: str) -> Iterator[_Problem]:
+    if not web_url(url):
+        yield _Problem(path, "is no absolute http or https URL, such as https://example.com/launch.")
+
+
+def _place_problems(path: str, places: tuple[str, ...]) -> Iterator[_Problem]:
+    if not places:
+        yield _Problem(path, "is empty. Name at least one place.")
+    known = [location.resource for location in Location]
+    for index, place in enumerate(places):
+        try:
+            location_of(place)
+        except InvalidInput:
+            near = _nearest(place, known) or f" The places are: {', '.join(known)}."
+            yield _Problem(f"{path}[{index}]", f"{place[:60]!r} is no place for a custom action.{near}")
+
+
+def _who_problems(path: str, who: Who) -> Iterator[_Problem]:
+    if who.everyone and (who.roles or who.subscription_types or who.users):
+        yield _Problem(path, "says everyone and names some as well. Leave one out.")
+    for field, words, known in (
+        ("roles", who.roles, ROLES),
+        ("subscription_types", who.subscription_types, SUBSCRIPTION_TYPES),
+    ):
+        for index, word in enumerate(words):
+            if word.casefold() not in {right.casefold() for right in known}:
+                near = _nearest(word, known) or f" Clio knows: {', '.join(known)}."
+                yield _Problem(f"{path}.{field}[{index}]", f"{word[:60]!r} is none that Clio knows.{near}")
+    for field, names in (("users", who.users), ("exclude", who.exclude)):
+        for index, name in enumerate(names):
+            if isinstance(name, str) and "@" not in name:
+                yield _Problem(f"{path}.{field}[{index}]", f"{name[:60]!r} is no e-mail address and no user id.")
+
+
+def _named(user: User, names: Iterable[int | str]) -> bool:
+    email = (user.email or "").casefold()
+    return any(name == user.id if isinstance(name, int) else name.casefold() == email for name in names)
+
+
+_SHAPES: Final = {"": Manifest, "app": AppOf, "actions[]": Action, "actions[].who": Who}
+_WORDS: Final = {
+    "str": "text",
+    "int": "a whole number",
+    "array": "a list",
+    "object": "a table",
+    "bool": "true or false",
+    "float": "a number",
+}
+
+
+def _explained(said: str, data: dict[str, Any]) -> str:
+    """Turn an error of msgspec into a sentence with the path in front and the nearest right word at the end."""
+    what, _, where = said.partition(" - at `$")
+    path = where.rstrip("`").lstrip(".")
+    if "[...]" in path:  # msgspec does not name the keys of a free table
+        path = _first_wrong_profile(data["profiles"])
+    if unknown := re.search(r"unknown field `(.*)`", what):
+        shape = _SHAPES[re.sub(r"\[\d+\]", "[]", path)]
+        near = _nearest(unknown[1], shape.__struct_fields__) or f" Known are: {', '.join(shape.__struct_fields__)}."
+        return f"{path}.{unknown[1]}: is no key of a manifest.{near}".removeprefix(".")
+    if missing := re.search(r"missing required field `(.*)`", what):
+        return f"{path}.{missing[1]}: is missing.".removeprefix(".")
+    if value := re.search(r"Invalid enum value '(.*)'", what):
+        regions = [region.value for region in Region]
+        return f"{path}: {value[1][:60]!r} is no region; choose one of: {', '.join(regions)}."
+    kinds = re.sub(
+        r"`([\w| ]+)`", lambda kinds: " or ".join(_WORDS.get(kind, kind) for kind in kinds[1].split(" | ")), what
+    )
+    return f"{path or 'the file'}: {kinds.replace('Expected', 'expected')}."
+
+
+def _first_wrong_profile(profiles: dict[str, Any]) -> str:
+    wrong = (name for name, urls in profiles.items() if not isinstance(urls, dict))
+    deeper = (
+        f"{name}.{key}"
+        for name, urls in profiles.items()
+        if isinstance(urls, dict)
+        for key, url in urls.items()
+        if not isinstance(url, str)
+    )
+    return f"profiles.{next(wrong, None) or next(deeper)}"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """Suggest the nearest right word, or nothing when none is near."""
+    right = {candidate.casefold(): candidate for candidate in known}
+    near = difflib.get_close_matches(word.casefold(), right, n=1)
+    return f" Did you mean {right[near[0]]!r}?" if near else ""

@@ -1,0 +1,139 @@
+"""What there is: each user's access and actions as Clio showed them, and which actions the journal knows as ours."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+import msgspec
+
+from ..models import CustomAction, User
+from ..places import Location
+
+
+class Access(StrEnum):
+    """Whether a user's actions could be read, or why not. The values are the reasons that tables show."""
+
+    SIGNED_IN = "signed in"
+    NEVER_SIGNED_IN = "never signed in"
+    REVOKED = "revoked"
+    EXPIRED = "expired"
+    NO_PERMISSION = "no permission"
+    WRONG_REGION = "wrong region"
+    DISABLED = "disabled user"
+    UNREADABLE = "not readable"
+
+
+ADVICE = {
+    Access.SIGNED_IN: "",
+    Access.NEVER_SIGNED_IN: "Ask this user to sign in.",
+    Access.REVOKED: "The access was taken back. Ask this user to sign in again.",
+    Access.EXPIRED: "The access has ended and cannot be renewed. Ask this user to sign in again.",
+    Access.NO_PERMISSION: "Tick the custom_actions permission of the app, then ask this user to sign in again.",
+    Access.WRONG_REGION: "The token is of another region. Ask this user to sign in in this one.",
+    Access.DISABLED: "The user is disabled in Clio. Enable the user there, or exclude the user in the manifest.",
+    Access.UNREADABLE: "The actions could not be read. Plan again later.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class UserState:
+    """One user of the firm, and that user's actions if they could be read. ``detail`` says more about a failure."""
+
+    user: User
+    access: Access = Access.SIGNED_IN
+    actions: tuple[CustomAction, ...] = ()
+    detail: str = ""
+
+    @property
+    def advice(self) -> str:
+        """What to do about it, in a sentence or two."""
+        return " ".join(filter(None, (self.detail, ADVICE[self.access])))
+
+
+class Look(msgspec.Struct, frozen=True):
+    """What a user sees of an action: its label, target URL and place."""
+
+    label: str | None
+    target_url: str | None
+    ui_reference: str | None
+
+    @classmethod
+    def of(cls, action: CustomAction) -> Look:
+        """Return the look of an action."""
+        return cls(action.label, action.target_url, action.ui_reference)
+
+    @property
+    def slot(self) -> tuple[str | None, str | None]:
+        """Place and label: Clio lets a user have each pair once (reference, "Links are unique across")."""
+        return self.ui_reference, self.label
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """An action that a manifest of this app made or adopted, as it was when last written."""
+
+    user_id: int
+    action_id: int
+    manifest: str
+    key: str
+    look: Look
+    created_at: dt.datetime | None = None
+
+    def is_same(self, action: CustomAction) -> bool:
+        """Whether an action with this id is still the one that was made."""
+        return self.created_at is None or action.created_at is None or self.created_at == action.created_at
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the journal knows of one user.
+
+    ``owned`` by action id. ``claims`` are creates that were sent and whose answer was lost: by look, the manifest and
+    key that an action of exactly that look belongs to.
+    """
+
+    owned: Mapping[int, Owned] = field(default_factory=dict)
+    claims: Mapping[Look, tuple[str, str]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A create that was sent for a user and whose answer was lost."""
+
+    user_id: int
+    manifest: str
+    key: str
+    look: Look
+
+
+class Ledger:
+    """What the journal knows of a firm, by user."""
+
+    def __init__(self, owned: Iterable[Owned] = (), claims: Iterable[Claim] = ()) -> None:
+        self._owned: dict[int, dict[int, Owned]] = {}
+        self._claims: dict[int, dict[Look, tuple[str, str]]] = {}
+        for one in owned:
+            self._owned.setdefault(one.user_id, {})[one.action_id] = one
+        for claim in claims:
+            self._claims.setdefault(claim.user_id, {})[claim.look] = (claim.manifest, claim.key)
+
+    def of(self, user_id: int) -> Known:
+        """Return what is known of one user."""
+        return Known(self._owned.get(user_id, {}), self._claims.get(user_id, {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One action that one user should see. ``urls`` are the target URLs that tell it, now or formerly."""
+
+    key: str
+    look: Look
+    urls: frozenset[str]
+
+    @property
+    def location(self) -> Location:
+        """Its place."""
+        return Location(self.look.ui_reference or "")
