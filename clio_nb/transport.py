@@ -9,6 +9,7 @@ Nothing here retries: the class of a network error does not tell whether Clio sa
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import importlib.metadata
 import logging
@@ -26,6 +27,9 @@ from pyreqwest.exceptions import PyreqwestError
 from . import errors, portal
 
 DEADLINE: Final = 30.0
+IN_FLIGHT: Final = (
+    50  # requests at a time, of all users together; one that waits for its token's budget is not among them
+)
 BODY_CAP: Final = 32 * 1024 * 1024
 
 _log: Final = logging.getLogger("clio_nb")
@@ -50,6 +54,12 @@ def _engine(pid: int) -> httpx.AsyncBaseTransport:
     return engine
 
 
+@functools.cache
+def _gate(pid: int) -> asyncio.Semaphore:
+    """Lets so many requests of this process through at a time."""
+    return asyncio.Semaphore(IN_FLIGHT)
+
+
 async def exchange(
     method: str, url: str, *, headers: Mapping[str, str] | None = None, content: bytes = b"", deadline: float = DEADLINE
 ) -> Raw:
@@ -62,11 +72,12 @@ async def exchange(
     request = httpx.Request(method, url, headers=lines, content=content, extensions={"timeout": {"read": deadline}})
     started = time.perf_counter()
     try:
-        response = await _engine(os.getpid()).handle_async_request(request)
-        try:
-            body = await _read(response)
-        finally:
-            await response.aclose()
+        async with _gate(os.getpid()):
+            response = await _engine(os.getpid()).handle_async_request(request)
+            try:
+                body = await _read(response)
+            finally:
+                await response.aclose()
     except (httpx.RequestError, PyreqwestError) as cause:
         _log.debug("%s %s: %s", method, request.url.path, type(cause).__name__)
         raise errors.NetworkError(
