@@ -41,6 +41,7 @@ class AsyncSession:
         self.user = user
         self._tokens = OwnToken(site, Token.of(token)) if isinstance(token, Token | Secret | str) else token
         self._pace = Pace()
+        self._paced: Secret | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.user or 'of a user not yet asked for'} at {self.site.origin}>"
@@ -160,7 +161,7 @@ class AsyncSession:
         """Send a request with this user's token and return its data in the given shape.
 
         With ``once`` it is sent exactly once and every failure is raised; if the user's budget of requests would make
-        it wait more than ``patience`` seconds, it is not sent, which is :class:`errors.RateLimited`. Otherwise a 401
+        it wait ``patience`` seconds or more, it is not sent, which is :class:`errors.RateLimited`. Otherwise a 401
         renews the token, a 429 waits (neither was carried out), and a read is repeated within bounds after a 5xx or a
         lost answer.
         """
@@ -201,16 +202,8 @@ class AsyncSession:
     async def _send(
         self, request: wire.Request, shape: type[T], token: Token, patience: float = math.inf
     ) -> wire.Answer[T]:
-        while wait := self._pace.take(portal.now()):
-            if wait > patience:
-                raise errors.RateLimited(
-                    f"{request} was not sent: this user's budget of requests is used up for {wait:.0f} s.",
-                    status=429,
-                    retry_after=wait,
-                    request=str(request),
-                )
-            await portal.sleep(wait)
-        window, rate = self._pace.window, None
+        pace = await self._turn(request, token, patience)
+        window, rate = pace.window, None
         headers = {"authorization": f"Bearer {token.access.reveal()}", "accept": "application/json"}
         if request.data is not None:
             headers["content-type"] = "application/json"
@@ -222,14 +215,29 @@ class AsyncSession:
             )
             rate = wire.rate(raw.headers)
         finally:
-            self._pace.answered(window, portal.now(), rate)
+            pace.answered(window, portal.now(), rate)
         try:
             return wire.decipher(request, raw.status, raw.headers, raw.body, shape)
         except errors.RateLimited as error:
-            self._pace.refused(portal.now(), error.retry_after)
+            pace.refused(portal.now(), error.retry_after)
             raise self._named(error) from None
         except errors.ApiError as error:
             raise self._named(error) from error.__cause__
+
+    async def _turn(self, request: wire.Request, token: Token, patience: float) -> Pace:
+        """Wait until the token's budget allows one more request, unless that takes ``patience`` seconds or more."""
+        if token.access != self._paced:  # Clio counts per access token
+            self._pace, self._paced = Pace(), token.access
+        while wait := self._pace.take(portal.now()):
+            if wait >= patience:
+                raise errors.RateLimited(
+                    f"{request} was not sent: this user's budget of requests is used up for {wait:.0f} s.",
+                    status=429,
+                    retry_after=wait,
+                    request=str(request),
+                )
+            await portal.sleep(wait)
+        return self._pace
 
     async def _data(self, request: wire.Request, shape: type[T]) -> T:
         return (await self.request(request, shape)).data

@@ -1,0 +1,127 @@
+"""A sandbox, people who click in it, one clock for both sides, and a listener that must stay silent."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlencode, urlsplit
+
+import pytest
+
+import clio_nb as clio
+from clio_nb import portal
+from clio_nb.launch.known import known
+from clio_nb.launch.seen import seen
+from clio_nb.sandbox import Sandbox
+
+TARGET = "https://partner.example/launch"
+
+
+@pytest.fixture(autouse=True)
+def _as_a_new_process():
+    """Each test begins with no memory of launches and users."""
+    seen.clear()
+    known.clear()
+
+
+@pytest.fixture
+def site():
+    with Sandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def clock(site, monkeypatch):
+    """One clock for the library and the sandbox; whatever waits moves it."""
+    moved = Clock(site)
+    monkeypatch.setattr(portal, "now", lambda: moved.now)
+    monkeypatch.setattr(portal, "sleep", moved.sleep)
+    return moved
+
+
+class Clock:
+    def __init__(self, site):
+        self._site = site
+        self.now = 1000.0
+        self.slept = []
+
+    def advance(self, seconds):
+        self.now += seconds
+        self._site.advance(seconds)
+
+    async def sleep(self, seconds):
+        self.slept.append(seconds)
+        self.advance(seconds)
+
+
+class Person:
+    """A user of the firm: signed in, with an action in each of the five places, who clicks in Clio."""
+
+    def __init__(self, site, user):
+        self.site = site
+        self.id = user.id
+        self.session = clio.login(site, user=user.id)
+        self.actions = {}
+
+    def action(self, at="matters"):
+        if at not in self.actions:
+            self.actions[at] = clio.create_action(self.session, "Sign", TARGET, at)
+        return self.actions[at]
+
+    def subject(self, at="matters", number=0):
+        return self.site.records(at)[number]["subject_url"]
+
+    def click(self, at="matters", number=0, **changed):
+        """Click, and perhaps forge: a changed parameter, or None to leave it out."""
+        return forged(self.site.click(self.id, self.action(at).id, self.subject(at, number)), **changed)
+
+
+def forged(url, **changed):
+    fields = {name: values[0] for name, values in parse_qs(urlsplit(url).query).items()} | changed
+    kept = {name: value for name, value in fields.items() if value is not None}
+    return f"{url.partition('?')[0]}?{urlencode(kept)}"
+
+
+@pytest.fixture
+def anna(site):
+    return Person(site, site.users[0])
+
+
+@pytest.fixture
+def ben(site):
+    return Person(site, site.users[1])
+
+
+@pytest.fixture
+def sent(site):
+    """The API requests since it was last called: method, path, whether there was a nonce, status."""
+    before = 0
+
+    def since():
+        nonlocal before
+        seen_now = site.requests
+        new, before = seen_now[before:], len(seen_now)
+        return [(one["method"], one["path"], "custom_action_nonce" in one["query"], one["status"]) for one in new]
+
+    return since
+
+
+@pytest.fixture
+def canary():
+    """A host that nobody has any business with. ``heard`` holds what came all the same."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.server.heard.append((self.path, dict(self.headers)))
+            self.send_response(200)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        server.heard = []
+        server.host = f"127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield server
+        server.shutdown()
