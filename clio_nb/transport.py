@@ -27,9 +27,7 @@ from pyreqwest.exceptions import PyreqwestError
 from . import errors, portal
 
 DEADLINE: Final = 30.0
-IN_FLIGHT: Final = (
-    50  # requests at a time, of all users together; one that waits for its token's budget is not among them
-)
+IN_FLIGHT: Final = 50  # requests at a time, all users together; waiting for a budget does not count
 BODY_CAP: Final = 32 * 1024 * 1024
 
 _log: Final = logging.getLogger("clio_nb")
