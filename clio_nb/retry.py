@@ -31,12 +31,12 @@ async def repeat(request: Request, attempt: Callable[[], Awaitable[T]], failure:
     """
     if not _may_repeat(request, failure):
         raise failure
-    await portal.sleep(_pause(failure, 1))
+    await _rest(_pause(failure, 1))
     answer: T = await tenacity.AsyncRetrying(
         stop=tenacity.stop_after_attempt(ATTEMPTS - 1),
         wait=lambda state: _pause(_failure(state), state.attempt_number + 1),
         retry=lambda state: _may_repeat(request, _failure(state)),
-        sleep=lambda seconds: portal.sleep(seconds),  # noqa: PLW0108 -- looked up late, for the tests' clock
+        sleep=_rest,
         reraise=True,
     )(attempt)
     _Budget.left = min(_Budget.left + 2, RETRY_BUDGET)
@@ -46,15 +46,18 @@ async def repeat(request: Request, attempt: Callable[[], Awaitable[T]], failure:
 def _may_repeat(request: Request, error: BaseException | None) -> bool:
     if isinstance(error, errors.RateLimited):
         return True
-    if not request.repeatable or not isinstance(error, errors.ServerError | errors.NetworkError) or _Budget.left < 1:
-        return False
-    _Budget.left -= 1
-    return True
+    trouble = isinstance(error, errors.ServerError | errors.NetworkError)
+    return request.repeatable and trouble and _Budget.left >= 1
+
+
+async def _rest(seconds: float) -> None:
+    _Budget.left -= seconds > 0  # no pause means a 429, for which the token's own pace waits
+    await portal.sleep(seconds)
 
 
 def _pause(error: BaseException | None, attempts: int) -> float:
     if isinstance(error, errors.RateLimited):
-        return 0.0  # the pace of the token waits
+        return 0.0
     asked = error.retry_after if isinstance(error, errors.ServerError) else None
     jitter = random.uniform(0, 0.25 * 2**attempts)  # noqa: S311 -- no secret
     return min(asked, LONGEST_WAIT) if asked else jitter

@@ -6,6 +6,7 @@ import pickle
 
 import msgspec
 import pytest
+
 from clio_nb.errors import InvalidInput
 from clio_nb.models import CustomAction, Subject, Token, location_of, web_url
 from clio_nb.places import PLACES, Location, Region

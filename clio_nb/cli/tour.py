@@ -48,7 +48,7 @@ def lab(
 
 
 def _walkthroughs(folder: Path) -> Path:
-    """Return a folder with the notebooks: the one that is there, or a fresh copy of those that came with the package."""
+    """Return a folder with the notebooks: the one that is there, or a copy of those that came with the package."""
     if (folder / "00-tour.ipynb").is_file():
         return folder
     shipped = resources.files("clio_nb") / "_notebooks"

@@ -1,9 +1,10 @@
 """A token's budget, on a clock of our own."""
 
-from clio_nb.pace import LOWEST, WINDOW, Pace
-from clio_nb.wire import Rate
 from hypothesis import given
 from hypothesis import strategies as st
+
+from clio_nb.pace import LOWEST, WINDOW, Pace
+from clio_nb.wire import Rate
 
 
 def spend(pace, now, rate=None):

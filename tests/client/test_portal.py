@@ -5,6 +5,7 @@ import os
 import threading
 
 import pytest
+
 from clio_nb import portal
 
 

@@ -1,0 +1,26 @@
+"""A session of the account owner, and a clock that moves instead of waiting."""
+
+import pytest
+
+from clio_nb import portal
+from clio_nb.signin import login
+
+
+@pytest.fixture
+def session(clio_sandbox):
+    return login(clio_sandbox)
+
+
+@pytest.fixture
+def moved(clio_sandbox, monkeypatch):
+    """The waits of the library, each of which moves the sandbox's clock instead of passing."""
+    waits = []
+
+    async def sleep(seconds):
+        waits.append(seconds)
+        if seconds:
+            clio_sandbox.advance(seconds)
+
+    monkeypatch.setattr(portal, "sleep", sleep)
+    monkeypatch.setattr(portal, "now", clio_sandbox.now)
+    return waits
