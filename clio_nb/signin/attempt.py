@@ -49,6 +49,8 @@ class Login:
     def port(self) -> int | None:
         """The port on this machine that the redirect URI leads to, or None when only pasting is possible."""
         parts = urlsplit(self._grant.redirect_uri)
+        if parts.path == oauth.APPROVAL:  # Clio's own page, which shows the code
+            return None
         if parts.hostname in ("127.0.0.1", "localhost"):
             return parts.port or 80
         proxied = _PROXIED.search(parts.path)

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
+import anyio
 import uvicorn
 
 from ..errors import PortBusy
@@ -97,5 +98,6 @@ async def listen(grant: Grant, port: int, path: str, hosts: frozenset[str]) -> A
         yield callback
     finally:
         server.should_exit = True
-        await serving
+        with anyio.CancelScope(shield=True):  # a cancelled login leaves no listener behind
+            await serving
         listener.close()
