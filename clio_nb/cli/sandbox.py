@@ -5,14 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from ..errors import PortBusy
-from ..sandbox import PortInUse, Sandbox
+
+if TYPE_CHECKING:
+    from ..sandbox import Sandbox
 
 DEFAULT_PORT = 8770
 
@@ -29,6 +31,8 @@ def sandbox(
 
     It is no Clio and not for production: it listens on 127.0.0.1 only and its data is invented.
     """
+    from ..sandbox import PortInUse, Sandbox  # noqa: PLC0415 -- a web server, for this command only
+
     try:
         site = Sandbox(port=port, users=users, seed=seed, rate_limit=rate_limit or None, db=db)
     except PortInUse as error:

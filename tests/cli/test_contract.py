@@ -1,0 +1,213 @@
+"""The terminal contract that scripts rely on, with the real command in a process of its own."""
+
+import contextlib
+import json
+import signal
+import socket
+import subprocess
+import sys
+
+import httpx
+import pytest
+
+COMMAND = [sys.executable, "-c", "from clio_nb.cli import main; main()"]
+GOOD = (
+    "https://partner.example/launch?custom_action_id=1&user_id=2"
+    "&subject_url=%2Fapi%2Fv4%2Fmatters%2F3&custom_action_nonce=canary-nonce-1"
+)
+FORGED = GOOD.replace("%2Fapi", "https%3A%2F%2Fevil.example%2Fapi")
+
+
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+
+def run(*words, text=None):
+    return subprocess.run([*COMMAND, *words], input=text, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def served():
+    """Start ``clio-nb sandbox --json`` and give its first line; end it as Ctrl-C does."""
+    running = []
+
+    def start(*options):
+        process = subprocess.Popen(
+            [*COMMAND, "sandbox", "--port", "0", "--json", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        running.append(process)
+        return json.loads(process.stdout.readline()), process
+
+    yield start
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def test_sandbox_describes_itself_in_its_first_line_and_ends_with_ctrl_c(served):
+    told, process = served("--users", "3")
+    assert set(told) >= {"base_url", "api_url", "client_id", "client_secret", "redirect_uri", "control_url", "users"}
+    assert [set(user) for user in told["users"]] == [{"id", "name", "email"}] * 3
+    assert httpx.get(told["control_url"], trust_env=False).json() == told
+    process.send_signal(signal.SIGINT)
+    assert process.wait(10) == 0
+    assert process.stderr.read() == ""
+
+
+def test_the_control_endpoints_grant_click_move_the_clock_list_and_reset(served):
+    told, _ = served()
+    with httpx.Client(base_url=told["control_url"] + "/", trust_env=False) as control:
+        user = told["users"][0]["id"]
+        token = control.post("tokens", json={"user_id": user}).json()
+        assert set(token) >= {"token_type", "access_token", "expires_in", "refresh_token"}
+        api = httpx.Client(base_url=told["api_url"] + "/", trust_env=False)
+        api.headers["authorization"] = f"Bearer {token['access_token']}"
+        data = {"label": "Go", "target_url": "https://partner.example/x", "ui_reference": "matters/show"}
+        action = api.post("custom_actions?fields=id", json={"data": data}).json()["data"]["id"]
+        matter = api.get("matters").json()["data"][0]["id"]
+        click = {"user_id": user, "custom_action_id": action, "subject_url": f"/api/v4/matters/{matter}"}
+        launched = control.post("clicks", json=click).json()["launch_url"]
+        assert launched.startswith("https://partner.example/x?")
+        seen = control.get("requests").json()
+        assert token["access_token"] not in json.dumps(seen)
+        assert control.post("clock/advance", json={"seconds": 61}).is_success
+        nonce = httpx.URL(launched).params["custom_action_nonce"]
+        assert api.get(f"matters/{matter}", params={"custom_action_nonce": nonce}).status_code == 403
+        assert control.post("reset").is_success
+        assert api.get("users/who_am_i").status_code == 401
+        api.close()
+
+
+def test_the_control_endpoints_refuse_foreign_hosts_and_origins(served):
+    told, _ = served()
+    for headers in ({"host": "evil.example"}, {"origin": "https://evil.example"}):
+        answer = httpx.post(told["control_url"] + "/reset", headers=headers, trust_env=False)
+        assert answer.status_code == 403
+
+
+def test_the_same_seed_gives_the_same_firm_and_another_one_another(served):
+    (first, _), (again, _), (other, _) = served("--seed", "7"), served("--seed", "7"), served("--seed", "8")
+    assert first["users"] == again["users"] != other["users"]
+
+
+def test_the_rate_limit_is_the_one_asked_for(served):
+    told, _ = served("--rate-limit", "2")
+    token = httpx.post(
+        told["control_url"] + "/tokens", json={"user_id": told["users"][0]["id"]}, trust_env=False
+    ).json()
+    headers = {"authorization": f"Bearer {token['access_token']}"}
+    statuses = [httpx.get(told["api_url"] + "/matters", headers=headers, trust_env=False).status_code for _ in range(3)]
+    assert statuses == [200, 200, 429]
+
+
+def test_a_busy_port_is_one_sentence(served):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        answer = run("sandbox", "--port", str(port))
+    assert answer.returncode == 1
+    assert answer.stderr.startswith(f"clio-nb: Port {port} is in use")
+    assert "Traceback" not in answer.stderr
+
+
+def test_inspect_prints_one_object_a_line_and_never_the_nonce():
+    answer = run("launch", "inspect", "-", "--json", text=f"{GOOD}\n\n{FORGED}\n")
+    good, forged = map(json.loads, answer.stdout.splitlines())
+    assert good == {
+        "ok": True,
+        "reasons": [],
+        "launch": {
+            "custom_action_id": 1,
+            "user_id": 2,
+            "subject_url": "/api/v4/matters/3",
+            "resource": "matters",
+            "record_id": 3,
+        },
+    }
+    assert (forged["ok"], forged["launch"]) == (False, None)
+    assert forged["reasons"]
+    assert "canary" not in answer.stdout + answer.stderr
+    assert answer.returncode == 1
+
+
+@pytest.mark.parametrize("switch", [(), ("--json",)])
+def test_inspect_exits_by_what_it_found(switch):
+    assert run("launch", "inspect", GOOD, *switch).returncode == 0
+    assert run("launch", "inspect", FORGED, *switch).returncode == 1
+    assert run("launch", "inspect", GOOD, "--target", "https://other.example/launch", *switch).returncode == 1
+    assert run("launch", "inspect", GOOD, "--targett", "x", *switch).returncode == 2
+
+
+def test_inspect_explains_for_a_person_without_the_nonce():
+    answer = run("launch", "inspect", GOOD)
+    assert "the user who clicked" in answer.stdout
+    assert "canary" not in answer.stdout
+
+
+def test_inspect_survives_bytes_that_are_no_text():
+    words = [*COMMAND, "launch", "inspect", "-", "--json"]
+    hostile = b"\xff\xfe\x00\n" + b"x" * 3_000_000
+    answer = subprocess.run(words, input=hostile, capture_output=True, timeout=60, check=False)
+    assert answer.returncode == 1
+    assert b"Traceback" not in answer.stderr
+    assert all(not json.loads(line)["ok"] for line in answer.stdout.splitlines())
+
+
+def test_a_closed_pipe_is_no_traceback():
+    words = [*COMMAND, "launch", "inspect", "-", "--json"]
+    first = subprocess.Popen(words, stdin=subprocess.PIPE, **PIPES, text=True)
+    first.stdout.close()
+    with contextlib.suppress(BrokenPipeError), first.stdin:
+        first.stdin.write((GOOD + "\n") * 50)
+    with first.stderr:
+        assert "Traceback" not in first.stderr.read()
+    first.wait(60)
+
+
+def test_help_needs_no_account_and_names_every_command():
+    answer = run("--help")
+    assert answer.returncode == 0
+    assert all(word in answer.stdout for word in ("demo", "lab", "sandbox", "launch"))
+
+
+def test_the_demo_happens_and_says_so():
+    answer = run("demo")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stderr == ""
+    assert "All of it happened" in answer.stdout
+    assert answer.stdout.count("verified") == 1
+    assert answer.stdout.count("refused") == 2
+
+
+def test_the_demo_fails_aloud_when_a_step_does_not_happen(monkeypatch):
+    from clio_nb import demo, firm
+
+    whole = firm.actions_table
+    monkeypatch.setattr(firm, "actions_table", lambda sessions: whole(sessions).head(3))
+    with pytest.raises(demo.DemoFailed, match="a row for every action"):
+        demo.run()
+
+
+def test_lab_without_jupyterlab_says_what_to_install(monkeypatch):
+    from clio_nb.cli import tour
+    from clio_nb.errors import InvalidInput
+
+    monkeypatch.setattr(tour.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(InvalidInput, match=r"pip install .*lab"):
+        tour.lab()
+
+
+def test_lab_opens_the_walkthroughs_that_are_here_or_copies_them(tmp_path, monkeypatch):
+    from clio_nb.cli import tour
+
+    (tmp_path / "00-tour.ipynb").write_text("{}")
+    started = []
+    monkeypatch.setattr(tour.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(tour.subprocess, "call", lambda command: started.append(command) or 0)
+    with pytest.raises(tour.typer.Exit):
+        tour.lab(tmp_path, browser=False)
+    assert f"--notebook-dir={tmp_path}" in started[0]
+    assert "--no-browser" in started[0]
+    assert [each.name for each in tmp_path.iterdir()] == ["00-tour.ipynb"]
