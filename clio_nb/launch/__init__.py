@@ -1,5 +1,6 @@
 """Launches of custom actions: inspect a launch URL, have Clio prove it, and look an action over before it is sent.
 
+In a server: :class:`clio_nb.launch.asgi.LaunchMiddleware` and :class:`clio_nb.launch.wsgi.LaunchMiddleware`.
 Each name is imported on first use, so a server that only proves launches loads neither pandas nor ipywidgets.
 """
 
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from .report import Launch, LaunchReport, Part
     from .rules import Finding, lint
+    from .ticket import ProvedLaunch
     from .url import inspect_launch
     from .verdict import Step, Verdict
     from .verify import verify_launch, verify_launch_async
@@ -26,6 +28,7 @@ __all__ = [
     "verify_launch_async",
     "Verdict",
     "Step",
+    "ProvedLaunch",
 ]
 
 _HOMES: Final = {
@@ -35,6 +38,7 @@ _HOMES: Final = {
     "inspect_launch": "url",
     "Finding": "rules",
     "lint": "rules",
+    "ProvedLaunch": "ticket",
     "Step": "verdict",
     "Verdict": "verdict",
     "verify_launch": "verify",

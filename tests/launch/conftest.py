@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import socketserver
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 import pytest
+import uvicorn
 
 import clio_nb as clio
 from clio_nb import portal
@@ -14,6 +18,7 @@ from clio_nb.launch.known import known
 from clio_nb.launch.seen import seen
 from clio_nb.sandbox import Sandbox
 
+KEY = "a key that is long enough to sign cookies with"
 TARGET = "https://partner.example/launch"
 
 
@@ -125,3 +130,40 @@ def canary():
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
+
+
+class ThreadingWSGIServer(socketserver.ThreadingMixIn, WSGIServer):
+    daemon_threads = True
+
+
+class SilentHandler(WSGIRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@contextlib.contextmanager
+def serving_wsgi(app):
+    with make_server("127.0.0.1", 0, app, ThreadingWSGIServer, SilentHandler) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+@contextlib.contextmanager
+def serving_asgi(app):
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off")
+    server = uvicorn.Server(config)
+    listener = config.bind_socket()
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
+    listener.close()
+
+
+@pytest.fixture
+def serve():
+    """Serve an ASGI or a WSGI app on this machine for the length of the test; returns its origin."""
+    with contextlib.ExitStack() as servers:
+        yield lambda app, kind: servers.enter_context({"asgi": serving_asgi, "wsgi": serving_wsgi}[kind](app))

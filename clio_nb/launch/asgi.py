@@ -1,0 +1,78 @@
+"""Receive launches in an ASGI app (Starlette, FastAPI): proved ones reach your page, all others are turned away."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from ..secret import Secret
+from .guard import PRIVATE, Guard, Page, Visit
+from .lookup import Sessions
+from .proof import Actions
+
+KEY: Final = "clio_nb.launch"
+"""Where the page finds its :class:`~clio_nb.launch.ProvedLaunch`: ``request.scope["clio_nb.launch"]``."""
+
+Message = MutableMapping[str, Any]
+Send = Callable[[Message], Awaitable[None]]
+Receive = Callable[[], Awaitable[Message]]
+App = Callable[[Message, Receive, Send], Awaitable[None]]
+
+
+class LaunchMiddleware:
+    """Guard one path of an app: what comes through it is a launch that Clio has confirmed.
+
+    ``sessions``, ``target`` and ``actions`` are those of :func:`clio_nb.verify_launch`; ``key`` signs the cookie that
+    shows a proved launch again on a reload (32 characters or more, the same in every process); ``path`` is where the
+    launches come in. Give ``target`` only where the app sees its public scheme and host. Other paths are left alone::
+
+        app.add_middleware(LaunchMiddleware, sessions=firm, key=os.environ["LAUNCH_KEY"], path="/launch")
+    """
+
+    def __init__(
+        self,
+        app: App,
+        sessions: Sessions,
+        key: Secret | str,
+        *,
+        path: str = "/launch",
+        target: str | None = None,
+        actions: Actions = "known",
+    ) -> None:
+        self._app = app
+        self._path = path
+        self._guard = Guard(sessions, key, target=target, actions=actions)
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) != self._path:
+            await self._app(scope, receive, send)
+            return
+        outcome = await self._guard.admit(_visit(scope))
+        if isinstance(outcome, Page):
+            headers = [(name.encode(), value.encode()) for name, value in outcome.headers]
+            await send({"type": "http.response.start", "status": outcome.status, "headers": headers})
+            await send({"type": "http.response.body", "body": outcome.body})
+        else:
+            await self._app({**scope, KEY: outcome}, receive, _privately(send))
+
+
+def _visit(scope: Message) -> Visit:
+    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
+    query = scope["query_string"].decode("latin-1")
+    return Visit(scope["method"], scope["scheme"], headers.get("host", ""), path, query, headers)
+
+
+def _privately(send: Send) -> Send:
+    """Add the headers of privacy to an answer that does not set them itself."""
+
+    async def sending(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            headers = list(message.get("headers", ()))
+            names = {bytes(name).lower() for name, _ in headers}
+            headers += [(name.encode(), value.encode()) for name, value in PRIVATE if name.encode() not in names]
+            message = {**message, "headers": headers}
+        await send(message)
+
+    return sending
