@@ -1,0 +1,69 @@
+"""A sandbox for each test, a session at it, and a person: someone who waits for a form, and goes through consent."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Iterator
+from urllib.parse import urljoin
+
+import httpx
+import pytest
+
+import clio_nb as clio
+from clio_nb.forms import Form
+from clio_nb.sandbox import Sandbox
+
+
+@pytest.fixture
+def site() -> Iterator[Sandbox]:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with Sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",)) as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def session(site: Sandbox) -> clio.Session:
+    return clio.login(site)
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], object]], None]:
+    """Wait, as a person does, until something is to be seen."""
+
+    def wait(seen: Callable[[], object], seconds: float = 10.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not seen():
+            assert time.monotonic() < deadline, "it never came"
+            time.sleep(0.005)
+
+    return wait
+
+
+@pytest.fixture
+def click(until: Callable[[Callable[[], object]], None]) -> Callable[[Form], None]:
+    """Click a form's button, and wait until the form is at rest."""
+
+    def press(form: Form) -> None:
+        form.button.click()
+        until(lambda: not form.busy)
+
+    return press
+
+
+@pytest.fixture
+def consent() -> Callable[..., str]:
+    """Decide at the consent page as a user of the firm; returns the address that the browser is sent to."""
+
+    def decide(authorization_url: str, user_id: int, decision: str = "allow") -> str:
+        with httpx.Client(trust_env=False, timeout=10) as browser:
+            page = browser.get(authorization_url).raise_for_status()
+            token = page.text.partition('name="consent" value="')[2].partition('"')[0]
+            answer = browser.post(
+                urljoin(str(page.url), "authorize"),
+                data={"consent": token, "user_id": str(user_id), "decision": decision},
+            )
+            return answer.headers["location"]
+
+    return decide
