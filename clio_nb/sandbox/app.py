@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from . import api, body, control, oauth, openapi
+from . import api, body, control, oauth, openapi, screens
 from .answers import Answer, Refusal, encode
 from .faults import Effects, strike
 from .pages import HEADERS, problem
@@ -36,9 +36,10 @@ class App:
         self._lines = lines
         self._ids = itertools.count(1)
         self._pages = Starlette(
-            routes=[*control.ROUTES, Route("/openapi.json", _document)],
+            routes=[*control.ROUTES, Route("/openapi.json", _document), *screens.ROUTES],
             exception_handlers={HTTPException: _no_page},
         )
+        self._pages.router.redirect_slashes = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -73,10 +74,11 @@ class App:
 
     async def _with_faults(self, state: State, request: Request, user_id: int | None) -> Answer | None:
         def revoke() -> None:
-            if request.bearer:
-                state.grants.end(request.bearer)
-            elif user_id is not None:
-                state.grants.revoke(user_id)
+            with state.lock:
+                if request.bearer:
+                    state.grants.end(request.bearer)
+                elif user_id is not None:
+                    state.grants.revoke(user_id)
 
         effects = Effects(
             act=lambda: _act(state, request),
@@ -84,7 +86,8 @@ class App:
             revoke=revoke,
             swap=lambda answer: api.other_record(state, request, answer),
         )
-        hitting = state.faults.hitting(request, user_id)
+        with state.lock:
+            hitting = state.faults.hitting(request, user_id)
         return await strike(hitting, request, effects, state.clock)
 
     async def _send(self, answer: Answer, state: State, send: Send) -> None:
@@ -120,10 +123,9 @@ async def _document(request: HttpRequest) -> Response:
 async def _no_page(request: HttpRequest, error: Exception) -> Response:
     """Say that there is no such page: in JSON to a program, as a page to a person."""
     status = error.status_code if isinstance(error, HTTPException) else 500
-    if request.url.path.startswith("/control"):
+    if request.scope["path"].startswith("/control"):
         return control.refusal(status, "RecordNotFound", "There is no such control endpoint; see /openapi.json.")
-    status, _, content = problem("There is no such page.", status)
-    return Response(content, status, HEADERS)
+    return Response(problem("There is no such page.").body, status, HEADERS)
 
 
 async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> Any:

@@ -195,7 +195,7 @@ _ENDPOINTS: Final[list[tuple[str, str, Callable[[World, State, Any], object], ty
     ("/faults", "DELETE", _clear_faults, Nothing),
 ]
 
-ROUTES: Final = [_route(*endpoint) for endpoint in _ENDPOINTS]
+ROUTES: Final = [_route(*endpoint) for endpoint in (*_ENDPOINTS, ("/", "GET", _describe, Nothing))]
 
 REQUESTS: Final = [(path, method, shape) for path, method, _, shape in _ENDPOINTS]
 """Path, method and body of each endpoint, for the OpenAPI document."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Awaitable, Callable
 from email.utils import format_datetime
 from fnmatch import fnmatchcase
@@ -39,6 +40,9 @@ Kind = Literal[
 - ``rotate``: the refresh token is replaced by a new one in this refresh
 """
 
+_LAST_WORDS: Final = ("status", "rate_limit", "reset", "html", "redirect")
+_BODILESS: Final = (204, 304)
+_HEADER: Final = re.compile(r"[!-~]([ -~]*[!-~])?")
 _HTML: Final = b"<!doctype html><html><head><title>Error</title></head><body>Something went wrong</body></html>"
 
 
@@ -70,6 +74,10 @@ class Fault(msgspec.Struct, kw_only=True, frozen=True, forbid_unknown_fields=Tru
             raise ValueError("nth and times count from 1.")
         if not 0 <= self.seconds <= 3600:
             raise ValueError("seconds must be from 0 to 3600.")
+        if not (
+            all(map(_HEADER.fullmatch, [*self.headers, *self.headers.values()])) and _HEADER.fullmatch(self.location)
+        ):
+            raise ValueError("headers and location are one line of plain ASCII.")
 
     def fits(self, request: Request, user_id: int | None) -> bool:
         """Whether a request is one of those meant."""
@@ -102,7 +110,7 @@ class Faults:
         return [(fault, seen[0]) for fault, seen in self._asked]
 
     def hitting(self, request: Request, user_id: int | None) -> list[Fault]:
-        """Count a request, and return the faults that hit it."""
+        """Count a request, and return the faults that hit it; behind one that answers, the others wait their turn."""
         hitting = []
         for fault, seen in self._asked:
             if not fault.fits(request, user_id):
@@ -110,6 +118,8 @@ class Faults:
             seen[0] += 1
             if seen[0] >= fault.nth and (fault.times is None or seen[0] < fault.nth + fault.times):
                 hitting.append(fault)
+                if fault.kind in _LAST_WORDS:
+                    break
         return hitting
 
 
@@ -148,6 +158,8 @@ async def strike(faults: list[Fault], request: Request, effects: Effects, clock:
 def _canned(fault: Fault, clock: Clock) -> Answer:
     """Return the answer that a fault brings along."""
     extra = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in fault.headers.items()]
+    if fault.kind in ("status", "html") and fault.status in _BODILESS:
+        return Answer(fault.status, extra)
     if fault.kind == "html":
         return Answer(fault.status, [(b"content-type", b"text/html; charset=utf-8"), *extra], _HTML)
     if fault.kind == "redirect":

@@ -12,18 +12,27 @@ import msgspec
 _T = TypeVar("_T")
 
 
+_SCHEMA: Final = """
+PRAGMA locking_mode = EXCLUSIVE; PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+CREATE TABLE IF NOT EXISTS kept (
+    region TEXT, kind TEXT, key TEXT, value BLOB, PRIMARY KEY (region, kind, key)
+) WITHOUT ROWID;
+"""
+
+
 class Store:
     """Keep small values by region, kind and key. Secrets come in as digests, so no file holds one."""
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         if path is not None:
             Path(path).touch(mode=0o600)
-        self._db: Final = sqlite3.connect(path or ":memory:", isolation_level=None, check_same_thread=False)
-        self._db.executescript(
-            """PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
-            CREATE TABLE IF NOT EXISTS kept (region TEXT, kind TEXT, key TEXT, value BLOB,
-                                             PRIMARY KEY (region, kind, key)) WITHOUT ROWID;"""
-        )
+        self._db: Final = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            self._db.executescript(_SCHEMA)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            why = "in use by another sandbox" if isinstance(error, sqlite3.OperationalError) else "no file of a sandbox"
+            raise ValueError(f"{path} is {why}; give another file.") from None
 
     def close(self) -> None:
         """Close the file."""

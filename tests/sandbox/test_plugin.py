@@ -1,0 +1,62 @@
+"""The pytest plugin, in a test suite as a partner would write it."""
+
+import pytest
+
+pytest_plugins = ["pytester"]
+
+SUITE = """
+    import httpx
+    import pytest
+    from urllib.parse import parse_qs, urlsplit
+
+    def test_a_launch_is_proved(clio_sandbox, clio_user, clio_click):
+        launch = clio_click("https://partner.example/launch?tenant=1", at="contacts")
+        told = parse_qs(urlsplit(launch).query)
+        assert told["tenant"] == ["1"]
+        assert told["user_id"] == [str(clio_user.id)]
+        proof = httpx.get(
+            clio_sandbox.origin + told["subject_url"][0],
+            params={"custom_action_nonce": told["custom_action_nonce"][0]},
+            headers={"Authorization": f"Bearer {clio_user.access_token}"},
+        )
+        assert proof.status_code == 200
+
+    def test_every_test_has_a_sandbox_of_its_own(clio_sandbox, clio_user):
+        assert clio_sandbox.requests == []
+        assert clio_user.id == clio_sandbox.users[0].id
+        assert clio_user.access_token not in repr(clio_user)
+
+    def test_one_action_serves_many_clicks(clio_click, clio_sandbox):
+        ids = {parse_qs(urlsplit(clio_click("https://partner.example/", record=n)).query)["custom_action_id"][0] for n in (0, 1)}
+        assert len(ids) == 1
+        clio_click("https://partner.example/other")
+        with pytest.raises(LookupError):
+            clio_click("https://partner.example/", at="tasks")
+        with pytest.raises(LookupError):
+            clio_click("https://partner.example/", record=1000)
+
+    @pytest.mark.clio_sandbox(users=7, rate_limit=2)
+    def test_options_go_on_the_marker(clio_sandbox):
+        assert len(clio_sandbox.users) == 7
+        assert clio_sandbox.rate_limit == 2
+"""
+
+
+def test_the_fixtures_are_there_without_any_set_up(pytester: pytest.Pytester):
+    pytester.makepyfile(SUITE)
+    result = pytester.runpytest_subprocess("--strict-markers", "-W", "error", "-p", "no:cacheprovider")
+    result.assert_outcomes(passed=4)
+
+
+def test_a_suite_that_does_not_use_them_loads_nothing(pytester: pytest.Pytester):
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_nothing_heavy_is_loaded():
+            assert "clio_nb.sandbox.fixtures" in sys.modules
+            assert not {"starlette", "httpx", "pandas", "ipywidgets", "jinja2"} & set(sys.modules)
+        """
+    )
+    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:anyio")
+    result.assert_outcomes(passed=1)
