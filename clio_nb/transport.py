@@ -1,8 +1,7 @@
 """The one seam to the network: send one HTTP request, once, and read its answer within bounds.
 
-The engine is Rust's (pyreqwest) behind httpx's transport interface, because the stock engine spends more time on its
-pool than on the request once 50 connections are open (see bench/). It is called without ``httpx.Client`` on purpose: it
-would log full URLs, and with them the nonce.
+The engine is called through httpx's transport interface, without ``httpx.Client`` on purpose: that would log full URLs,
+and with them the nonce.
 
 Nothing here retries: the class of a network error does not tell whether Clio saw the request.
 """
@@ -20,15 +19,12 @@ from dataclasses import dataclass
 from typing import Final
 
 import httpx
-from pyreqwest.client import ClientBuilder
-from pyreqwest.compatibility.httpx import HttpxTransport
-from pyreqwest.exceptions import PyreqwestError
 
 from . import errors, portal
+from .engine import Engine
 
 DEADLINE: Final = 30.0
 IN_FLIGHT: Final = 50  # requests at a time, all users together; waiting for a budget does not count
-BODY_CAP: Final = 32 * 1024 * 1024
 
 _log: Final = logging.getLogger("clio_nb")
 _agent: Final = f"clio-nb/{importlib.metadata.version('clio-nb')}".encode()
@@ -46,8 +42,7 @@ class Raw:
 @functools.cache
 def _engine(pid: int) -> httpx.AsyncBaseTransport:
     """One engine a process; its pool and TLS context serve every user. A forked child makes its own."""
-    client = ClientBuilder().follow_redirects(False).no_proxy().max_connections(None).build()
-    engine = HttpxTransport(client)
+    engine = Engine()
     portal.at_close(engine.aclose)
     return engine
 
@@ -56,6 +51,12 @@ def _engine(pid: int) -> httpx.AsyncBaseTransport:
 def _gate(pid: int) -> asyncio.Semaphore:
     """Lets so many requests of this process through at a time."""
     return asyncio.Semaphore(IN_FLIGHT)
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    """Parse a URL once for all users: in a rollout a thousand of them ask for the same few."""
+    return httpx.URL(url)
 
 
 async def exchange(
@@ -67,19 +68,17 @@ async def exchange(
     :class:`errors.NetworkError` when no whole answer came.
     """
     lines = [(b"user-agent", _agent), *((name.encode(), value.encode()) for name, value in (headers or {}).items())]
-    request = httpx.Request(method, url, headers=lines, content=content, extensions={"timeout": {"read": deadline}})
+    timeout = {"timeout": {"read": deadline}}
+    request = httpx.Request(method, _parsed(url), headers=lines, content=content or None, extensions=timeout)
     started = time.perf_counter()
     try:
         async with _gate(os.getpid()):
             response = await _engine(os.getpid()).handle_async_request(request)
-            try:
-                body = await _read(response)
-            finally:
-                await response.aclose()
-    except (httpx.RequestError, PyreqwestError) as cause:
+            body = await response.aread()
+    except httpx.TransportError as cause:
         _log.debug("%s %s: %s", method, request.url.path, type(cause).__name__)
         raise errors.NetworkError(
-            f"No answer from {request.url.host} to {method} {request.url.path} ({_reason(cause)}). "
+            f"No answer from {request.url.host} to {method} {request.url.path} ({cause}). "
             "Check the network, then try again."
         ) from None
     took = (time.perf_counter() - started) * 1000
@@ -87,20 +86,6 @@ async def exchange(
     return Raw(response.status_code, _plain(response.headers.raw), body)
 
 
-async def _read(response: httpx.Response) -> bytes:
-    chunks, size = [], 0
-    async for chunk in response.stream:  # type: ignore[union-attr]  # an async transport gives an async stream
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > BODY_CAP:
-            raise httpx.ReadError("the answer is too large")
-    return b"".join(chunks)
-
-
 def _plain(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
     """Headers as a plain dict: each is looked up several times, which httpx's own mapping makes dear."""
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in lines}
-
-
-def _reason(cause: Exception) -> str:
-    return "no answer in time" if isinstance(cause, httpx.TimeoutException) else "the connection failed or broke"

@@ -290,9 +290,9 @@ def test_h9_pages_that_go_round_end_with_an_error(session, clio_sandbox):
 
 
 def test_h14_an_endless_body_is_not_read(session, clio_sandbox, moved, monkeypatch):
-    from clio_nb import transport
+    from clio_nb import engine
 
-    monkeypatch.setattr(transport, "BODY_CAP", 1000)
+    monkeypatch.setattr(engine, "BODY_CAP", 1000)
     clio_sandbox.fault("status", status=200, times=None, body={"data": "x" * 5000})
     with pytest.raises(errors.NetworkError):
         session.list_actions()
