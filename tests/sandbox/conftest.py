@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -9,20 +10,35 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from clio_nb.sandbox import Sandbox
+from clio_nb.sandbox import Assumptions, Sandbox
 
+from .contract import Contract
+
+CONTRACT = Contract.read()
+TLS = ssl.create_default_context()  # made once: it is slow, and nothing here is https
 ACTION = {"label": "Send for signature", "target_url": "https://partner.example/launch", "ui_reference": "matters/show"}
 
 
 class Caller(httpx.Client):
-    """An app that calls the API with one user's token, or with none."""
+    """An app that calls the API with one user's token, or with none. Every answer is held against Clio's document."""
 
-    def __init__(self, site: Any, user_id: int | None = None) -> None:
+    def __init__(self, site: Any, user_id: int | None = None, contract: Contract | None = CONTRACT) -> None:
         self.site = site
+        self.contract = contract
         self.user_id = user_id
         self.tokens = {} if user_id is None else site.token(user_id)
         headers = {"authorization": f"Bearer {self.tokens['access_token']}"} if self.tokens else {}
-        super().__init__(base_url=f"{site.origin}/api/v4/", headers=headers, trust_env=False)
+        hooks = {"response": [self._judge]}
+        super().__init__(
+            base_url=f"{site.origin}/api/v4/", headers=headers, event_hooks=hooks, verify=TLS, trust_env=False
+        )
+
+    def _judge(self, response: httpx.Response) -> None:
+        state, path = self.site._state, response.request.url.path
+        asked_for = state.faults.armed() or state.assumptions != Assumptions()
+        if self.contract and not asked_for and path.startswith("/api/v4/"):
+            content = response.read()
+            self.contract.judge(response.request.method, path, response.status_code, response.headers, content)
 
     def build_request(self, method: str, url: Any, **options: Any) -> httpx.Request:
         """A path that begins with a slash is one of the host, such as a subject_url."""
