@@ -10,9 +10,10 @@ import msgspec
 
 from .. import portal, transport
 from ..errors import InvalidInput, UnexpectedAnswer
-from ..models import DEFAULT_REDIRECT_URI, App
+from ..models import App
 from ..places import Region
 from ..secret import Secret
+from .surroundings import on_binder, redirect_uri_here
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -33,16 +34,21 @@ def connect(
     *,
     client_id: str | None = None,
     client_secret: Secret | str | None = None,
-    redirect_uri: str = DEFAULT_REDIRECT_URI,
+    redirect_uri: str | None = None,
+    on_public_machine: bool = False,
 ) -> App:
     """Return the app to sign users in with. Nothing is sent to Clio yet.
 
     ``region`` is ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``; id, secret and ``redirect_uri`` are those of the app in
     Clio's developer portal. Id and secret may be left to the environment (``CLIO_CLIENT_ID``, ``CLIO_CLIENT_SECRET``),
-    where they stay out of notebooks. For a sandbox that runs on this machine give its address instead
-    (``"http://127.0.0.1:8000"``): it says the rest itself.
+    where they stay out of notebooks. ``redirect_uri`` is that of :func:`redirect_uri_here` if left out. For
+    a sandbox that runs on this machine give its address instead (``"http://127.0.0.1:8000"``): it says the rest itself.
 
-    Raises :class:`InvalidInput` for an unknown region, a missing id or secret, or an address that is not this machine.
+    On Binder, which is a public machine of somebody else's, a region is refused unless ``on_public_machine`` says that
+    you mean it.
+
+    Raises :class:`InvalidInput` for an unknown region, a missing id or secret, an address that is not this machine, or
+    a region on Binder.
     """
     text = str(region).strip()
     if "://" in text:
@@ -60,7 +66,13 @@ def connect(
                 f"CLIO_{name.upper()}.",
                 field=name,
             )
-    return App(known, client_id, Secret(client_secret), redirect_uri)
+    if on_binder() and not on_public_machine:
+        raise InvalidInput(
+            "This is Binder, a public machine: a firm's data and your app's secret do not belong here. "
+            "Use clio.sandbox(), or connect from your own machine. (on_public_machine=True overrides this.)",
+            field="on_public_machine",
+        )
+    return App(known, client_id, Secret(client_secret), redirect_uri or redirect_uri_here(known))
 
 
 def _sandbox(address: str) -> App:
