@@ -23,8 +23,8 @@ def redirect_uri_here(region: Region, environ: Mapping[str, str] = os.environ) -
     """Return the redirect URI to register for logins from here.
 
     On this machine ``http://127.0.0.1:8765/callback``. On a JupyterHub one address for all its users, which leads
-    through jupyter-server-proxy to the same port of whoever is signed in to the hub. On a far machine Clio's own approval page,
-    which shows a code to paste.
+    through jupyter-server-proxy to the same port of whoever is signed in to the hub. On a far machine Clio's approval
+    page, which shows a code to paste.
     """
     public = urlsplit(environ.get("JUPYTERHUB_PUBLIC_URL", ""))
     prefix = environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
