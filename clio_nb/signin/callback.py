@@ -81,6 +81,7 @@ async def listen(grant: Grant, port: int, path: str, hosts: frozenset[str]) -> A
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+        listener.listen()
     except OSError:
         listener.close()
         raise PortBusy(

@@ -154,6 +154,7 @@ def serving_asgi(app):
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_config=None, lifespan="off")
     server = uvicorn.Server(config)
     listener = config.bind_socket()
+    listener.listen()  # from here on nobody is turned away, however slowly the thread starts
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
