@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from email.utils import formatdate, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -134,7 +134,7 @@ def _show(state: State, call: _Call, resource: str, member: str) -> Answer:
     chosen = call.selection(state, OBJECT_OF[resource])
     headers = [
         (b"etag", row.etag.encode()),
-        (b"last-modified", formatdate(row.updated, usegmt=True).encode()),
+        (b"last-modified", row.last_modified),
         _CACHE,
     ]
     if _unchanged(call.request, row):

@@ -136,7 +136,8 @@ def _form(name: str, schema: Schema, answer: str | None, security: list[Schema])
 def _control_paths() -> Schema:
     paths: Schema = {}
     for path, method, shape in REQUESTS:
-        operation = _operation(f"control{path.replace('/', '_')}_{method.lower()}", [], {"200": None}, ("403", "422"))
+        refusals = ("403", "404", "413", "422") if method == "POST" else ("403",)
+        operation = _operation(f"control{path.replace('/', '_')}_{method.lower()}", [], {"200": None}, refusals)
         operation["security"] = []
         if method == "POST":
             reference = {"$ref": f"#/components/schemas/{shape.__name__}"}

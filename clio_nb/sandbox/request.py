@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,26 +9,33 @@ from .query import Query
 
 
 class Request:
-    """A request. ``body`` is decoded data, None, or the refusal of a malformed one.
+    """A request.
 
-    ``rotate`` is set by a fault: this refresh gets a new refresh token.
+    ``bearer`` is its token, None when the header is missing or of another kind. ``body`` is decoded data, None, or the
+    refusal of a malformed one. ``rotate`` is set by a fault: this refresh gets a new refresh token.
     """
+
+    __slots__ = ("_query", "_raw_query", "bearer", "body", "headers", "method", "path", "rotate")
 
     def __init__(self, method: str, path: str, raw_query: bytes, headers: Mapping[bytes, bytes]) -> None:
         self.method = method
         self.path = path
         self.headers = headers
+        self.bearer = _bearer(headers.get(b"authorization", b""))
         self.body: Any = None
         self.rotate = False
         self._raw_query = raw_query
+        self._query: Query | None = None
 
-    @functools.cached_property
+    @property
     def query(self) -> Query:
         """The query; raises the 400 of an unreadable one."""
-        return Query(self._raw_query)
+        if self._query is None:
+            self._query = Query(self._raw_query)
+        return self._query
 
-    @functools.cached_property
-    def bearer(self) -> str | None:
-        """The bearer token, or None when the header is missing or of another kind."""
-        scheme, _, token = self.headers.get(b"authorization", b"").partition(b" ")
-        return token.strip().decode("latin-1") or None if scheme.lower() == b"bearer" else None
+
+def _bearer(authorization: bytes) -> str | None:
+    """Return the bearer token, or None when the header is missing or of another kind."""
+    scheme, _, token = authorization.partition(b" ")
+    return token.strip().decode("latin-1") or None if scheme.lower() == b"bearer" else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from email.utils import formatdate
 from typing import Any, TypeAlias
 
 from .clock import iso
@@ -13,9 +14,12 @@ Data: TypeAlias = dict[str, Any]
 
 
 class Row:
-    """One object. ``data`` holds its fields, ``created`` and ``updated`` are seconds, ``owner`` is a user's id."""
+    """One object. ``data`` holds its fields, ``created`` and ``updated`` are seconds, ``owner`` is a user's id.
 
-    __slots__ = ("created", "data", "id", "owner", "revision", "updated")
+    ``last_modified`` is the value of the header of that name.
+    """
+
+    __slots__ = ("created", "data", "id", "last_modified", "owner", "revision", "updated")
 
     def __init__(
         self,
@@ -56,5 +60,6 @@ class Row:
         self._stamp()
 
     def _stamp(self) -> None:
+        self.last_modified = formatdate(self.updated, usegmt=True).encode()
         mark = f"{self.id}/{self.revision}/{self.created}/{self.updated}"
         self.data["etag"] = f'"{hashlib.md5(mark.encode(), usedforsecurity=False).hexdigest()}"'
