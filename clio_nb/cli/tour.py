@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Annotated
 import typer
 
 from ..errors import InvalidInput
+from ..signin.site import SITE
 
 
 def demo() -> None:
@@ -29,21 +31,25 @@ def lab(
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:
-    """Open the walkthroughs in JupyterLab. Each one starts its own embedded Clio."""
+    """Start an embedded Clio, and JupyterLab on the walkthroughs.
+
+    The walkthroughs start one of their own as well, so that each gives the same results every time. The one started
+    here is for clicking around in, and for ``clio.connect()`` in notebooks of yours.
+    """
     if importlib.util.find_spec("jupyterlab") is None:
         raise InvalidInput('JupyterLab is not installed. Install it with: python -m pip install "clio-nb[lab]"')
+    from ..sandbox import Sandbox  # noqa: PLC0415 -- a web server, for this command only
+
     home = _walkthroughs(folder or Path("notebooks"))
-    command = [
-        sys.executable,
-        "-m",
-        "jupyterlab",
-        f"--notebook-dir={home}",
-        "--LabApp.default_url=/lab/tree/00-tour.ipynb",
-    ]
-    try:
-        code = subprocess.call([*command, "--ip=127.0.0.1", *([] if browser else ["--no-browser"])])  # noqa: S603
-    except KeyboardInterrupt:
-        code = 0
+    command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={home}", "--ip=127.0.0.1"]
+    opening = ["--LabApp.default_url=/lab/tree/00-tour.ipynb", *([] if browser else ["--no-browser"])]
+    with Sandbox(clock="advancing") as site:
+        sys.stdout.write(f"An embedded Clio to click in: {site.origin}\nClose both with Ctrl-C.\n")
+        sys.stdout.flush()
+        try:
+            code = subprocess.call([*command, *opening], env={**os.environ, SITE: site.origin})  # noqa: S603 -- our own words
+        except KeyboardInterrupt:
+            code = 0
     raise typer.Exit(code)
 
 

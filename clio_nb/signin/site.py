@@ -15,6 +15,7 @@ from ..places import Region
 from ..secret import Secret
 from .surroundings import on_binder, redirect_uri_here
 
+SITE: Final = "CLIO_NB_SITE"  # in the environment: a region, or the address of a sandbox
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -30,7 +31,7 @@ class _Description(msgspec.Struct):
 
 
 def connect(
-    region: Region | str,
+    region: Region | str | None = None,
     *,
     client_id: str | None = None,
     client_secret: Secret | str | None = None,
@@ -40,9 +41,10 @@ def connect(
     """Return the app to sign users in with. Nothing is sent to Clio yet.
 
     ``region`` is ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``; id, secret and ``redirect_uri`` are those of the app in
-    Clio's developer portal. Id and secret may be left to the environment (``CLIO_CLIENT_ID``, ``CLIO_CLIENT_SECRET``),
-    where they stay out of notebooks. ``redirect_uri`` is that of :func:`redirect_uri_here` if left out. For
-    a sandbox that runs on this machine give its address instead (``"http://127.0.0.1:8000"``): it says the rest itself.
+    Clio's developer portal. Region, id and secret may be left to the environment (``CLIO_NB_SITE``, ``CLIO_CLIENT_ID``,
+    ``CLIO_CLIENT_SECRET``), where they stay out of notebooks; ``redirect_uri`` is that of
+    :func:`redirect_uri_here` if left out. For a sandbox that runs on this machine give its address instead (``"http://127.0.0.1:8770"``): it says the
+    rest itself.
 
     On Binder, which is a public machine of somebody else's, a region is refused unless ``on_public_machine`` says that
     you mean it.
@@ -50,13 +52,14 @@ def connect(
     Raises :class:`InvalidInput` for an unknown region, a missing id or secret, an address that is not this machine, or
     a region on Binder.
     """
-    text = str(region).strip()
+    text = str(region or os.environ.get(SITE, "")).strip()
     if "://" in text:
         return _sandbox(text)
     try:
         known = Region(text.lower())
     except ValueError:
-        raise InvalidInput(f"{text[:40]!r} is no region of Clio; choose us, eu, ca or au.", field="region") from None
+        said = f"{text[:40]!r} is no region of Clio" if text else "Say which region of Clio"
+        raise InvalidInput(f"{said}; choose us, eu, ca or au.", field="region") from None
     client_id = client_id or os.environ.get("CLIO_CLIENT_ID", "")
     client_secret = client_secret or os.environ.get("CLIO_CLIENT_SECRET", "")
     for name, value in (("client_id", client_id), ("client_secret", client_secret)):

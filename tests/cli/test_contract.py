@@ -205,9 +205,17 @@ def test_lab_opens_the_walkthroughs_that_are_here_or_copies_them(tmp_path, monke
     (tmp_path / "00-tour.ipynb").write_text("{}")
     started = []
     monkeypatch.setattr(tour.importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(tour.subprocess, "call", lambda command: started.append(command) or 0)
+    reached = []
+
+    def start(command, env):
+        started.append(command)
+        reached.append(httpx.get(env["CLIO_NB_SITE"] + "/control", trust_env=False).status_code)
+        return 0
+
+    monkeypatch.setattr(tour.subprocess, "call", start)
     with pytest.raises(tour.typer.Exit):
         tour.lab(tmp_path, browser=False)
     assert f"--notebook-dir={tmp_path}" in started[0]
     assert "--no-browser" in started[0]
+    assert reached == [200]
     assert [each.name for each in tmp_path.iterdir()] == ["00-tour.ipynb"]

@@ -284,6 +284,11 @@ def test_a_region_is_named_as_people_name_it():
     assert "secret" not in repr(app).replace("client_secret", "")
 
 
+def test_a_sandbox_in_the_environment_is_found(site, monkeypatch):
+    monkeypatch.setenv("CLIO_NB_SITE", site.origin)
+    assert connect().origin == site.origin
+
+
 def test_id_and_secret_can_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("CLIO_CLIENT_ID", "id")
     monkeypatch.setenv("CLIO_CLIENT_SECRET", "from outside")
@@ -294,6 +299,7 @@ def test_id_and_secret_can_come_from_the_environment(monkeypatch):
     ("region", "given", "words"),
     [
         ("uk", {}, "choose us, eu, ca or au"),
+        (None, {}, "Say which region"),
         ("us", {"client_secret": "s"}, "client_id is missing"),
         ("us", {"client_id": "i"}, "CLIO_CLIENT_SECRET"),
         ("https://app.clio.com", {}, "give a region"),
