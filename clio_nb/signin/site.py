@@ -43,8 +43,8 @@ def connect(
     ``region`` is ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``; id, secret and ``redirect_uri`` are those of the app in
     Clio's developer portal. Region, id and secret may be left to the environment (``CLIO_NB_SITE``, ``CLIO_CLIENT_ID``,
     ``CLIO_CLIENT_SECRET``), where they stay out of notebooks; ``redirect_uri`` is that of
-    :func:`redirect_uri_here` if left out. For a sandbox that runs on this machine give its address instead (``"http://127.0.0.1:8770"``): it says the
-    rest itself.
+    :func:`redirect_uri_here` if left out. For a sandbox that runs on this machine give its address instead
+    (``"http://127.0.0.1:8770"``): it says the rest itself.
 
     On Binder, which is a public machine of somebody else's, a region is refused unless ``on_public_machine`` says that
     you mean it.
