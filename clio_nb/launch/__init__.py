@@ -10,7 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from .receive import Inbox, inbox
+    from .received import Received, load_launch, save_launch
     from .report import Launch, LaunchReport, Part
+    from .resend import Replayed, replay, replay_async
     from .rules import Finding, lint
     from .ticket import ProvedLaunch
     from .url import inspect_launch
@@ -29,6 +32,14 @@ __all__ = [
     "Verdict",
     "Step",
     "ProvedLaunch",
+    "inbox",
+    "Inbox",
+    "Received",
+    "save_launch",
+    "load_launch",
+    "replay",
+    "replay_async",
+    "Replayed",
 ]
 
 _HOMES: Final = {
@@ -38,7 +49,15 @@ _HOMES: Final = {
     "inspect_launch": "url",
     "Finding": "rules",
     "lint": "rules",
+    "Inbox": "receive",
     "ProvedLaunch": "ticket",
+    "Received": "received",
+    "Replayed": "resend",
+    "replay": "resend",
+    "inbox": "receive",
+    "load_launch": "received",
+    "replay_async": "resend",
+    "save_launch": "received",
     "Step": "verdict",
     "Verdict": "verdict",
     "verify_launch": "verify",

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from typing import Final
 
+from ..loopback import App, Message, Receive, Send
 from ..secret import Secret
-from .guard import PRIVATE, Guard, Page, Visit
+from .guard import Guard
 from .lookup import Sessions
+from .pages import PRIVATE, Page, Visit
 from .proof import Actions
 
 KEY: Final = "clio_nb.launch"
 """Where the page finds its :class:`~clio_nb.launch.ProvedLaunch`: ``request.scope["clio_nb.launch"]``."""
-
-Message = MutableMapping[str, Any]
-Send = Callable[[Message], Awaitable[None]]
-Receive = Callable[[], Awaitable[Message]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 class LaunchMiddleware:
@@ -48,16 +44,22 @@ class LaunchMiddleware:
         if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) != self._path:
             await self._app(scope, receive, send)
             return
-        outcome = await self._guard.admit(_visit(scope))
+        outcome = await self._guard.admit(visit_of(scope))
         if isinstance(outcome, Page):
-            headers = [(name.encode(), value.encode()) for name, value in outcome.headers]
-            await send({"type": "http.response.start", "status": outcome.status, "headers": headers})
-            await send({"type": "http.response.body", "body": outcome.body})
+            await answer(outcome, send)
         else:
             await self._app({**scope, KEY: outcome}, receive, _privately(send))
 
 
-def _visit(scope: Message) -> Visit:
+async def answer(page: Page, send: Send) -> None:
+    """Send a page."""
+    headers = [(name.encode(), value.encode()) for name, value in page.headers]
+    await send({"type": "http.response.start", "status": page.status, "headers": headers})
+    await send({"type": "http.response.body", "body": page.body})
+
+
+def visit_of(scope: Message) -> Visit:
+    """Read a request out of its scope."""
     headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
     query = scope["query_string"].decode("latin-1")

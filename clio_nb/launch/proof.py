@@ -12,7 +12,7 @@ from typing import Any, Final, Literal
 
 from .. import errors, portal, wire
 from ..client import AsyncSession, title_fields
-from ..models import CustomAction, Record
+from ..models import CustomAction, Record, User
 from ..places import NONCE_LIFETIME, Location
 from .known import known
 from .lookup import Sessions, session_for
@@ -55,6 +55,8 @@ class _Proof:
     def __init__(self, launch: Launch, arrived: float) -> None:
         self._launch = launch
         self._arrived = arrived
+        self._user: User | None = None
+        self._action: CustomAction | None = None
         self._nonce_sent = False
         self._seconds_left: float | None = None
         self._details = {PARSED: f"user {launch.user_id}, action {launch.custom_action_id}, {launch.subject}"}
@@ -68,7 +70,7 @@ class _Proof:
             for name in STEPS
         )
         left = self._seconds_left if record else None
-        return Verdict(state, reason, steps, self._launch, record, left, self._nonce_sent)
+        return Verdict(state, reason, steps, self._launch, record, self._user, self._action, left, self._nonce_sent)
 
     async def find_session(self, sessions: Sessions) -> AsyncSession:
         """Find the session of the user whom the launch names, without sending the nonce anywhere."""
@@ -81,6 +83,7 @@ class _Proof:
             raise _Ended("unknown", HAS_TOKEN, f"{error} Nothing was sent; try again.") from None
         if session is None:
             raise _Ended("refused", HAS_TOKEN, f"There is no token of user {user_id}. Ask that user to sign in.")
+        self._user = session.user
         self._details[HAS_TOKEN] = f"{session.user or f'user {user_id}'} at {session.site.origin}"
         return session
 
@@ -92,7 +95,7 @@ class _Proof:
         if isinstance(actions, str):
             action = known.of(session, self._launch.user_id).action(self._launch.custom_action_id)
             if action is None or self._misfit(action):
-                return False
+                return False  # perhaps changed since
         else:
             action = next((one for one in actions if one.id == self._launch.custom_action_id), None)
         self._judge(action)
@@ -119,6 +122,7 @@ class _Proof:
             )
         if misfit := self._misfit(action):
             raise _Ended("refused", KNOWN_ACTION, misfit)
+        self._action = action
         self._details[KNOWN_ACTION] = f"{action.label or action.id}, on {self._launch.subject.location.resource}"
 
     def _misfit(self, action: CustomAction) -> str:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any, Final, Literal, NamedTuple, TypedDict
 
-from ..models import Record
+from ..models import CustomAction, Record, User
 from .report import CELL, MUTED, TEXT, Launch
 
 State = Literal["verified", "refused", "expired", "unknown"]
@@ -42,7 +42,8 @@ class Verdict:
     ``state``: ``"verified"`` means that Clio confirmed the click; ``"refused"`` that it is no genuine launch of a user
     and an action of ours; ``"expired"`` that its 60 seconds are over or would be; ``"unknown"`` that no clear answer
     came, and the nonce may be spent. ``reason`` says so in words, with what to do next. ``record`` is the record that
-    was clicked, ``seconds_left`` what was left of the nonce's life when Clio answered (both when verified).
+    was clicked, ``seconds_left`` what was left of the nonce's life when Clio answered (both when verified); ``user``
+    and ``action`` are whose session and which action it was, as far as the proof came.
     ``nonce_sent`` is false when the launch can still be proved: nothing was sent to Clio with its nonce.
     """
 
@@ -51,6 +52,8 @@ class Verdict:
     steps: tuple[Step, ...]
     launch: Launch | None = None
     record: Record | None = None
+    user: User | None = None
+    action: CustomAction | None = None
     seconds_left: float | None = None
     nonce_sent: bool = False
 

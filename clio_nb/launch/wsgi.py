@@ -8,8 +8,9 @@ from urllib.parse import quote
 
 from .. import portal
 from ..secret import Secret
-from .guard import PRIVATE, Guard, Page, Visit
+from .guard import Guard
 from .lookup import Sessions
+from .pages import PRIVATE, Page, Visit
 from .proof import Actions
 
 KEY: Final = "clio_nb.launch"

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socketserver
+import ssl
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlencode, urlsplit
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
+import httpx
 import pytest
 import uvicorn
 
@@ -130,6 +132,17 @@ def canary():
         threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
         yield server
         server.shutdown()
+
+
+def new_browser():
+    """A browser without memory. It speaks plain HTTP only, so it loads no certificates."""
+    return httpx.Client(trust_env=False, timeout=10, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+
+
+@pytest.fixture
+def browser():
+    with new_browser() as client:
+        yield client
 
 
 class ThreadingWSGIServer(socketserver.ThreadingMixIn, WSGIServer):

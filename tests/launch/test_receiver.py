@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -14,7 +13,7 @@ from clio_nb.errors import InvalidInput
 from clio_nb.launch import asgi, wsgi
 from clio_nb.launch.ticket import LIFETIME, Tickets
 
-from .conftest import KEY
+from .conftest import KEY, new_browser
 
 
 def words(proved):
@@ -47,12 +46,6 @@ def kind(request):
 @pytest.fixture
 def receiver(anna, serve, kind):
     return serve(APPS[kind](anna.session), kind)
-
-
-@pytest.fixture
-def browser():
-    with httpx.Client(trust_env=False, timeout=10) as client:
-        yield client
 
 
 def at(receiver, url, path="/launch"):
@@ -126,7 +119,7 @@ def test_l16_a_prefetch_does_not_spend_the_nonce(anna, receiver, browser, sent, 
 def test_the_result_is_for_the_browser_that_launched(anna, receiver, browser):
     launch = at(receiver, anna.click())
     clean = browser.get(launch).next_request.url
-    with httpx.Client(trust_env=False) as stranger:
+    with new_browser() as stranger:
         assert stranger.get(launch).status_code == 403
         assert stranger.get(clean).status_code == 400
 
@@ -142,7 +135,7 @@ def test_a_launch_with_another_subject_but_the_same_nonce_is_not_shown_the_first
 def test_a_forged_or_broken_ticket_opens_nothing(anna, receiver, browser, spoil):
     clean = browser.get(at(receiver, anna.click())).next_request.url
     (name, value), *_ = browser.cookies.items()
-    with httpx.Client(trust_env=False) as forger:
+    with new_browser() as forger:
         assert forger.get(clean, headers={"cookie": f"{name}={value}"}).status_code == 200
         assert forger.get(clean, headers={"cookie": f"{name}={spoil(value)}"}).status_code == 400
         assert forger.get(clean, headers={"cookie": f"{name[:-1]}A={value}"}).status_code == 400

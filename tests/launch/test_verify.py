@@ -8,7 +8,6 @@ import json
 import threading
 import time
 
-import httpx
 import pytest
 
 import clio_nb as clio
@@ -20,6 +19,8 @@ from clio_nb.launch.verdict import STEPS
 from clio_nb.models import Subject, Token
 from clio_nb.places import Location
 from clio_nb.secret import Secret
+
+from .conftest import new_browser
 
 AGAIN = "Click the action in Clio again."
 
@@ -278,7 +279,7 @@ def test_l6_a_nonce_used_elsewhere_is_refused_and_never_retried(anna, site, sent
     url = anna.click()
     nonce = url.rpartition("=")[2]
     bearer = {"authorization": f"Bearer {site.token(anna.id)['access_token']}"}
-    with httpx.Client(trust_env=False) as elsewhere:
+    with new_browser() as elsewhere:
         used = elsewhere.get(site.origin + anna.subject(), params={"custom_action_nonce": nonce}, headers=bearer)
         assert used.status_code == 200
     sent()
