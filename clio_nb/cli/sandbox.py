@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ..errors import PortBusy
+from ..models import DEFAULT_REDIRECT_URI
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -24,6 +25,9 @@ def sandbox(
     users: Annotated[int, typer.Option(min=1, max=100_000, help="How many users the demo firm has.")] = 5,
     seed: Annotated[int, typer.Option(help="Another seed, other ids.")] = 0,
     rate_limit: Annotated[int, typer.Option(min=0, help="Requests a minute for each token; 0 for no limit.")] = 50,
+    redirect_uri: Annotated[
+        list[str] | None, typer.Option(help="Where your app wants its users back after signing in; may be repeated.")
+    ] = None,
     db: Annotated[Path | None, typer.Option(help="Keep the state in this file, across restarts.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Describe it as one JSON object on the first line.")] = False,
 ) -> None:
@@ -33,8 +37,11 @@ def sandbox(
     """
     from ..sandbox import PortInUse, Sandbox  # noqa: PLC0415 -- a web server, for this command only
 
+    redirect_uris = redirect_uri or [DEFAULT_REDIRECT_URI]
     try:
-        site = Sandbox(port=port, users=users, seed=seed, rate_limit=rate_limit or None, db=db)
+        site = Sandbox(
+            port=port, users=users, seed=seed, rate_limit=rate_limit or None, redirect_uris=redirect_uris, db=db
+        )
     except PortInUse as error:
         raise PortBusy(
             f"Port {error.port} is in use by another program. "

@@ -103,6 +103,15 @@ def test_the_rate_limit_is_the_one_asked_for(served):
     assert statuses == [200, 200, 429]
 
 
+def test_an_app_in_any_language_names_its_own_redirect_uri(served):
+    told, _ = served("--redirect-uri", "http://127.0.0.1:3000/back", "--redirect-uri", "http://127.0.0.1:3001/back")
+    assert told["redirect_uri"] == "http://127.0.0.1:3000/back"
+    asked = {"response_type": "code", "client_id": told["client_id"]}
+    for uri, status in (("http://127.0.0.1:3001/back", 200), ("http://127.0.0.1:8765/callback", 400)):
+        query = {**asked, "redirect_uri": uri}
+        assert httpx.get(f"{told['base_url']}/oauth/authorize", params=query, trust_env=False).status_code == status
+
+
 def test_a_busy_port_is_one_sentence(served):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
