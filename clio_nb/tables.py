@@ -1,20 +1,33 @@
-"""Custom actions and users as pandas tables. Pure: records in, DataFrames out, no I/O."""
+"""Custom actions and users as pandas tables: of good dtypes, shown as text on a page, saved without a formula."""
 
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import html
 from collections.abc import Iterable, Sequence
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 import pandas as pd
 
+from .errors import InvalidInput
 from .models import CustomAction, User
 from .places import Location
+
+if TYPE_CHECKING:
+    from pandas.io.formats.style import Styler
 
 PLACE_COLUMNS: Final = [location.value for location in Location]
 """The five ``ui_reference`` values in the order of every table: activities, contacts, documents, folders, matters."""
 
+NOTHING: Final = "– "
+"""What a cell of a coverage table starts with where a user sees nothing; the reason follows."""
+
+NOT_WANTED: Final = f"{NOTHING}not wanted"
+
+Column: TypeAlias = pd.api.extensions.ExtensionArray
 TIME: Final = "datetime64[ns, UTC]"
 """Dtype of every time in a table. Said explicitly, because pandas 3 would choose microseconds by itself."""
 
@@ -42,12 +55,12 @@ def actions_frame(rows: Iterable[tuple[User, CustomAction]]) -> pd.DataFrame:
     users, actions = [user for user, _ in pairs], [action for _, action in pairs]
     return pd.DataFrame(
         {
-            "user_id": _integers([user.id for user in users]),
-            "user": _texts([user.name for user in users]),
+            "user_id": integers([user.id for user in users]),
+            "user": texts([user.name for user in users]),
             "location": locations([action.ui_reference for action in actions]),
-            "label": _texts([action.label for action in actions]),
-            "target_url": _texts([action.target_url for action in actions]),
-            "action_id": _integers([action.id for action in actions]),
+            "label": texts([action.label for action in actions]),
+            "target_url": texts([action.target_url for action in actions]),
+            "action_id": integers([action.id for action in actions]),
             "created_at": times([action.created_at for action in actions]),
             "updated_at": times([action.updated_at for action in actions]),
         }
@@ -73,34 +86,91 @@ def places_matrix(actions: pd.DataFrame, users: Iterable[User] = ()) -> pd.DataF
     counts = np.bincount(cells, minlength=len(unique) * width).reshape(-1, width)[:, :-1]
 
     first = starts[np.flatnonzero(np.diff(np.maximum.accumulate(runs), prepend=-1))]
-    names = [_texts([user.name for user in leading]), actions["user"].array]
-    matrix = pd.DataFrame(counts, columns=PLACE_COLUMNS, index=pd.Index(_integers(unique), name="user_id"))
+    names = [texts([user.name for user in leading]), actions["user"].array]
+    matrix = pd.DataFrame(counts, columns=PLACE_COLUMNS, index=pd.Index(integers(unique), name="user_id"))
     matrix.insert(0, "user", pd.concat([pd.Series(part) for part in names], ignore_index=True).array.take(first))
     return matrix
 
 
-def locations(texts: Sequence[str | None]) -> pd.Categorical[str]:
+def styled(frame: pd.DataFrame, caption: str = "") -> Styler:
+    """Return a table as a Styler that shows every text as text: no HTML, and control characters spelled out.
+
+    pandas' own Styler escapes nothing unless told to. The same table gives the same HTML each time.
+    """
+    style = frame.style.format(_shown, escape="html", na_rep="")
+    for axis in (0, 1):
+        style = style.format_index(_shown, escape="html", axis=axis)
+    if isinstance(frame.index, pd.RangeIndex):
+        style = style.hide(axis="index")
+    content = hashlib.sha256(frame.to_csv().encode(errors="replace")).hexdigest()[:10]
+    return style.set_uuid(content).set_caption(html.escape(visible(caption)))
+
+
+def heat_map(coverage: pd.DataFrame) -> Styler:
+    """Return a coverage table (``firm.coverage()``) as a picture.
+
+    It can be read without colour: a cell says what the user sees, with what is odd about it in brackets, or after a
+    dash the reason why there is nothing.
+    """
+    return styled(coverage, "Who sees what, and why not").map(_colour, subset=pd.Index(PLACE_COLUMNS))
+
+
+def save_table(frame: pd.DataFrame, path: str | Path) -> Path:
+    """Write a table as CSV, Parquet or Excel, by the ending of ``path``, and return the path.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe in front, and control characters are spelled
+    out, in all three. Times in Excel are UTC without saying so, because Excel has no time zones. Raises
+    :class:`InvalidInput` for another ending.
+    """
+    path = Path(path)
+    safe = frame.copy() if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
+    for name, column in safe.items():
+        if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column.dtype):
+            safe[name] = column.astype("string").map(_neutral, na_action="ignore").astype("string")
+    if path.suffix == ".csv":
+        safe.to_csv(path, index=False)
+    elif path.suffix == ".parquet":
+        safe.to_parquet(path, index=False)
+    elif path.suffix == ".xlsx":
+        zoned = safe.select_dtypes("datetimetz").columns
+        safe.assign(**{name: safe[name].dt.tz_localize(None) for name in zoned}).to_excel(path, index=False)
+    else:
+        raise InvalidInput(f"{path.name}: a table is saved as .csv, .parquet or .xlsx.", field="path")
+    return path
+
+
+def visible(text: str) -> str:
+    """Return a text on one line, with control and direction characters spelled out."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def locations(places: Sequence[str | None]) -> pd.Categorical[str]:
     """Return ``ui_reference`` texts as a categorical: the five known places first, then any other text as it came."""
     codes: dict[str | None, int] = {place: code for code, place in enumerate(PLACE_COLUMNS)}
-    for text in texts:
+    for text in places:
         if text is not None and text not in codes:
             codes[text] = len(codes)
     categories = [text for text in codes if text is not None]
     codes[None] = -1
-    return pd.Categorical.from_codes([codes[text] for text in texts], categories=pd.Index(categories))
+    return pd.Categorical.from_codes([codes[text] for text in places], categories=pd.Index(categories))
 
 
-def times(moments: Sequence[dt.datetime | None]) -> pd.api.extensions.ExtensionArray:
+def times(moments: Sequence[dt.datetime | None]) -> Column:
     """Return aware datetimes (or None) as ``datetime64[ns, UTC]``."""
     return pd.array(np.asarray(moments, object), dtype=TIME)
 
 
-def _integers(values: Sequence[int] | np.ndarray[tuple[int], np.dtype[np.int64]]) -> pd.api.extensions.ExtensionArray:
-    return pd.array(np.asarray(values, np.int64), dtype="Int64")
+def integers(numbers: Sequence[int | None] | np.ndarray[tuple[int], np.dtype[np.int64]]) -> Column:
+    """Return whole numbers (or None) as ``Int64``."""
+    try:
+        return pd.array(np.asarray(numbers, np.int64), dtype="Int64")
+    except TypeError:  # some are None
+        return pd.array(numbers, dtype="Int64")
 
 
-def _texts(values: Sequence[str | None]) -> pd.api.extensions.ExtensionArray:
-    return pd.array(np.asarray(values, object), dtype="string")
+def texts(words: Sequence[str | None]) -> Column:
+    """Return texts (or None) as ``string``."""
+    return pd.array(np.asarray(words, object), dtype="string")
 
 
 def _column_of(categories: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
@@ -108,3 +178,25 @@ def _column_of(categories: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.
     columns = {place: column for column, place in enumerate(PLACE_COLUMNS)}
     past = len(PLACE_COLUMNS)
     return np.array([*(columns.get(category, past) for category in categories), past], np.int8)
+
+
+_FORMULA: Final = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
+_ABSENT: Final = "background-color: #f8d7da; color: #58151c"
+_ODD: Final = "background-color: #fff3cd; color: #664d03"
+_SEEN: Final = "background-color: #d1e7dd; color: #0a3622"
+
+
+def _shown(cell: object) -> str:
+    return visible(str(cell))
+
+
+def _neutral(text: str) -> str:
+    plain = visible(text)
+    return f"'{plain}" if plain.lstrip().startswith(_FORMULA) else plain
+
+
+def _colour(value: object) -> str:
+    cell = str(value)
+    if cell.startswith(NOTHING):
+        return "" if cell == NOT_WANTED else _ABSENT
+    return _ODD if cell.endswith(")") or NOTHING in cell else _SEEN

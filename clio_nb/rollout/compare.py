@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
@@ -23,20 +23,38 @@ def items(
     allow_delete: bool = False,
 ) -> Iterator[Item]:
     """Compare user by user and give the lines; within a user they stand in the order in which Clio can take them."""
-    urls = {action.key: frozenset(manifest.target_urls(action)) for action in manifest.actions}
+    urls = urls_of(manifest)
     for state in users:
         wanted = list(_wanted(manifest, state, profile, urls))
-        known = ledger.of(state.user.id)
-        mine = [one for one in known.owned.values() if one.manifest == manifest.app.name]
-        if state.access is not Access.SIGNED_IN:
-            yield from _blocked(state, wanted, mine)
-            continue
-        told = match(manifest.app.name, wanted, urls, state.actions, known)
-        yield from in_order([*_paired(told, state, mine), *_left_over(told, state, allow_delete=allow_delete)])
+        yield from user_items(manifest.app.name, wanted, urls, state, ledger, allow_delete=allow_delete)
+
+
+def user_items(
+    app: str,
+    wanted: Sequence[Wanted],
+    urls: Mapping[str, frozenset[str]],
+    state: UserState,
+    ledger: Ledger,
+    *,
+    allow_delete: bool,
+) -> Iterator[Item]:
+    """Give the lines of one user, from what this user should see. ``urls`` is what :func:`urls_of` gives."""
+    known = ledger.of(state.user.id)
+    mine = [one for one in known.owned.values() if one.manifest == app]
+    if state.access is not Access.SIGNED_IN:
+        yield from _blocked(state, wanted, mine)
+        return
+    told = match(app, wanted, urls, state.actions, known)
+    yield from in_order([*_paired(told, state, mine), *_left_over(told, state, allow_delete=allow_delete)])
+
+
+def urls_of(manifest: Manifest) -> dict[str, frozenset[str]]:
+    """Return for every key the target URLs that tell its actions."""
+    return {action.key: frozenset(manifest.target_urls(action)) for action in manifest.actions}
 
 
 def _wanted(
-    manifest: Manifest, state: UserState, profile: str | None, urls: dict[str, frozenset[str]]
+    manifest: Manifest, state: UserState, profile: str | None, urls: Mapping[str, frozenset[str]]
 ) -> Iterator[Wanted]:
     for action in manifest.actions:
         if action.who.includes(state.user):
@@ -53,12 +71,12 @@ def _paired(told: Match, state: UserState, mine: Sequence[Owned]) -> Iterator[It
         if action is None:
             lost = (wanted.key, wanted.look.ui_reference) in gone
             reason = "deleted by hand" if lost else "not there yet"
-            yield _item(Kind.CREATE, state, wanted.key, after=wanted.look, reason=reason)
+            yield line(Kind.CREATE, state, wanted.key, after=wanted.look, reason=reason)
         elif Look.of(action) == wanted.look:
-            yield _item(Kind.OK, state, wanted.key, action, after=wanted.look)
+            yield line(Kind.OK, state, wanted.key, action, after=wanted.look)
         else:
-            reason = _why(Look.of(action), wanted.look, last.get(action.id))
-            yield _item(Kind.UPDATE, state, wanted.key, action, after=wanted.look, reason=reason)
+            reason = why(Look.of(action), wanted.look, last.get(action.id))
+            yield line(Kind.UPDATE, state, wanted.key, action, after=wanted.look, reason=reason)
 
 
 def _left_over(told: Match, state: UserState, *, allow_delete: bool) -> Iterator[Item]:
@@ -66,9 +84,9 @@ def _left_over(told: Match, state: UserState, *, allow_delete: bool) -> Iterator
     extra += [(Kind.ORPHAN, "no longer wanted", *pair) for pair in told.orphans]
     for kind, reason, key, action in extra:
         advice = "" if allow_delete else "Plan with allow_delete to have it deleted."
-        yield _item(Kind.DELETE if allow_delete else kind, state, key, action, reason=reason, advice=advice)
+        yield line(Kind.DELETE if allow_delete else kind, state, key, action, reason=reason, advice=advice)
     for action in told.foreign:
-        yield _item(Kind.FOREIGN, state, "", action, reason="not ours", advice="It is never touched.")
+        yield line(Kind.FOREIGN, state, "", action, reason="not ours", advice="It is never touched.")
 
 
 def _blocked(state: UserState, wanted: Sequence[Wanted], mine: Sequence[Owned]) -> Iterator[Item]:
@@ -76,14 +94,19 @@ def _blocked(state: UserState, wanted: Sequence[Wanted], mine: Sequence[Owned]) 
     looks = {(one.key, one.look.ui_reference): one for one in mine}
     for one in wanted:
         looks.pop((one.key, one.look.ui_reference), None)
-        yield _item(Kind.BLOCKED, state, one.key, after=one.look, reason=state.access.value, advice=state.advice)
+        yield line(Kind.BLOCKED, state, one.key, after=one.look, reason=state.access.value, advice=state.advice)
     for known in looks.values():
-        there = CustomAction(id=known.action_id, **msgspec.structs.asdict(known.look))
-        advice = f"It must be removed by hand. {state.advice}"
-        yield _item(Kind.BLOCKED, state, known.key, there, reason=state.access.value, advice=advice)
+        yield blocked_by_hand(state, known)
 
 
-def _item(
+def blocked_by_hand(state: UserState, known: Owned) -> Item:
+    """Give the line of an action of ours that nobody can reach: it must be removed by hand."""
+    there = CustomAction(id=known.action_id, created_at=known.created_at, **msgspec.structs.asdict(known.look))
+    advice = f"It must be removed by hand. {state.advice}"
+    return line(Kind.BLOCKED, state, known.key, there, reason=state.access.value, advice=advice)
+
+
+def line(
     kind: Kind,
     state: UserState,
     key: str,
@@ -93,6 +116,7 @@ def _item(
     reason: str = "",
     advice: str = "",
 ) -> Item:
+    """Give a line about one action of a user, or about one that is not there."""
     return Item(
         kind=kind,
         user_id=state.user.id,
@@ -108,7 +132,7 @@ def _item(
     )
 
 
-def _why(now: Look, wanted: Look, last: Look | None) -> str:
+def why(now: Look, wanted: Look, last: Look | None) -> str:
     """Say why an action is not as it should be: by hand, or because the manifest changed since it was written."""
     reasons = []
     if now.label != wanted.label:

@@ -118,7 +118,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         """Return the manifest as a TOML text that reads back as the same manifest."""
         import tomli_w  # noqa: PLC0415 -- only for writing
 
-        return tomli_w.dumps(msgspec.to_builtins(self))
+        data = msgspec.to_builtins(self)
+        for action in data.get("actions", ()):
+            if not action.get("who", True):
+                del action["who"]  # everyone
+        return tomli_w.dumps(data)
 
 
 def read_manifest(source: Manifest | str | Path) -> Manifest:
@@ -147,7 +151,7 @@ def parse_manifest(text: str, *, name: str = "manifest") -> Manifest:
         raise ManifestError(f"{name}: is no TOML: {cause}.") from None
     except msgspec.ValidationError as cause:
         raise ManifestError(f"{name}: {_explained(str(cause), data)}") from None
-    for problem in _problems(manifest):
+    for problem in problems(manifest):
         raise ManifestError(f"{name}: {problem.path}: {problem.says}")
     return manifest
 
@@ -157,7 +161,7 @@ class _Problem(NamedTuple):
     says: str
 
 
-def _problems(manifest: Manifest) -> Iterator[_Problem]:
+def problems(manifest: Manifest) -> Iterator[_Problem]:
     """Find what is of the right type and still wrong, in the order of the file."""
     if not manifest.app.name.strip():
         yield _Problem("app.name", "is empty. Name the app, so that its actions can be told from another manifest's.")

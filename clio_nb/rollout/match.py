@@ -5,8 +5,8 @@ ours, and of a key, by the first of these that holds:
 
 1. The journal knows its id (and the time it was made): we made or adopted it. Renamed, moved or led elsewhere by hand,
    it stays ours. One that another manifest of this app made is foreign here.
-2. We sent a create of exactly this look whose answer was lost.
-3. It looks exactly as the manifest wants it.
+2. It looks exactly as the manifest wants it.
+3. We sent a create of exactly this look whose answer was lost.
 4. It leads to a target URL of that key: the present one, another profile's, or one in ``formerly``. The list holds only
    this app's actions, so nobody else puts our URL there.
 
@@ -80,9 +80,8 @@ def _sure_key(action: CustomAction, manifest: str, wanted: Sequence[Wanted], kno
         return owner.key
     look = Look.of(action)
     claim = known.claims.get(look)
-    if claim is not None and claim[0] == manifest:
-        return claim[1]
-    return next((one.key for one in wanted if one.look == look), None)
+    claimed = claim[1] if claim is not None and claim[0] == manifest else None
+    return next((one.key for one in wanted if one.look == look), claimed)
 
 
 def _may_be_ours(action: CustomAction, manifest: str, known: Known) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,9 @@ from ..errors import InvalidInput
 from ..pace import LOWEST, WINDOW
 from .item import WRITES, Item, Kind
 from .manifest import Manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Cost(NamedTuple):
@@ -29,7 +32,10 @@ class Cost(NamedTuple):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What would have to be done, line by line. It shows itself as a table; :meth:`save` writes it as JSON."""
+    """What would have to be done, line by line. It shows itself as a table; :meth:`save` writes it as JSON.
+
+    ``run`` names the interrupted run that it goes on with, if it does.
+    """
 
     site: str
     client_id: str
@@ -37,6 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     app: str
     profile: str | None = None
     purpose: str = "plan"
+    run: str | None = None
     allow_delete: bool = False
     made_at: dt.datetime | None = None
     manifest: Manifest | None = None
@@ -82,6 +89,17 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             raise InvalidInput(f"{path}: cannot be read ({cause.strerror}).", field="path") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as cause:
             raise InvalidInput(f"{path}: is no plan ({cause}).", field="path") from None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each line; the columns are those of :func:`clio_nb.rollout.view.items_frame`."""
+        from .view import items_frame  # noqa: PLC0415 -- pandas loads when the first table is made
+
+        return items_frame(self.items)
+
+    def _repr_html_(self) -> str:
+        from .view import plan_page  # noqa: PLC0415 -- as above
+
+        return plan_page(self)
 
     def __repr__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.counts().items()) or "nothing to do"

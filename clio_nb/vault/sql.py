@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import time
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -57,6 +58,7 @@ class SqlStore:
         self._check = check
         self._on_postgresql = engine.dialect.name == "postgresql"
         self._insert: Any = postgresql.insert if self._on_postgresql else sqlite.insert
+        weakref.finalize(self, engine.dispose)
         with self._transaction(write=True) as database:
             _meta.create_all(database)
 

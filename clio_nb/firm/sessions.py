@@ -1,4 +1,4 @@
-"""A firm: everyone who has signed in, and the verbs over all of them at once."""
+"""Verbs over sessions that you hold yourself, without a vault."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from .client import AsyncSession, Session
-from .models import CustomAction, User
-from .portal import blocking
+from ..client import AsyncSession, Session
+from ..models import CustomAction, User
+from ..portal import blocking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,18 +21,13 @@ async def actions_table(sessions: Session | AsyncSession | Iterable[Session | As
     One row for each action; the columns are those of :func:`clio_nb.tables.actions_frame`. Each session costs one
     request, and one more where its user is not known yet. Raises what the sessions raise; the first error ends it.
     """
-    from .tables import actions_frame  # noqa: PLC0415 -- pandas loads when the first table is made
+    from ..tables import actions_frame  # noqa: PLC0415 -- pandas loads when the first table is made
 
-    return actions_frame((user, action) for user, actions in await _read(sessions) for action in actions)
-
-
-async def _read(
-    sessions: Session | AsyncSession | Iterable[Session | AsyncSession],
-) -> list[tuple[User, list[CustomAction]]]:
     several = [sessions] if isinstance(sessions, Session | AsyncSession) else sessions
-    return await asyncio.gather(*(_read_one(session) for session in several))
+    lists = await asyncio.gather(*(_read(session) for session in several))
+    return actions_frame((user, action) for user, actions in lists for action in actions)
 
 
-async def _read_one(session: Session | AsyncSession) -> tuple[User, list[CustomAction]]:
+async def _read(session: Session | AsyncSession) -> tuple[User, list[CustomAction]]:
     session = session.aio if isinstance(session, Session) else session
     return session.user or await session.who_am_i(), await session.list_actions()

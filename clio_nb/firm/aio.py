@@ -1,0 +1,340 @@
+"""The verbs over a whole firm, to be awaited: read every user, plan, apply, undo, and tell about it in tables."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import hashlib
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import msgspec
+import platformdirs
+
+from ..client import AsyncSession, Session
+from ..errors import InvalidInput, ManifestError
+from ..models import Site, Token, User
+from ..portal import on_portal
+from ..rollout.apply import Line, Result, Stop, apply
+from ..rollout.compare import items
+from ..rollout.drift import drift_items
+from ..rollout.export import manifest_of
+from ..rollout.item import Item, Kind
+from ..rollout.journal import DONE, Journal
+from ..rollout.manifest import Manifest, read_manifest
+from ..rollout.plan import Plan
+from ..rollout.state import UserState
+from ..rollout.survey import Roll, Survey
+from ..rollout.undo import offboard_items, undo_items
+from ..signin import login_async
+from ..vault import Vault
+from ..vault.grants import Grant
+from ..vault.vault import FIRM, shelf_of
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Users: TypeAlias = Collection[int | str] | int | str | None
+"""Users by id or e-mail address: one, several, or None for everyone."""
+
+UNDO = "undo of "
+OFFBOARD = "offboarding"
+
+
+def journal_path(site: Site, name: str = FIRM) -> Path:
+    """Return where the journal of a firm lies by default: in this user's data folder, one file a firm and app."""
+    whose = hashlib.sha256("\n".join(shelf_of(site, name)).encode()).hexdigest()[:12]
+    return platformdirs.user_data_path("clio-nb") / f"journal-{whose}.sqlite"
+
+
+class AsyncFirm:
+    """Everyone of a firm who has signed in, for servers: the verbs of :class:`Firm`, to be awaited from any event loop.
+
+    ``vault`` holds the tokens, by default in memory. ``name`` is the firm's shelf in it, needed when one vault serves
+    several. ``journal`` is a file that remembers what was written; by default it lies in this user's data folder, or in
+    memory when the vault does.
+    """
+
+    def __init__(
+        self, site: Site, vault: Vault | None = None, *, name: str = FIRM, journal: Path | str | None = None
+    ) -> None:
+        self.site = site
+        self.vault = vault or Vault()
+        self.name = name
+        self._shelf = shelf_of(site, name)
+        if journal is None and self.vault.lasting:
+            journal = journal_path(site, name)
+        self._journal = Journal(None if journal is None else Path(journal), self._shelf)
+        self._survey = Survey(site, self.vault, name)
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name!r} of app {self.site.client_id} at {self.site.origin}>"
+
+    @on_portal
+    async def add(self, session: Session | AsyncSession) -> User:
+        """Keep a signed-in user's token in the vault, and return the user.
+
+        Raises :class:`InvalidInput` for a user of another firm than those who are in it.
+        """
+        session = session.aio if isinstance(session, Session) else session
+        user = session.user or await session.who_am_i()
+        await self._keep([(user, await session.token())])
+        return user
+
+    @on_portal
+    async def sign_in_everyone(self) -> list[User]:
+        """Sign in every enabled user of a sandbox, without a browser, and return them.
+
+        Raises :class:`InvalidInput` at the real Clio, where each user has to consent.
+        """
+        if self.site.control_url is None:
+            raise InvalidInput(
+                "Only a sandbox signs everyone in; at Clio each user signs in and is added.", field="site"
+            )
+        first = await login_async(self.site)
+        others = [user for user in await first.list_users() if user.enabled and user != first.user]
+        sessions = [first, *await asyncio.gather(*(login_async(self.site, user.id) for user in others))]
+        users = [session.user or await session.who_am_i() for session in sessions]
+        await self._keep([(user, await session.token()) for user, session in zip(users, sessions, strict=True)])
+        return users
+
+    @on_portal
+    async def session_of(self, user_id: int) -> AsyncSession:
+        """Return the session of one user. Raises :class:`errors.NeedsLogin` when there is no token."""
+        return await self._survey.session_of(user_id)
+
+    def session_now(self, user_id: int) -> AsyncSession:
+        """Return the session of one user as :meth:`session_of` does, waiting for the vault instead of awaiting it."""
+        return self._survey.session_from(user_id, self.vault.grant(self.site, user_id, firm=self.name))
+
+    @on_portal
+    async def users(self) -> pd.DataFrame:
+        """Return the users of the firm and whether they have signed in; see :func:`rollout.view.users_frame`.
+
+        One request a page of 200 users. Who has a token and is not listed by Clio is listed all the same.
+        """
+        from ..rollout.view import users_frame  # noqa: PLC0415 -- pandas loads when the first table is made
+
+        return users_frame((await self._survey.roll()).people)
+
+    @on_portal
+    async def actions(self) -> pd.DataFrame:
+        """Return all actions of all users who can be read; see :func:`clio_nb.tables.actions_frame`."""
+        from ..tables import actions_frame  # noqa: PLC0415 -- as above
+
+        states = await self._states(await self._survey.roll())
+        return actions_frame((state.user, action) for state in states for action in state.actions)
+
+    @on_portal
+    async def coverage(
+        self, manifest: Manifest | Path | str | None = None, *, profile: str | None = None
+    ) -> pd.DataFrame:
+        """Return users x five places: what each sees, and why not; see :func:`rollout.view.coverage_frame`.
+
+        With a manifest it is held against that; without one, against what was written last (the journal).
+        """
+        from ..rollout.view import coverage_frame  # noqa: PLC0415 -- as above
+
+        wanted = None if manifest is None else self._read(manifest, profile)
+        states = await self._states(await self._survey.roll())
+        ledger = self._journal.ledger()
+        lines = drift_items(states, ledger) if wanted is None else items(wanted, states, ledger, profile=profile)
+        return coverage_frame(states, lines)
+
+    @on_portal
+    async def plan(
+        self,
+        manifest: Manifest | Path | str,
+        *,
+        profile: str | None = None,
+        allow_delete: bool = False,
+        users: Users = None,
+    ) -> Plan:
+        """Compare a manifest with what every user has, and return what would have to be done.
+
+        Reads each user's actions once. ``profile`` chooses other target URLs; ``allow_delete`` turns duplicates and
+        orphans into deletes; ``users`` plans for these only. Raises :class:`ManifestError`.
+        """
+        wanted = self._read(manifest, profile)
+        roll = await self._survey.roll()
+        ledger, lines = self._journal.ledger(), list[Item]()
+        async for state in self._survey.states(roll, _ids(roll, users)):
+            lines += items(wanted, [state], ledger, profile=profile, allow_delete=allow_delete)
+        return self._plan(wanted.app.name, lines, roll, manifest=wanted, profile=profile, allow_delete=allow_delete)
+
+    @on_portal
+    async def plan_undo(self, run: str) -> Plan:
+        """Return the plan that takes back what a run did. What somebody changed since is blocked.
+
+        Raises :class:`InvalidInput` when there is no such run.
+        """
+        app = self._journal.run(run).app
+        steps = self._journal.steps(run)
+        roll = await self._survey.roll()
+        states = await self._states(roll, {step.user_id for step in steps})
+        return self._plan(app, list(undo_items(steps, states)), roll, purpose=f"{UNDO}{run}")
+
+    @on_portal
+    async def plan_offboard(self, users: Users = None, *, manifest: Manifest | Path | str | None = None) -> Plan:
+        """Return the plan that removes all that is ours from these users, everyone by default.
+
+        Ours is what the journal knows; give the manifest where the journal is not at hand. What has to be removed by
+        hand, because the token is gone, is blocked.
+        """
+        wanted = None if manifest is None else self._read(manifest, None)
+        roll = await self._survey.roll()
+        states = await self._states(roll, _ids(roll, users))
+        lines = list(offboard_items(states, self._journal.ledger(), wanted))
+        app = wanted.app.name if wanted else ""
+        return self._plan(app, lines, roll, purpose=OFFBOARD, manifest=wanted, allow_delete=True)
+
+    @on_portal
+    async def plan_resume(self) -> Plan:
+        """Return the plan that goes on with the last run that was interrupted: only for users whom it had not finished.
+
+        Raises :class:`InvalidInput` when no run was.
+        """
+        run = next((run for run in reversed(self._journal.runs()) if run.finished is None), None)
+        if run is None:
+            raise InvalidInput("No run of this firm was interrupted. Plan and apply instead.", field="run")
+        left = {step.user_id for step in self._journal.steps(run.run) if step.outcome != DONE}
+        if run.purpose.startswith(UNDO):
+            plan = await self.plan_undo(run.purpose.removeprefix(UNDO))
+        elif run.purpose == OFFBOARD or run.manifest is None:
+            plan = await self.plan_offboard(left, manifest=run.manifest)
+        else:
+            plan = await self.plan(run.manifest, profile=run.profile, allow_delete=run.allow_delete, users=left)
+        return msgspec.structs.replace(plan, run=run.run)
+
+    @on_portal
+    async def apply(
+        self, plan: Plan, *, on_line: Callable[[Line], object] = lambda _: None, stop: Stop | None = None
+    ) -> Result:
+        """Do exactly what the plan says. One user's failure stops nobody else; the result says who failed and why.
+
+        ``on_line`` hears of each line as it ends; ``stop`` ends the run early. Raises :class:`InvalidInput` for a plan
+        of another firm, :class:`errors.RunInProgress` while another run changes this one.
+        """
+        if (plan.site, plan.client_id, plan.firm) != self._shelf:
+            raise InvalidInput(f"This plan is for firm {plan.firm!r} at {plan.site}, not for this one.", field="plan")
+        return await apply(plan, self._survey.session_of, self._journal, on_line=on_line, stop=stop)
+
+    @on_portal
+    async def drift(self, manifest: Manifest | Path | str | None = None, *, profile: str | None = None) -> pd.DataFrame:
+        """Return what is not as it should be, one row for each; empty when all is well.
+
+        Without a manifest: what was changed by hand since it was written. With one: what a plan of it would change.
+        The columns are those of :func:`rollout.view.items_frame`.
+        """
+        from ..rollout.view import items_frame  # noqa: PLC0415 -- as above
+
+        if manifest is not None:
+            lines = (await self.plan(manifest, profile=profile)).items
+        else:
+            lines = tuple(drift_items(await self._states(await self._survey.roll()), self._journal.ledger()))
+        return items_frame(line for line in lines if line.kind not in (Kind.OK, Kind.FOREIGN))
+
+    @on_portal
+    async def audit(self, run: str | None = None) -> pd.DataFrame:
+        """Return who got which action when, in one run or in all; see :func:`rollout.view.audit_frame`."""
+        from ..rollout.view import audit_frame  # noqa: PLC0415 -- as above
+
+        return audit_frame(self._journal.steps(run and self._journal.run(run).run), self._journal.runs())
+
+    @on_portal
+    async def runs(self) -> pd.DataFrame:
+        """Return the runs that the journal knows; see :func:`rollout.view.runs_frame`."""
+        from ..rollout.view import runs_frame  # noqa: PLC0415 -- as above
+
+        return runs_frame(self._journal.runs())
+
+    @on_portal
+    async def export(self, path: Path | str | None = None, *, app: str = "exported") -> Manifest:
+        """Return the manifest that says what every user sees now; with a path, write it there as TOML, too."""
+        region = self.site.region if self.site.control_url is None else None
+        manifest = manifest_of(app, region, await self._states(await self._survey.roll()))
+        if path is not None:
+            await asyncio.to_thread(Path(path).write_text, manifest.to_toml(), encoding="utf-8")
+        return manifest
+
+    async def _keep(self, tokens: list[tuple[User, Token]]) -> None:
+        """Keep tokens, after making sure that all are of one firm at Clio."""
+        first = next(iter(self.vault.grants(self.site, firm=self.name)), None)
+        users = [user for user, _ in tokens] if first is None else [first.user, *(user for user, _ in tokens)]
+        accounts = {user.account.id: user.account.name for user in users if user.account is not None}
+        if len(accounts) > 1:
+            raise InvalidInput(
+                f"These users belong to several firms: {', '.join(map(str, accounts.values()))}. "
+                "Give each firm its own: Firm(site, vault, name=...).",
+                field="session",
+            )
+        await asyncio.to_thread(self.vault.keep_all, [(self._shelf, Grant(user, token)) for user, token in tokens])
+
+    async def _states(self, roll: Roll, only: Collection[int] | None = None) -> list[UserState]:
+        return [state async for state in self._survey.states(roll, only)]
+
+    def _read(self, manifest: Manifest | Path | str, profile: str | None) -> Manifest:
+        wanted = read_manifest(manifest)
+        wanted.check_profile(profile)
+        if wanted.app.region is not None and wanted.app.region is not self.site.region:
+            raise ManifestError(
+                f"app.region: the manifest is for {wanted.app.region.value}, this app for {self.site.region.value}."
+            )
+        return wanted
+
+    def _plan(
+        self,
+        app: str,
+        lines: list[Item],
+        roll: Roll,
+        *,
+        purpose: str = "plan",
+        manifest: Manifest | None = None,
+        profile: str | None = None,
+        allow_delete: bool = False,
+    ) -> Plan:
+        return Plan(
+            site=self._shelf.site,
+            client_id=self._shelf.client_id,
+            firm=self.name,
+            app=app,
+            purpose=purpose,
+            profile=profile,
+            allow_delete=allow_delete,
+            made_at=dt.datetime.now(dt.UTC),
+            manifest=manifest,
+            items=tuple(lines),
+            notes=tuple(filter(None, [roll.note, *_nobody(manifest, roll)])),
+        )
+
+
+def _ids(roll: Roll, users: Users) -> set[int] | None:
+    """Return the ids of the users that a person names. Raises :class:`InvalidInput` for one who is not in the firm."""
+    if users is None:
+        return None
+    ids = set()
+    for name in [users] if isinstance(users, int | str) else users:
+        found = next((user.id for user, _ in roll.people if _is(user, name)), None)
+        if found is None:
+            raise InvalidInput(f"{name!r} is no user of this firm. Give an id or an e-mail address.", field="users")
+        ids.add(found)
+    return ids
+
+
+def _is(user: User, name: int | str) -> bool:
+    return user.id == name if isinstance(name, int) else name.casefold() == (user.email or "").casefold()
+
+
+def _nobody(manifest: Manifest | None, roll: Roll) -> list[str]:
+    """Say which names in a manifest are nobody's in this firm."""
+    named = (
+        {}
+        if manifest is None
+        else {name: action.key for action in manifest.actions for name in (*action.who.users, *action.who.exclude)}
+    )
+    return [
+        f"Action {key!r} names {name!r}, who is no user of this firm."
+        for name, key in named.items()
+        if not any(_is(user, name) for user, _ in roll.people)
+    ]

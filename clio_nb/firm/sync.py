@@ -1,0 +1,125 @@
+"""The verbs over a whole firm for notebooks and scripts: every verb waits, and writing shows its progress."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from .. import portal
+from ..client import Session
+from ..models import Site
+from ..rollout.apply import Line, Result, Stop
+from ..rollout.manifest import Manifest
+from ..rollout.plan import Plan
+from ..vault import Vault
+from ..vault.vault import FIRM
+from .aio import AsyncFirm, Users
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def _sync(verb: Callable[Concatenate[AsyncFirm, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Firm, P], T]:
+    """Return the sync twin of a verb, as a method of :class:`Firm`."""
+
+    async def on_aio(firm: Firm, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await verb(firm.aio, *args, **kwargs)
+
+    on_aio.__name__, on_aio.__qualname__, on_aio.__doc__ = verb.__name__, f"Firm.{verb.__name__}", verb.__doc__
+    return portal.blocking(on_aio)
+
+
+class Firm:
+    """Everyone of a firm who has signed in, and what can be done for all of them at once.
+
+    ``vault`` holds the tokens, by default in memory. ``name`` is the firm's shelf in it, needed when one vault serves
+    several. ``journal`` is a file that remembers what was written; by default it lies in this user's data folder, or in
+    memory when the vault does. ``aio`` has the same verbs to be awaited.
+    """
+
+    def __init__(
+        self, site: Site, vault: Vault | None = None, *, name: str = FIRM, journal: Path | str | None = None
+    ) -> None:
+        self.aio = AsyncFirm(site, vault, name=name, journal=journal)
+
+    @property
+    def site(self) -> Site:
+        """The app and Clio that this firm is reached by."""
+        return self.aio.site
+
+    @property
+    def vault(self) -> Vault:
+        """Where the tokens are."""
+        return self.aio.vault
+
+    def __repr__(self) -> str:
+        return repr(self.aio).replace("AsyncFirm", "Firm", 1)
+
+    add = _sync(AsyncFirm.add)
+    sign_in_everyone = _sync(AsyncFirm.sign_in_everyone)
+    users = _sync(AsyncFirm.users)
+    actions = _sync(AsyncFirm.actions)
+    coverage = _sync(AsyncFirm.coverage)
+    plan = _sync(AsyncFirm.plan)
+    plan_undo = _sync(AsyncFirm.plan_undo)
+    plan_offboard = _sync(AsyncFirm.plan_offboard)
+    plan_resume = _sync(AsyncFirm.plan_resume)
+    drift = _sync(AsyncFirm.drift)
+    audit = _sync(AsyncFirm.audit)
+    runs = _sync(AsyncFirm.runs)
+    export = _sync(AsyncFirm.export)
+
+    def session_of(self, user_id: int) -> Session:
+        """Return the session of one user, for :func:`clio_nb.verify_launch` and for work of your own.
+
+        Raises :class:`errors.NeedsLogin` when there is no token. It asks the vault only, never Clio.
+        """
+        return Session.of(self.aio.session_now(user_id))
+
+    def apply(self, plan: Plan, *, progress: bool = True) -> Result:
+        """Do exactly what the plan says, with a progress bar. One user's failure stops nobody else.
+
+        Ctrl-C (or interrupting the kernel) stops it safely: what is under way is finished and noted, then
+        ``KeyboardInterrupt`` is raised, and :meth:`resume` goes on later. The result says who failed, why, and what to
+        do. Raises :class:`InvalidInput` for a plan of another firm, :class:`errors.RunInProgress` while another run
+        changes this one.
+        """
+        from tqdm.auto import tqdm  # noqa: PLC0415 -- looks for a notebook when it is imported
+
+        stop = Stop()
+        ended: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
+        work = portal.submit(self.aio.apply, plan, on_line=ended.put, stop=stop)
+        work.add_done_callback(lambda _: ended.put(None))
+        with tqdm(total=len(plan.changes), desc=plan.purpose, unit="action", disable=not progress) as bar:
+            while not work.done() or not ended.empty():
+                try:
+                    bar.update(ended.get(timeout=1) is not None)
+                except queue.Empty:
+                    continue
+                except KeyboardInterrupt:
+                    if stop.asked:
+                        work.cancel()
+                        raise
+                    stop.asked = True
+        if stop.asked:
+            raise KeyboardInterrupt
+        return work.result()
+
+    def undo(self, run: str, *, progress: bool = True) -> Result:
+        """Take back what a run did, except what somebody changed since: :meth:`plan_undo`, applied."""
+        return self.apply(self.plan_undo(run), progress=progress)
+
+    def offboard(
+        self, users: Users = None, *, manifest: Manifest | Path | str | None = None, progress: bool = True
+    ) -> Result:
+        """Remove all that is ours from these users, everyone by default: :meth:`plan_offboard`, applied.
+
+        Look at that plan first: it counts the deletes, and lists what must be removed by hand.
+        """
+        return self.apply(self.plan_offboard(users, manifest=manifest), progress=progress)
+
+    def resume(self, *, progress: bool = True) -> Result:
+        """Go on with the last run that was interrupted: :meth:`plan_resume`, applied."""
+        return self.apply(self.plan_resume(), progress=progress)

@@ -1,0 +1,180 @@
+"""Apply a plan: every user at the same time, each user's lines in their order, one failure stopping nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from .. import errors
+from ..client import AsyncSession
+from .item import Item
+from .journal import DONE, UNKNOWN, Journal
+from .plan import Plan
+from .write import Changed, NotKnown, write
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Outcome(StrEnum):
+    """What came of one line."""
+
+    DONE = DONE
+    CONFLICT = "conflict"
+    FAILED = "failed"
+    UNKNOWN = UNKNOWN
+    NOT_SENT = "not sent"
+
+
+class Line(NamedTuple):
+    """One write of a plan and what came of it; ``message`` says why, and what to do."""
+
+    item: Item
+    outcome: Outcome
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a run. True only if every line was done. It shows itself as a table."""
+
+    run: str
+    lines: tuple[Line, ...]
+
+    def __bool__(self) -> bool:
+        return not self.failed
+
+    @property
+    def failed(self) -> tuple[Line, ...]:
+        """The lines that were not done, each with the reason and what to do."""
+        return tuple(line for line in self.lines if line.outcome is not Outcome.DONE)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many lines came to which end."""
+        found = Counter(line.outcome for line in self.lines)
+        return {outcome.value: found[outcome] for outcome in Outcome if found[outcome]}
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each line; the columns are those of :func:`clio_nb.rollout.view.lines_frame`."""
+        from .view import lines_frame  # noqa: PLC0415 -- pandas loads when the first table is made
+
+        return lines_frame(self.lines)
+
+    def _repr_html_(self) -> str:
+        from .view import result_page  # noqa: PLC0415 -- as above
+
+        return result_page(self)
+
+    def __repr__(self) -> str:
+        ends = ", ".join(f"{count} {outcome}" for outcome, count in self.counts().items()) or "nothing to do"
+        return f"<Result of run {self.run}: {ends}>"
+
+
+class Stop:
+    """Asks a run to end early: what is under way is finished and noted, nothing more is sent."""
+
+    def __init__(self) -> None:
+        self.asked = False
+
+
+async def apply(
+    plan: Plan,
+    session_of: Callable[[int], Awaitable[AsyncSession]],
+    journal: Journal,
+    *,
+    on_line: Callable[[Line], object] = lambda _: None,
+    stop: Stop | None = None,
+) -> Result:
+    """Do exactly what the plan says, and nothing else.
+
+    ``session_of`` gives the session of a user; ``on_line`` hears of each line as it ends, on the library's loop. Raises
+    :class:`errors.RunInProgress` when another run changes the firm, :class:`errors.VaultError` when the journal fails.
+    """
+    stop = stop or Stop()
+    with journal.lock():
+        run, first = journal.begin(plan)
+        lists: dict[int, list[tuple[int, Item]]] = {}
+        for number, item in enumerate(plan.changes, first):
+            lists.setdefault(item.user_id, []).append((number, item))
+        users = [_UserRun(plan.app, run, session_of, journal, on_line, stop) for _ in lists]
+        work = [user.apply(numbered) for user, numbered in zip(users, lists.values(), strict=True)]
+        ended = await asyncio.gather(*work, return_exceptions=True)
+        lines: list[Line] = []
+        for several in ended:
+            if isinstance(several, BaseException):
+                raise several
+            lines += several
+        if not stop.asked:
+            journal.finish(run)
+    return Result(run, tuple(lines))
+
+
+class _UserRun:
+    """One user's part of a run."""
+
+    def __init__(
+        self,
+        app: str,
+        run: str,
+        session_of: Callable[[int], Awaitable[AsyncSession]],
+        journal: Journal,
+        on_line: Callable[[Line], object],
+        stop: Stop,
+    ) -> None:
+        self._app = app
+        self._run = run
+        self._session_of = session_of
+        self._journal = journal
+        self._on_line = on_line
+        self._stop = stop
+        self._over = ""
+
+    async def apply(self, numbered: Sequence[tuple[int, Item]]) -> list[Line]:
+        """Do the lines one after the other."""
+        lines = []
+        for number, item in numbered:
+            line = await self._undivided(number, item)
+            self._on_line(line)
+            lines.append(line)
+        return lines
+
+    async def _undivided(self, number: int, item: Item) -> Line:
+        """Do one line and note it. Interrupted in the middle, it is brought to its end first."""
+        if self._stop.asked or self._over:
+            return Line(item, Outcome.NOT_SENT, self._over or "The run was stopped before.")
+        work = asyncio.ensure_future(self._line(number, item))
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            await work
+            raise
+        except BaseException:
+            self._stop.asked = True  # the journal fails: nothing more may be sent
+            raise
+
+    async def _line(self, number: int, item: Item) -> Line:
+        self._journal.sent(self._run, number)
+        try:
+            action = await write(await self._session_of(item.user_id), item)
+        except Changed as changed:
+            return self._ended(number, item, Outcome.CONFLICT, changed)
+        except NotKnown as lost:
+            return self._ended(number, item, Outcome.UNKNOWN, lost)
+        except _ENDS_THE_USER as ended:
+            self._over = f"Not sent, because of this user's first failure: {ended.args[0]}"
+            return self._ended(number, item, Outcome.FAILED, ended)
+        except errors.ClioError as failed:
+            return self._ended(number, item, Outcome.FAILED, failed)
+        self._journal.written(self._run, number, self._app, item, action)
+        return Line(item, Outcome.DONE)
+
+    def _ended(self, number: int, item: Item, outcome: Outcome, error: errors.ClioError) -> Line:
+        self._journal.ended(self._run, number, outcome.value, str(error.args[0]))
+        return Line(item, outcome, str(error.args[0]))
+
+
+_ENDS_THE_USER: Final = (errors.NeedsLogin, errors.Unauthorized, errors.Forbidden, errors.LoginError)
