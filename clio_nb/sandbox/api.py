@@ -54,7 +54,7 @@ def answer(state: State, request: Request) -> Answer:
         access = _authorized(state, request)
         rate = state.rates.count(access.key, state.assumptions.error_types[429])
         version = _version(state, request)
-        call = _call(state, request, access)
+        call = _Call(request, request.query, access.user_id, state.grants.permissions_of(access))
         _check_nonce(state, call)
         status, headers, body = _route(state, call)
     except Refusal as refusal:
@@ -83,13 +83,6 @@ def _version(state: State, request: Request) -> bytes:
     if asked is not None and asked.decode("latin-1") not in VERSIONS:
         raise Refusal(410, state.assumptions.error_types[410], "This API version is unknown or no longer supported")
     return asked or VERSION.encode()
-
-
-def _call(state: State, request: Request, access: Access) -> _Call:
-    grant = state.grants.grant_of(access.user_id)
-    if grant is None:
-        raise InvalidToken
-    return _Call(request, request.query, access.user_id, grant.permissions)
 
 
 def _check_nonce(state: State, call: _Call) -> None:

@@ -43,8 +43,6 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        if scope["type"] != "http":
-            return
         state = self._ports[scope["server"][1]]
         headers = dict(scope["headers"])
         path = _unprefixed(scope, headers)

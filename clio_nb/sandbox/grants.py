@@ -138,6 +138,10 @@ class Grants:
         """Return a user's grant, or None when the app has none."""
         return self._by_user.get(user_id)
 
+    def permissions_of(self, access: Access) -> frozenset[str]:
+        """Return what the app may do with an access token: what was ticked at its user's last consent."""
+        return self._by_user[access.user_id].permissions
+
     def end(self, token: str) -> int | None:
         """Revoke one access token; return whose it was."""
         ended = self._forget("access", self._access, token)

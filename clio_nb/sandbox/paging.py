@@ -80,8 +80,6 @@ def _sort_key(row: Row, order: str) -> SortKey:
     value: Any = row.data
     for name in order.partition("(")[0].split("."):
         value = value.get(name) if isinstance(value, dict) else None
-    if isinstance(value, list | dict):
-        value = None
     return value is None, value if value is not None else 0, row.id
 
 

@@ -16,7 +16,7 @@ from .app import App
 from .assumptions import Assumptions
 from .clock import ClockMode
 from .control import describe
-from .deauthorization import Messenger
+from .deauthorization import Delivery, Messenger
 from .faults import Fault, Kind
 from .firm import User
 from .rows import Data
@@ -129,6 +129,11 @@ class Host:
         """The requests to ``/oauth`` seen, in the same form."""
         with self._state.lock:
             return list(self._state.oauth_log)
+
+    @property
+    def deliveries(self) -> list[Delivery]:
+        """The deauthorization callbacks that were tried, each with the app's status or None."""
+        return list(self._messenger.deliveries)
 
     @property
     def rate_limit(self) -> int | None:

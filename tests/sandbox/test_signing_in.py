@@ -378,6 +378,7 @@ def test_the_app_is_told_when_a_user_revokes(sandbox, callback):
     assert posted == [("application/json", {"client_id": site.client_id, "user_id": user, "access_token": "all"})]
     site.revoke(user)
     assert len(posted) == 1, "there was nothing left to revoke"
+    assert [(each.user_id, each.status) for each in site.deliveries] == [(user, 204)]
 
 
 def test_the_app_is_told_which_token_was_deauthorized(sandbox, callback, app_of):
@@ -395,6 +396,7 @@ def test_an_app_that_cannot_be_told_stops_nothing(sandbox, call):
     caller = call(site, site.users[0].id)
     site.revoke(caller.user_id)
     assert caller.get("users").status_code == 401
+    assert [each.status for each in site.deliveries] == [None]
 
 
 def test_revoking_can_remove_the_actions(sandbox, call):
