@@ -8,6 +8,8 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any
 
+import anyio
+
 from .errors import PortBusy
 
 Message = MutableMapping[str, Any]
@@ -55,5 +57,6 @@ async def serving(app: App, bound: socket.socket) -> AsyncIterator[None]:
         yield
     finally:
         server.should_exit = True
-        await task
+        with anyio.CancelScope(shield=True):  # cancelled work leaves no listener behind
+            await task
         bound.close()

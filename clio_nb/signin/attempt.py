@@ -21,6 +21,7 @@ from .. import errors, oauth, portal, tokens, transport, wire
 from ..client import AsyncSession, Session
 from ..models import Site, Token
 from ..portal import on_portal
+from .callback import listen
 
 PATIENCE: Final = 300.0
 _PROXIED = re.compile(r"/proxy/(\d{1,5})(/.*)$")
@@ -70,8 +71,6 @@ class Login:
         Raises :class:`errors.LoginTimeout`, :class:`errors.LoginDeclined`, :class:`errors.PortBusy`, or what
         :meth:`finish` raises.
         """
-        from .callback import listen  # noqa: PLC0415 -- a web server is loaded only when one is needed
-
         port = self.port
         if port is None:
             raise errors.InvalidInput(

@@ -8,15 +8,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any, Final
+from collections.abc import AsyncIterator
+from typing import Final
 from urllib.parse import parse_qsl
 
-import anyio
-import uvicorn
-
-from ..errors import PortBusy
+from .. import loopback
+from ..loopback import Message, Receive, Send
 from ..oauth import Grant
 
 _HEADERS: Final = (
@@ -38,9 +35,6 @@ _STRANGER: Final = _PAGE.format(
 )
 _QUERY_CAP: Final = 8192
 
-Scope = MutableMapping[str, Any]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-
 
 class Callback:
     """The application behind the listener. ``answer`` is done when the redirect of this grant has come."""
@@ -51,14 +45,14 @@ class Callback:
         self._hosts = hosts
         self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
 
-    async def __call__(self, scope: Scope, receive: object, send: Send) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
         status, page = self._take(scope)
         body = page.encode() if scope["method"] != "HEAD" else b""
         await send({"type": "http.response.start", "status": status, "headers": list(_HEADERS)})
         await send({"type": "http.response.body", "body": body})
 
-    def _take(self, scope: Scope) -> tuple[int, str]:
+    def _take(self, scope: Message) -> tuple[int, str]:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
         if scope["method"] != "GET":
             return 405, _STRANGER
@@ -77,28 +71,10 @@ class Callback:
 @contextlib.asynccontextmanager
 async def listen(grant: Grant, port: int, path: str, hosts: frozenset[str]) -> AsyncIterator[Callback]:
     """Listen on 127.0.0.1 for as long as the block runs. Raises :class:`PortBusy` when the port is taken."""
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    try:
-        listener.bind(("127.0.0.1", port))
-        listener.listen()
-    except OSError:
-        listener.close()
-        raise PortBusy(
-            f"Port {port}, which the app's redirect URI names, is in use by another program. Close that one, or sign "
-            "in by pasting: follow the link, and give finish() the address that the browser ends up at.",
-            port=port,
-        ) from None
-    callback = Callback(grant, path, hosts)
-    config = uvicorn.Config(
-        callback, lifespan="off", log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=1
+    advice = (
+        "The app's redirect URI names it: close that program, or sign in by pasting: follow the link, and give "
+        "finish() the address that the browser ends up at."
     )
-    server = uvicorn.Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[listener]))
-    try:
+    callback = Callback(grant, path, hosts)
+    async with loopback.serving(callback, loopback.listener(port, advice=advice)):
         yield callback
-    finally:
-        server.should_exit = True
-        with anyio.CancelScope(shield=True):  # a cancelled login leaves no listener behind
-            await serving
-        listener.close()
