@@ -2,9 +2,9 @@
 
 The module can be called: ``with clio_nb.sandbox() as site: ...``. It is not Clio, and nothing for production.
 
-Its rooms: ``site`` (Python), ``server`` and ``app`` (HTTP), ``api``, ``oauth`` and ``control`` (what is answered),
-``world`` and ``state`` (what is true), ``firm`` and ``catalogue`` (the data), ``assumptions`` (what nobody outside Clio
-knows), ``faults`` (what goes wrong on demand). It shares nothing with the client but the vocabulary of ``places``.
+Its rooms: ``site`` and ``host`` (Python), ``server`` and ``app`` (HTTP), ``api``, ``oauth``, ``control`` and ``screens``
+(what is answered), ``world`` and ``state`` (what is true), ``firm`` and ``catalogue`` (the data), ``faults`` (what goes
+wrong on demand), ``assumptions`` (what nobody outside Clio knows). It shares nothing with the client but ``places``.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from .assumptions import Assumptions
     from .faults import Fault
+    from .host import Host
     from .server import PortInUse
-    from .site import Host, Sandbox
+    from .site import Sandbox
 
-_HOMES = {"Sandbox": "site", "Host": "site", "PortInUse": "server", "Fault": "faults", "Assumptions": "assumptions"}
+_HOMES = {"Sandbox": "site", "Host": "host", "PortInUse": "server", "Fault": "faults", "Assumptions": "assumptions"}
 
 __all__ = ["Assumptions", "Fault", "Host", "PortInUse", "Sandbox"]
 

@@ -59,9 +59,7 @@ class Assumptions:
         "'Your next request to the API' reads as any request. False takes the nonce only on a GET of its subject.",
     )
     error_types: Mapping[int, str] = _assume(
-        MappingProxyType(
-            {404: "RecordNotFound", 410: "Gone", 412: "PreconditionFailed", 413: "PayloadTooLarge", 429: "RateLimited"}
-        ),
+        MappingProxyType({404: "RecordNotFound", 410: "Gone", 412: "PreconditionFailed", 429: "RateLimited"}),
         "Only RateLimited has left a trace in public code; the other names follow Rails and HTTP.",
     )
     limit_outside: Literal["refuse", "clamp"] = _assume(

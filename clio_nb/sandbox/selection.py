@@ -11,7 +11,8 @@ from .answers import Refusal
 from .catalogue import PERMISSION_OF, Nested, objects
 from .rows import Data
 
-_ITEM: Final = re.compile(r"\s*([A-Za-z_][A-Za-z0-9_]*)\s*(?:\{([^{}]*)\})?\s*(,|\Z)")
+# possessive throughout: no text, however long, makes it go back
+_ITEM: Final = re.compile(r"\s*+([A-Za-z_][A-Za-z0-9_]*+)\s*+(?:\{([^{}]*+)\}\s*+)?(,|\Z)")
 _NESTED_DEFAULT: Final = ("id", "etag")
 
 

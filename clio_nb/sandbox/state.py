@@ -18,7 +18,7 @@ import random
 import string
 import threading
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -194,3 +194,14 @@ class State:
         if row is None:
             raise LookupError(f"There is no user {user_id} in this firm; take an id from users.")
         return row
+
+
+def permissions_named(names: Iterable[str]) -> frozenset[str]:
+    """Return permissions (``"matters"``, or ``"matters:read"``); raise ValueError for one that there is not."""
+    chosen = frozenset(names)
+    unknown = {name for name in chosen if name.removesuffix(":read") not in PERMISSIONS}
+    if unknown:
+        raise ValueError(
+            f"{', '.join(sorted(unknown))}: no such permission; there are: {', '.join(sorted(PERMISSIONS))}."
+        )
+    return chosen

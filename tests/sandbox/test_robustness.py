@@ -63,6 +63,14 @@ def test_what_is_not_http_does_not_disturb_the_others(owner, site, request_):
     assert owner.get("users").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "fields", [" " * 60_000 + "x", "id" + " " * 60_000 + "x", "id," * 20_000, "client{" + "id," * 19_000, "{" * 60_000]
+)
+def test_no_text_keeps_the_parser_busy(owner, fields):
+    owner.timeout = 5
+    assert owner.get(f"matters?fields={fields.replace(' ', '+')}").status_code == 400
+
+
 def test_many_users_at_once_get_answers_of_their_own(sandbox, call):
     site = sandbox(users=20)
     callers = [call(site, user.id) for user in site.users]
