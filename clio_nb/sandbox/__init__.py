@@ -2,7 +2,7 @@
 
 The module can be called: ``with clio_nb.sandbox() as site: ...``. It is not Clio, and nothing for production.
 
-Its rooms: ``site`` and ``host`` (Python), ``server`` and ``app`` (HTTP), ``api``, ``oauth``, ``control`` and ``screens``
+Its rooms: ``site`` and ``host`` (Python), ``server`` and ``app`` (HTTP), ``api``, ``oauth``, ``control``, ``screens``
 (what is answered), ``world`` and ``state`` (what is true), ``firm`` and ``catalogue`` (the data), ``faults`` (what goes
 wrong on demand), ``assumptions`` (what nobody outside Clio knows). It shares nothing with the client but ``places``.
 """
