@@ -4,7 +4,8 @@ Clio keeps three texts of an action: label, target URL and place. None is a key,
 ours, and of a key, by the first of these that holds:
 
 1. The journal knows its id (and the time it was made): we made or adopted it. Renamed, moved or led elsewhere by hand,
-   it stays ours. One that another manifest of this app made is foreign here.
+   it stays ours. One that another manifest of this app made is foreign here. (A key that is no longer in the manifest
+   may have been given another name there: then the next proof comes first.)
 2. It looks exactly as the manifest wants it.
 3. We sent a create of exactly this look whose answer was lost.
 4. It leads to a target URL of that key: the present one, another profile's, or one in ``formerly``. The list holds only
@@ -16,7 +17,7 @@ our action is blocked, because Clio has each label once in a place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..models import CustomAction
@@ -48,7 +49,7 @@ def match(
     by_key: dict[str, list[CustomAction]] = {}
     unsure = []
     for action in sorted(actions, key=lambda action: action.id):
-        sure = _sure_key(action, manifest, wanted, known)
+        sure = _sure_key(action, manifest, wanted, urls, known)
         if sure is not None:
             by_key.setdefault(sure, []).append(action)
         elif _may_be_ours(action, manifest, known):
@@ -71,17 +72,20 @@ def match(
     return told
 
 
-def _sure_key(action: CustomAction, manifest: str, wanted: Sequence[Wanted], known: Known) -> str | None:
-    """Return the key by the first three proofs."""
+def _sure_key(
+    action: CustomAction, manifest: str, wanted: Sequence[Wanted], keys: Container[str], known: Known
+) -> str | None:
+    """Return the key by the first three proofs; a key that the manifest has no more only if nothing else fits."""
     if not _may_be_ours(action, manifest, known):
         return None
     owner = known.owned.get(action.id)
-    if owner is not None and owner.is_same(action):
-        return owner.key
+    noted = owner.key if owner is not None and owner.is_same(action) else None
+    if noted is not None and noted in keys:
+        return noted
     look = Look.of(action)
     claim = known.claims.get(look)
     claimed = claim[1] if claim is not None and claim[0] == manifest else None
-    return next((one.key for one in wanted if one.look == look), claimed)
+    return next((one.key for one in wanted if one.look == look), noted or claimed)
 
 
 def _may_be_ours(action: CustomAction, manifest: str, known: Known) -> bool:

@@ -109,6 +109,11 @@ def test_a_new_place_in_the_manifest_moves_the_action() -> None:
     assert (line.kind, line.action_id, line.reason) == (Kind.UPDATE, 5, "new place in the manifest")
 
 
+def test_a_key_that_got_another_name_in_the_manifest_finds_its_action() -> None:
+    line = only(plan(manifest(sign()), [action(5, "Sign")], [owned(5, look("Sign"), key="before")]))
+    assert (line.kind, line.key) == (Kind.OK, "sign")
+
+
 def test_a_second_button_is_a_duplicate_and_the_right_one_is_kept() -> None:
     lines = plan(manifest(sign()), [action(5, "Old name"), action(6, "Sign")])
     assert kinds(lines) == {6: Kind.OK, 5: Kind.DUPLICATE}

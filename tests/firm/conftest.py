@@ -1,0 +1,75 @@
+"""A demo firm, everyone signed in, and the manifest of its partner."""
+
+from __future__ import annotations
+
+import pytest
+
+from clio_nb import portal
+from clio_nb.client import Session
+from clio_nb.firm import Firm
+from clio_nb.models import CustomAction
+from clio_nb.rollout.manifest import Manifest, parse_manifest
+from clio_nb.sandbox import Sandbox
+
+TARGET = "https://partner.example/launch"
+TOML = f"""
+[app]
+name = "partner"
+
+[[actions]]
+key = "sign"
+label = "Send for signature"
+target_url = "{TARGET}"
+places = ["matters", "documents"]
+"""
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    return parse_manifest(TOML)
+
+
+@pytest.fixture
+def firm(clio_sandbox: Sandbox) -> Firm:
+    firm = Firm(clio_sandbox)
+    firm.sign_in_everyone()
+    return firm
+
+
+@pytest.fixture
+def applied(firm: Firm, manifest: Manifest) -> Firm:
+    """The firm after a first run: everyone sees what the manifest says."""
+    assert firm.apply(firm.plan(manifest), progress=False)
+    return firm
+
+
+@pytest.fixture
+def moved(clio_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The waits of the library, each of which moves the sandbox's clock instead of passing."""
+    waits = []
+
+    async def sleep(seconds: float) -> None:
+        waits.append(seconds)
+        if seconds:
+            clio_sandbox.advance(seconds)
+
+    monkeypatch.setattr(portal, "sleep", sleep)
+    monkeypatch.setattr(portal, "now", clio_sandbox.now)
+    return waits
+
+
+def on_matters(session: Session) -> CustomAction:
+    """Return the one action of a user on matters."""
+    (action,) = [action for action in session.list_actions() if action.ui_reference == "matters/show"]
+    return action
+
+
+def seen_by_all(firm: Firm) -> set[tuple[int, str, str, str]]:
+    """Return (user, label, target, place) of every action of everyone, without ids."""
+    frame = firm.actions()
+    return set(zip(frame["user_id"], frame["label"], frame["target_url"], frame["location"], strict=True))
+
+
+def writes(site: Sandbox) -> list[str]:
+    """Return the requests to Clio that change something."""
+    return [request["method"] for request in site.requests if request["method"] != "GET"]
