@@ -5,12 +5,34 @@ came of it is in ``value``; the call that it stands for is in ``code``. No form 
 """
 
 from .action_form import ActionForm, Outcome
+from .firm_form import FirmForm
 from .form import Form, Status
+from .inbox_form import InboxForm
 from .launch_form import LaunchForm
 from .login_form import LoginForm
+from .screens import Screens
 
 login = LoginForm
 create_action = ActionForm
 launch = LaunchForm
+inbox = InboxForm
+firm = FirmForm
+screens = Screens
 
-__all__ = ["ActionForm", "Form", "LaunchForm", "LoginForm", "Outcome", "Status", "create_action", "launch", "login"]
+__all__ = [
+    "login",
+    "create_action",
+    "launch",
+    "inbox",
+    "firm",
+    "screens",
+    "LoginForm",
+    "ActionForm",
+    "Outcome",
+    "LaunchForm",
+    "InboxForm",
+    "FirmForm",
+    "Screens",
+    "Form",
+    "Status",
+]

@@ -5,18 +5,23 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from typing import Final, NamedTuple
-from urllib.parse import urlsplit
 
 import ipywidgets as w
-from traitlets import Enum, Unicode
+from traitlets import Enum, Int, Unicode
 
 from ..client import AsyncSession, Session
 from ..errors import ClioError, InvalidAction
 from ..launch import Finding, lint
+from ..launch.compose import compose
 from ..models import CustomAction, User
 from ..places import LABEL_MAX, Location
 from . import markup
-from .form import Form, Status, Work, call
+from .form import Form, Status, Work, call, html, say
+from .pictures import menu_picture
+
+EVERYONE: Final = 0
+
+_EXAMPLE: Final = (("custom_action_id", "1001"), ("user_id", "2002"))
 
 
 class Outcome(NamedTuple):
@@ -29,34 +34,42 @@ class Outcome(NamedTuple):
     def __bool__(self) -> bool:
         return self.action is not None
 
+    def __repr__(self) -> str:
+        return f"<Outcome for {self.user}: {f'action {self.action.id}' if self.action else self.problem}>"
+
 
 class ActionForm(Form[tuple[Outcome, ...]]):
-    """Create a custom action for the user of a session, or of several sessions one by one.
+    """Create a custom action for the user of a session, or of several sessions.
 
-    ``label``, ``target_url`` and ``at`` are the arguments of :func:`clio_nb.create_action`. ``value`` is one
-    :class:`Outcome` for each user: a refusal for one stops nobody else.
+    ``label``, ``target_url`` and ``at`` are the arguments of :func:`clio_nb.create_action`; ``user`` is the id of the
+    user to create it for, 0 for everyone. ``value`` is one :class:`Outcome` for each user: a refusal for one stops
+    nobody else.
     """
 
     label = Unicode()
     target_url = Unicode()
     at = Enum(list(Location), Location.MATTERS)
+    user = Int(EVERYONE)
 
     def __init__(self, sessions: Session | Iterable[Session]) -> None:
         super().__init__("Create a custom action", "Create the action")
-        self._sessions: Final = [sessions] if isinstance(sessions, Session) else list(sessions)
-        self._field("label", w.Text(description="Label"))
+        self._sessions: Final = {
+            (session.user or session.who_am_i()).id: session
+            for session in ([sessions] if isinstance(sessions, Session) else sessions)
+        }
+        self._field("label", w.Text(description="Label", placeholder="Send for signature"))
         self._field("target_url", w.Text(description="Target URL", placeholder="https://your-app.example/launch"))
-        places = [
-            (f"{location.resource.capitalize()}: {len(location.places)} menus", location) for location in Location
-        ]
+        places = [(f"{location.resource.capitalize()} ({_menus(location)})", location) for location in Location]
         self._field("at", w.Dropdown(description="Place", options=places, value=self.at))
-        self._hints: Final = {name: w.HTML() for name in self.fields}
-        self._preview: Final = w.HTML()
-        self._results: Final = w.HTML()
+        people = [(f"everyone signed in ({len(self._sessions)})", EVERYONE)]
+        people += [(str(session.user), user_id) for user_id, session in self._sessions.items()]
+        self._field("user", w.Dropdown(description="For", options=people, value=self.user))
+        self.fields["user"].layout.display = "flex" if len(self._sessions) > 1 else "none"
+        self._hints: Final = {name: html(hint=True) for name in self.fields}
+        self._results: Final = html()
         rows = [widget for name, field in self.fields.items() for widget in (field, self._hints[name])]
-        self._arrange(*rows, self._preview)
-        self.view.children = (*self.view.children, self._results)
-        self.observe(self._draw, ["label", "target_url", "at"])
+        self._arrange(*rows, below=(self._results,))
+        self.observe(self._draw, ["label", "target_url", "at", "user"])
         self._draw()
 
     def findings(self) -> list[Finding]:
@@ -64,15 +77,17 @@ class ActionForm(Form[tuple[Outcome, ...]]):
         return lint((self.label, self.target_url, self.at))
 
     def prepare(self) -> Work[tuple[Outcome, ...]]:
-        """Refuse what Clio would refuse; otherwise create the action for each session."""
+        """Refuse what Clio would refuse; otherwise create the action for each user."""
         if wrong := next((finding for finding in self.findings() if finding.level == "error"), None):
             raise InvalidAction(wrong.sentence, field=wrong.field)
         draft = (self.label, self.target_url, self.at)
+        sessions = [session for user_id, session in self._sessions.items() if self.user in (user_id, EVERYONE)]
         self.status = Status("busy", f"Creating {self.label!r} …")
+        say(self._results, "")
 
         async def work() -> tuple[Outcome, ...]:
-            outcomes = await asyncio.gather(*(_create(session.aio, *draft) for session in self._sessions))
-            self._results.value = _results(outcomes) if len(outcomes) > 1 else ""
+            outcomes = await asyncio.gather(*(_create(session.aio, *draft) for session in sessions))
+            say(self._results, _results(outcomes) if len(outcomes) > 1 else "")
             return tuple(outcomes)
 
         return work
@@ -85,11 +100,19 @@ class ActionForm(Form[tuple[Outcome, ...]]):
         return Status("done" if made == len(value) else "failed", f"Created for {made} of {len(value)} users.")
 
     def _draw(self, _change: object = None) -> None:
-        self.code = call(
-            "create_action", ["session", repr(self.label), repr(self.target_url), f"at={self.at.resource!r}"]
-        )
-        self._hints["label"].value = markup.muted(f"{len(self.label)} of {LABEL_MAX} characters")
-        self._preview.value = markup.muted(f"A click opens {markup.code(launch_preview(self.target_url, self.at))}")
+        """Mirror the state: the call, what is to be said under each field, and the menus."""
+        arguments = [repr(self.label), repr(self.target_url), f"at={self.at.resource!r}"]
+        many = len(self._sessions) > 1 and self.user == EVERYONE
+        created = call("create_action", "session", *arguments)
+        self.code = f"for session in sessions:\n{_indent(created)}" if many else created
+
+        said = {finding.field: finding for finding in reversed(self.findings())}
+        count = f"{len(self.label)} of {LABEL_MAX} characters"
+        say(self._hints["label"], markup.muted(count) + _hint(said.get("label") if self.label else None))
+        preview = markup.muted(f"A click opens {markup.code(_preview(self.target_url, self.at))}")
+        say(self._hints["target_url"], (_hint(said.get("target_url")) + preview) if self.target_url else "")
+        pictures = "".join(menu_picture(place, self.label) for place in self.at.places)
+        say(self._hints["at"], f'<div style="display:flex;flex-wrap:wrap;gap:16px">{pictures}</div>')
 
 
 async def _create(session: AsyncSession, label: str, target_url: str, at: Location) -> Outcome:
@@ -98,6 +121,26 @@ async def _create(session: AsyncSession, label: str, target_url: str, at: Locati
         return Outcome(user, await session.create_action(label, target_url, at))
     except ClioError as error:
         return Outcome(user, problem=str(error))
+
+
+def _menus(location: Location) -> str:
+    return "two menus" if len(location.places) > 1 else "one menu"
+
+
+def _indent(source: str) -> str:
+    return "\n".join(f"    {line}" for line in source.splitlines())
+
+
+def _hint(finding: Finding | None) -> str:
+    if finding is None:
+        return ""
+    return f"<div>{'✗' if finding.level == 'error' else '⚠'} {markup.text(finding.sentence)}</div>"
+
+
+def _preview(target_url: str, at: Location) -> str:
+    """Return what a click on the action would open, with ids made up."""
+    subject = ("subject_url", f"/api/v4/{at.resource}/3003")
+    return compose(target_url, [*_EXAMPLE, subject, ("custom_action_nonce", "single-use-code")])
 
 
 def _results(outcomes: Iterable[Outcome]) -> str:
@@ -110,12 +153,3 @@ def _results(outcomes: Iterable[Outcome]) -> str:
         for one in outcomes
     )
     return markup.table("For each user", ("user", "result", "detail"), rows)
-
-
-def launch_preview(target_url: str, at: Location) -> str:
-    """Return what a click on the action would open, with … where Clio puts ids and the nonce."""
-    base, _, fragment = target_url.partition("#")
-    joint = "&" if urlsplit(base).query else "?"
-    subject = f"%2Fapi%2Fv4%2F{at.resource}%2F…"
-    launch = f"{base}{joint}custom_action_id=…&user_id=…&subject_url={subject}&custom_action_nonce=…"
-    return f"{launch}#{fragment}" if fragment else launch

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from html import escape
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
@@ -18,11 +18,10 @@ from ..errors import ClioError, InvalidInput
 from . import markup
 
 T = TypeVar("T")
+U = TypeVar("U")
 Work = Callable[[], Coroutine[Any, Any, T]]
 
 _log: Final = logging.getLogger("clio_nb.forms")
-_LABELS: Final = {"description_width": "8.5em"}
-WIDTH: Final = "46em"
 
 
 class Status(NamedTuple):
@@ -37,7 +36,7 @@ class Form(HasTraits, Generic[T]):
 
     ``value`` is what the last submit gave, ``status`` what the status line says, ``busy`` whether it is at work, and
     ``code`` the call that it would make, without secrets. Set the traits of a form and :meth:`submit` it from code, or
-    show it and use its button: it is the same.
+    show it and use its button: it is the same. ``view`` is the widget, to be put into others.
     """
 
     value = Anything(None)
@@ -48,17 +47,15 @@ class Form(HasTraits, Generic[T]):
     def __init__(self, title: str, button: str) -> None:
         super().__init__()
         self.title: Final = title
+        self._running: Future[Any] | None = None
         self.fields: Final[dict[str, w.Widget]] = {}
-        self.button: Final = w.Button(description=button, button_style="primary", layout={"width": "auto"})
-        self.button.on_click(self._click)
-        self.show_code: Final = w.Button(description="Show the code", layout={"width": "auto"})
-        self.show_code.on_click(self._toggle_code)
-        self._status_line: Final = w.HTML()
+        self.button: Final = push(button, self._click, style="primary")
+        self.show_code: Final = push("Show the code", self._toggle_code)
+        self._heading: Final = w.HTML(markup.heading(title))
+        self._status_line: Final = html()
         self._code_block: Final = w.HTML(layout={"display": "none"})
-        self._heading: Final = w.HTML(
-            f'<div style="font-size:1.2em;font-weight:600;color:{markup.INK}">{escape(title)}</div>'
-        )
-        self.view: Final = w.VBox(layout={"max_width": WIDTH, "grid_gap": "6px", "padding": "8px 4px"})
+        self.view: Final = w.VBox()
+        self.view.add_class("clio-form")
         self.observe(self._draw_status, "status")
         self.observe(self._draw_code, "code")
 
@@ -88,12 +85,17 @@ class Form(HasTraits, Generic[T]):
 
     def submit(self) -> T:
         """Do what the button does, wait for it, and return the value. Raises what the verb raises."""
-        return portal.run(self._carry_out, self._prepared())
+        return portal.run(self._carry_out, self._prepared(self.prepare), self._finish)
 
-    def _arrange(self, *rows: w.Widget) -> None:
-        """Lay out the form: heading, its own rows, the buttons, the status line, the code."""
-        buttons = w.HBox([self.button, self.show_code], layout={"margin": "4px 0 0"})
-        self.view.children = (self._heading, *rows, buttons, self._status_line, self._code_block)
+    def stop(self, _button: object = None) -> None:
+        """Give up what the button began."""
+        if self._running is not None:
+            self._running.cancel()
+
+    def _arrange(self, *rows: w.Widget, buttons: tuple[w.Widget, ...] = (), below: tuple[w.Widget, ...] = ()) -> None:
+        """Lay out the form: heading, its own rows, the buttons, the status line, the code, and what comes of it."""
+        line = w.HBox([self.button, *buttons, self.show_code], layout={"flex_flow": "row wrap", "margin": "8px 0 2px"})
+        self.view.children = (self._heading, *rows, line, self._status_line, self._code_block, *below)
 
     def _field(self, name: str, widget: w.Widget) -> w.Widget:
         """Bind a widget to the trait of that name, and remember it as the place of errors about it."""
@@ -102,40 +104,44 @@ class Form(HasTraits, Generic[T]):
 
     def _place(self, name: str, widget: w.Widget) -> w.Widget:
         """Remember a widget as the place of errors about that argument."""
-        widget.style = {**_LABELS}
-        widget.layout.width = "100%"
+        widget.style = {"description_width": markup.LABELS}
+        widget.layout.width = "auto"
         self.fields[name] = widget
         return widget
 
     def _click(self, _button: object = None) -> None:
+        self._begin(self.prepare, self._finish)
+
+    def _begin(self, prepare: Callable[[], Work[U]], finish: Callable[[U], Status]) -> None:
+        """Start the work of a button. A click while the form is at work is nothing."""
         if self.busy:
             return
         try:
-            work = self._prepared()
+            work = self._prepared(prepare)
         except InvalidInput:
             return  # the status line says it
-        self._start(work)
+        self._running = running = portal.submit(self._carry_out, work, finish)
+        running.add_done_callback(self._tell_unexpected)
 
-    def _start(self, work: Work[T]) -> Future[T]:
-        future = portal.submit(self._carry_out, work)
-        future.add_done_callback(self._tell_unexpected)
-        return future
+    def _finish(self, value: T) -> Status:
+        self.value = value
+        return self.outcome(value)
 
-    def _prepared(self) -> Work[T]:
+    def _prepared(self, prepare: Callable[[], Work[U]]) -> Work[U]:
         if self.busy:
             raise InvalidInput("This form is at work. Wait until it is done.")
         try:
-            work = self.prepare()
+            work = prepare()
         except InvalidInput as error:
             self._tell(error)
             raise
         self.busy = True
         return work
 
-    async def _carry_out(self, work: Work[T]) -> T:
+    async def _carry_out(self, work: Work[U], finish: Callable[[U], Status]) -> U:
         try:
-            self.value = value = await work()
-            self.status = self.outcome(value)
+            value = await work()
+            self.status = finish(value)
         except ClioError as error:
             self._tell(error)
             raise
@@ -154,7 +160,7 @@ class Form(HasTraits, Generic[T]):
         if field is not None:
             field.focus()
 
-    def _tell_unexpected(self, future: Future[T]) -> None:
+    def _tell_unexpected(self, future: Future[Any]) -> None:
         """Say that there is a defect, and log it: a widget has nobody to raise to."""
         error = None if future.cancelled() else future.exception()
         if error is not None and not isinstance(error, ClioError):
@@ -162,14 +168,7 @@ class Form(HasTraits, Generic[T]):
             self.status = Status("failed", f"Something unexpected happened ({type(error).__name__}). Please report it.")
 
     def _draw_status(self, _change: object) -> None:
-        kind, sentence = self.status
-        mark = {"idle": "", "busy": "… ", "done": "✓ ", "failed": "✗ "}[kind]
-        edge = {"idle": "transparent", "busy": markup.EDGE, "done": markup.GOOD, "failed": markup.BAD}[kind]
-        style = f"border-left:3px solid {edge};padding-left:8px;color:{markup.INK};line-height:1.4"
-        role = "alert" if kind == "failed" else "status"
-        self._status_line.value = (
-            f'<div role="{role}" style="{style}">{mark}{markup.text(sentence)}</div>' if sentence else ""
-        )
+        say(self._status_line, markup.status(*self.status) if self.status.text else "")
 
     def _toggle_code(self, _button: object) -> None:
         hidden = self._code_block.layout.display == "none"
@@ -180,7 +179,25 @@ class Form(HasTraits, Generic[T]):
         self._code_block.value = markup.block(self.code)
 
 
-def call(verb: str, arguments: Sequence[str]) -> str:
+def push(text: str, action: Callable[[object], object], *, style: str = "") -> w.Button:
+    """Return a button with text, which does something when it is clicked."""
+    button = w.Button(description=text, button_style=style, layout={"width": "auto"})
+    button.on_click(action)
+    return button
+
+
+def html(*, hint: bool = False) -> w.HTML:
+    """Return a place for drawn text, which takes no room while it is empty. A hint stands under its field."""
+    return w.HTML(layout={"display": "none", "margin": f"0 0 4px calc({markup.LABELS} + 10px)" if hint else "2px 0"})
+
+
+def say(place: w.HTML, drawn: str) -> None:
+    """Put drawn text into its place, or take the place away when there is none."""
+    place.value = drawn
+    place.layout.display = "flex" if drawn else "none"
+
+
+def call(verb: str, *arguments: str) -> str:
     """Write a call of the library's face as a person would: on one line where it fits."""
     line = f"clio.{verb}({', '.join(arguments)})"
     if len(line) <= 88:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from concurrent.futures import Future
 from typing import Final
 
 import ipywidgets as w
@@ -12,8 +13,12 @@ from .. import portal
 from ..client import Session
 from ..errors import InvalidInput
 from ..launch import LaunchReport, Verdict, inspect_launch, verify_launch_async
+from ..places import NONCE_LIFETIME
 from ..secret import Secret
-from .form import Form, Status, Work, call
+from . import markup
+from .form import Form, Status, Work, call, html, say
+
+_MARKS: Final = {True: "✓", False: "✗", None: "·"}
 
 
 class LaunchForm(Form[Verdict]):
@@ -31,25 +36,30 @@ class LaunchForm(Form[Verdict]):
         self._sessions: Final = [sessions] if isinstance(sessions, Session) else list(sessions)
         self._url = Secret("")
         self._arrived = 0.0
+        self._countdown: Future[None] | None = None
         self.url: Final = self._place("url", w.Textarea(description="Launch URL", continuous_update=False, rows=3))
-        self.url.placeholder = "Paste the address that the click opened; the box empties itself"
+        self.url.placeholder = "Paste the address that the click opened. The box empties itself: it holds a secret."
         self.url.observe(self._take, "value")
-        self._report: Final = w.HTML()
-        self._verdict: Final = w.HTML()
-        self._arrange(self.url, self._report)
-        self.view.children = (*self.view.children, self._verdict)
-        self.code = call("verify_launch", ["url", "session"])
+        self._field("target", w.Text(description="Target URL", placeholder="If it must be the target of this action"))
+        self._parts: Final = html()
+        self._left: Final = html()
+        self._steps: Final = html()
+        self._arrange(self.url, self.fields["target"], self._parts, self._left, below=(self._steps,))
+        self.observe(self._draw_code_of_target, "target")
+        self._draw_code_of_target()
 
     def inspect(self, url: str) -> LaunchReport:
-        """Explain a launch URL, offline, and keep it for :meth:`submit`."""
-        self._url, self._arrived = Secret(url), portal.now()
-        self.value = None
-        self._verdict.value = ""
+        """Explain a launch URL, offline, and keep it for :meth:`submit` while its nonce lives."""
+        self._stop_countdown()
+        self._url, self._arrived, self.value = Secret(url), portal.now(), None
         self.report = report = inspect_launch(url, target=self.target or None)
-        self._report.value = report._repr_html_()
-        self.status = (
-            Status("done", "A well-formed launch, not proved yet.") if report else Status("failed", "Refused.")
-        )
+        say(self._parts, _parts(report))
+        say(self._steps, "")
+        if report:
+            self.status = Status("done", "A well-formed launch. Whether somebody clicked is not proved yet.")
+            self._countdown = portal.submit(self._count_down)
+        else:
+            self.status = Status("failed", f"Refused. {' '.join(report.reasons)}")
         return report
 
     def prepare(self) -> Work[Verdict]:
@@ -57,12 +67,13 @@ class LaunchForm(Form[Verdict]):
         if not self._url:
             raise InvalidInput("Paste a launch URL first.", field="url")
         url, arrived = self._url.reveal(), self._arrived
+        self._stop_countdown()
         self.status = Status("busy", "Asking Clio …")
 
         async def work() -> Verdict:
             sessions = [session.aio for session in self._sessions]
             verdict = await verify_launch_async(url, sessions, target=self.target or None, arrived=arrived)
-            self._verdict.value = verdict._repr_html_()
+            say(self._steps, _steps(verdict))
             return verdict
 
         return work
@@ -76,3 +87,36 @@ class LaunchForm(Form[Verdict]):
         if url := change["new"].strip():
             self.url.value = ""
             self.inspect(url)
+
+    async def _count_down(self) -> None:
+        """Show how long the nonce can live: it was minted before it came here, so a little less."""
+        while (left := self._arrived + NONCE_LIFETIME - portal.now()) > 0:
+            bar = f'<progress max="{NONCE_LIFETIME}" value="{left:.0f}" aria-label="Seconds left"></progress>'
+            say(self._left, f"{bar} The nonce works for another {left:.0f} s at most.")
+            await portal.sleep(1)
+        say(self._left, f"The {NONCE_LIFETIME} seconds of this nonce are over. Click the action in Clio again.")
+
+    def _stop_countdown(self) -> None:
+        if self._countdown is not None:
+            self._countdown.cancel()
+            say(self._left, "")
+
+    def _draw_code_of_target(self, _change: object = None) -> None:
+        self.code = call("verify_launch", "url", "session", *([f"target={self.target!r}"] if self.target else []))
+
+
+def _parts(report: LaunchReport) -> str:
+    rows = (
+        (markup.text(part.name), markup.code(part.value), ("" if part.ok else "✗ ") + markup.text(part.meaning))
+        for part in report.parts
+    )
+    return markup.table("What the address says", ("part", "value", "meaning"), rows) if report.parts else ""
+
+
+def _steps(verdict: Verdict) -> str:
+    rows = ((f"{_MARKS[step.ok]} {markup.text(step.name)}", markup.text(step.detail)) for step in verdict.steps)
+    steps = markup.table("How it was proved", ("step", "what came of it"), rows)
+    if verdict.record is None:
+        return steps
+    fields = ((markup.text(name), markup.text(value)) for name, value in verdict.record.data.items())
+    return steps + markup.table(f"The record: {verdict.record.title}", ("field", "value"), fields)

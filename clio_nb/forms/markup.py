@@ -7,14 +7,42 @@ from html import escape
 from typing import Final
 from urllib.parse import urlsplit
 
+LABELS: Final = "9em"
+"""Width of the column of labels in every form."""
+
 INK: Final = "var(--jp-ui-font-color1, inherit)"
 MUTED: Final = "var(--jp-ui-font-color2, inherit)"
 LINK: Final = "var(--jp-content-link-color, LinkText)"
 EDGE: Final = "var(--jp-border-color2, GrayText)"
 RAISED: Final = "var(--jp-layout-color2, transparent)"
-ACCENT: Final = "var(--jp-brand-color1, Highlight)"
 GOOD: Final = "var(--jp-success-color1, currentColor)"
 BAD: Final = "var(--jp-error-color1, currentColor)"
+
+_STYLE: Final = f"""
+.clio-form{{border:1px solid {EDGE};border-radius:6px;padding:14px 18px 12px;margin:4px 2px;max-width:50em}}
+.clio-form .widget-label{{text-align:left}}
+.clio-form .widget-html-content{{line-height:1.45;color:{INK}}}
+.clio-form .clio-title{{font-size:1.15em;font-weight:600;padding-bottom:4px}}
+.clio-form table{{border-collapse:collapse;margin:4px 0}}
+.clio-form caption{{text-align:left;font-weight:600;padding:0 0 4px;color:{INK}}}
+.clio-form th,.clio-form td{{text-align:left;vertical-align:top;padding:3px 16px 3px 0;font-weight:normal}}
+.clio-form thead th{{color:{MUTED}}}
+.clio-form tbody tr{{border-top:1px solid {EDGE}}}
+"""
+_MARKS: Final = {"idle": "", "busy": "… ", "done": "✓ ", "failed": "✗ "}
+_EDGES: Final = {"idle": EDGE, "busy": EDGE, "done": GOOD, "failed": BAD}
+
+
+def heading(title: str) -> str:
+    """Draw a form's title; the styles of the form come with it."""
+    return f'<style>{_STYLE}</style><div class="clio-title">{escape(title)}</div>'
+
+
+def status(kind: str, sentence: str) -> str:
+    """Draw the status line: a mark, a sentence, and a role, so that it is also heard. Failures interrupt."""
+    style = f"border-left:3px solid {_EDGES[kind]};padding-left:8px"
+    role = "alert" if kind == "failed" else "status"
+    return f'<div role="{role}" style="{style}">{_MARKS[kind]}{text(sentence)}</div>'
 
 
 def text(value: object) -> str:
@@ -24,14 +52,13 @@ def text(value: object) -> str:
 
 def code(value: object) -> str:
     """Draw a text as code that breaks anywhere: addresses and ids."""
-    style = f"color:{INK};background:none;overflow-wrap:anywhere"
-    return f'<code style="{style}">{escape(str(value))}</code>'
+    return f'<code style="color:{INK};background:none;padding:0;overflow-wrap:anywhere">{escape(str(value))}</code>'
 
 
 def block(source: str) -> str:
     """Draw Python source as a block that can be selected and copied."""
     style = f"color:{INK};background:{RAISED};border:1px solid {EDGE};padding:8px 12px;margin:0;white-space:pre-wrap"
-    return f'<pre style="{style};overflow-wrap:anywhere;line-height:1.4">{escape(source)}</pre>'
+    return f'<pre tabindex="0" style="{style};overflow-wrap:anywhere;line-height:1.4">{escape(source)}</pre>'
 
 
 def link(url: str, label: str) -> str:
@@ -45,24 +72,18 @@ def link(url: str, label: str) -> str:
 
 def muted(html: str) -> str:
     """Draw a line that explains, in the theme's second colour."""
-    return f'<div style="color:{MUTED};line-height:1.4">{html}</div>'
+    return f'<div style="color:{MUTED}">{html}</div>'
 
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Draw cells, which are HTML already, as a table with caption and headers; the first cell names its row."""
-    cell = "text-align:left;vertical-align:top;padding:3px 16px 3px 0"
-    head = "".join(
-        f'<th scope="col" style="{cell};color:{MUTED};font-weight:normal">{escape(one)}</th>' for one in columns
-    )
+    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in columns)
     body = "".join(
-        f'<tr style="border-top:1px solid {EDGE}">'
-        f'<th scope="row" style="{cell};font-weight:normal">{row[0]}</th>'
-        + "".join(f'<td style="{cell}">{one}</td>' for one in row[1:])
-        + "</tr>"
-        for row in rows
+        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{one}</td>" for one in row[1:]) + "</tr>" for row in rows
     )
-    return (
-        f'<table style="border-collapse:collapse;color:{INK};line-height:1.4">'
-        f'<caption style="text-align:left;color:{INK};font-weight:600;padding:0 0 4px">{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    )
+    return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+
+
+def scrolling(html: str, label: str) -> str:
+    """Draw something long in a region that scrolls, also by keyboard."""
+    return f'<div tabindex="0" role="region" aria-label="{label}" style="max-height:24em;overflow:auto">{html}</div>'

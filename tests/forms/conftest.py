@@ -9,6 +9,7 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
+from ipywidgets import HTML, Widget
 
 import clio_nb as clio
 from clio_nb.forms import Form
@@ -50,6 +51,22 @@ def click(until: Callable[[Callable[[], object]], None]) -> Callable[[Form], Non
         until(lambda: not form.busy)
 
     return press
+
+
+@pytest.fixture
+def drawn() -> Callable[[Form], str]:
+    """Return all that a form has drawn, as HTML."""
+
+    def read(form: Form) -> str:
+        return "".join(widget.value for widget in _inside(form.view) if isinstance(widget, HTML))
+
+    return read
+
+
+def _inside(widget: Widget) -> Iterator[Widget]:
+    yield widget
+    for child in getattr(widget, "children", ()):
+        yield from _inside(child)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import clio_nb as clio
-from clio_nb import forms
+from clio_nb import forms, portal
 from clio_nb.errors import InvalidInput
 
 
@@ -50,3 +50,40 @@ def test_no_nonce_is_in_any_synced_trait(session, url, click):
     assert not any(nonce in state for state in states)
     assert nonce not in repr(form)
     assert nonce not in str(form._repr_mimebundle_())
+
+
+def test_a_refused_url_says_every_reason(session):
+    form = forms.launch(session)
+    form.url.value = "https://partner.example/?subject_url=@evil.example"
+    assert not form.report
+    assert "custom_action_nonce is missing" in form.status.text
+
+
+def test_the_registered_target_can_be_demanded(session, url):
+    form = forms.launch(session)
+    form.target = "https://other.example/launch"
+    form.url.value = url
+    assert not form.report
+    assert "target=" in form.code
+
+
+def test_the_countdown_runs_from_arrival_and_ends_with_the_minute(session, url, until, monkeypatch):
+    clock = [0.0]
+
+    async def tick(seconds):
+        clock[0] += seconds
+
+    monkeypatch.setattr(portal, "now", lambda: clock[0])
+    monkeypatch.setattr(portal, "sleep", tick)
+    form = forms.launch(session)
+    form.url.value = url
+    until(lambda: "are over" in form._left.value)
+    assert clock[0] == 60
+
+
+def test_the_record_is_shown_as_text_when_it_is_proved(session, url):
+    form = forms.launch(session)
+    form.inspect(url)
+    verdict = form.submit()
+    assert verdict.record.title in form._steps.value
+    assert "Clio answered" in form._steps.value

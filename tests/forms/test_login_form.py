@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import socket
+
 import httpx
 
 from clio_nb import forms
+from clio_nb.forms.screens import in_browser
+from clio_nb.places import Region
 
 
-def test_a_user_signs_in_through_the_consent_page(site, until, consent):
+def test_a_user_signs_in_through_the_consent_page(site, until, consent, drawn):
     form = forms.login(site)
     form.button.click()
-    until(lambda: form.authorization_url and form.authorization_url.startswith(site.origin) and "href" in links(form))
+    until(lambda: form.authorization_url and form.authorization_url.startswith(site.origin) and "href" in drawn(form))
     page = httpx.get(consent(form.authorization_url, site.users[1].id), trust_env=False)
     until(lambda: not form.busy)
     assert "close this tab" in page.text
@@ -19,10 +23,10 @@ def test_a_user_signs_in_through_the_consent_page(site, until, consent):
     assert form.status.text == f"Connected as {site.users[1].name} of Marrowby & Quill LLP."
 
 
-def test_the_pasted_address_signs_in_and_is_not_kept(site, until, consent):
+def test_the_pasted_address_signs_in_and_is_not_kept(site, until, consent, drawn):
     form = forms.login(site)
     form.button.click()
-    until(lambda: "href" in links(form))
+    until(lambda: "href" in drawn(form))
     seen = []
     form.paste.observe(lambda change: seen.append(change["new"]), "value")
     form.paste.value = consent(form.authorization_url, site.users[2].id)
@@ -31,21 +35,21 @@ def test_the_pasted_address_signs_in_and_is_not_kept(site, until, consent):
     assert form.value.user.id == site.users[2].id
 
 
-def test_users_sign_in_one_after_another_and_all_are_listed(site, until, consent):
+def test_users_sign_in_one_after_another_and_all_are_listed(site, until, consent, drawn):
     form = forms.login(site)
     for user in site.users[:2]:
         form.button.click()
-        until(lambda: "href" in links(form))
+        until(lambda: "href" in drawn(form))
         form.paste.value = consent(form.authorization_url, user.id)
         until(lambda: not form.busy)
     assert [session.user.id for session in form.sessions] == [user.id for user in site.users[:2]]
-    assert all(user.name in everything(form) for user in site.users[:2])
+    assert all(user.name in drawn(form) for user in site.users[:2])
 
 
-def test_declining_is_said_as_that(site, until, consent):
+def test_declining_is_said_as_that(site, until, consent, drawn):
     form = forms.login(site)
     form.button.click()
-    until(lambda: "href" in links(form))
+    until(lambda: "href" in drawn(form))
     httpx.get(consent(form.authorization_url, site.users[0].id, "decline"), trust_env=False)
     until(lambda: not form.busy)
     assert form.state == "declined"
@@ -59,10 +63,10 @@ def test_nobody_comes_back_in_time(site, until):
     assert form.state == "timed out"
 
 
-def test_a_foreign_address_is_refused_and_the_login_goes_on(site, until, consent):
+def test_a_foreign_address_is_refused_and_the_login_goes_on(site, until, consent, drawn):
     form = forms.login(site)
     form.button.click()
-    until(lambda: "href" in links(form))
+    until(lambda: "href" in drawn(form))
     form.paste.value = f"{site.redirect_uri}?code=abc&state=of-another-login"
     until(lambda: form.status.kind == "failed")
     assert form.state == "waiting"
@@ -71,9 +75,74 @@ def test_a_foreign_address_is_refused_and_the_login_goes_on(site, until, consent
     assert form.state == "connected"
 
 
-def links(form):
-    return "".join(html.value for html in form.view.children if hasattr(html, "value"))
+def test_without_a_site_the_form_asks_for_the_app_and_keeps_no_secret(monkeypatch, drawn):
+    monkeypatch.delenv("CLIO_CLIENT_SECRET", raising=False)
+    form = forms.login()
+    form.fields["region"].value = Region.EU
+    form.fields["client_id"].value = "an-app"
+    form.fields["client_secret"].value = "canary-secret"
+    assert form.fields["client_secret"].value == ""
+    assert "canary" not in drawn(form) + form.code + repr(form) + str(form.fields["client_secret"].get_state())
+    form.button.click()
+    assert form.authorization_url.startswith("https://eu.app.clio.com/oauth/authorize?")
+    assert "clio.connect(\n    'eu'" in form.code
+    form.stop()
 
 
-def everything(form):
-    return "".join(str(widget.value) for widget in form.view.children if hasattr(widget, "value"))
+def test_a_missing_secret_names_its_field(monkeypatch):
+    monkeypatch.delenv("CLIO_CLIENT_SECRET", raising=False)
+    form = forms.login()
+    form.client_id = "an-app"
+    form.button.click()
+    assert form.status.text.startswith("Client secret: ")
+    assert form.state == "ready"
+
+
+def test_clios_approval_page_can_be_chosen_and_its_code_pasted(site, until, consent, drawn):
+    form = forms.login(site)
+    form.redirect_uri = f"{site.origin}/oauth/approval"
+    form.button.click()
+    until(lambda: "href" in drawn(form))
+    form.paste.value = consent(form.authorization_url, site.users[0].id)
+    until(lambda: not form.busy)
+    assert form.state == "connected"
+
+
+def test_a_busy_port_is_named_and_pasting_still_works(site, until, consent):
+    port = int(site.redirect_uri.rpartition(":")[2].partition("/")[0])
+    with socket.create_server(("127.0.0.1", port)):
+        form = forms.login(site)
+        form.button.click()
+        until(lambda: f"Port {port}" in form.status.text)
+        form.paste.value = consent(form.authorization_url, site.users[0].id)
+        until(lambda: not form.busy)
+    assert form.state == "connected"
+
+
+def test_a_login_can_be_cancelled_and_its_listener_is_gone(site, until, drawn):
+    form = forms.login(site)
+    form.button.click()
+    until(lambda: "href" in drawn(form))
+    form.cancel.click()
+    until(lambda: not form.busy)
+    assert form.state == "ready"
+    port = int(site.redirect_uri.rpartition(":")[2].partition("/")[0])
+    until(lambda: _is_free(port))
+
+
+def test_behind_a_hub_the_link_leads_through_its_proxy(monkeypatch):
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/alice/")
+    assert in_browser("http://127.0.0.1:8770/oauth/authorize?a=b") == "/user/alice/proxy/8770/oauth/authorize?a=b"
+    assert in_browser("https://app.clio.com/oauth/authorize") == "https://app.clio.com/oauth/authorize"
+
+
+def test_nothing_pasted_before_the_login_began_is_used(site):
+    form = forms.login(site)
+    form.paste.value = "a-code"
+    assert form.paste.value == ""
+    assert form.status.text.startswith("Code or address: ")
+
+
+def _is_free(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0

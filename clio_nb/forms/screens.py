@@ -1,0 +1,50 @@
+"""Show the sandbox's screens inside a notebook, wherever its server is: on this machine, or behind a hub's proxy."""
+
+from __future__ import annotations
+
+import os
+from html import escape
+from typing import Final
+from urllib.parse import urlsplit
+
+from ..errors import InvalidInput
+from ..models import Site
+from . import markup
+
+_LOOPBACK: Final = ("127.0.0.1", "localhost")
+
+
+def in_browser(url: str) -> str:
+    """Return the address by which the browser reaches a page that is served on the kernel's machine.
+
+    Under a JupyterHub (and Binder) that is a path through jupyter-server-proxy; elsewhere, the address itself.
+    """
+    prefix, parts = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", ""), urlsplit(url)
+    if not prefix or parts.hostname not in _LOOPBACK or "/proxy/" in parts.path:
+        return url
+    inside = parts._replace(scheme="", netloc="").geturl()
+    return f"{prefix.rstrip('/')}/proxy/{parts.port or 80}/{inside.removeprefix('/')}"
+
+
+class Screens:
+    """Clio's screens as the sandbox plays them, in a frame.
+
+    ``user`` is the id of the user to be, or None to choose on the page; ``page`` what that user looks at, such as
+    ``"matters"`` or ``"matters/12"``. Raises :class:`InvalidInput` when the site is no sandbox.
+    """
+
+    def __init__(self, site: Site, user: int | None = None, page: str = "matters", *, height: int = 460) -> None:
+        if site.control_url is None:
+            raise InvalidInput("Only a sandbox can be shown in a notebook; open Clio itself in a tab.", field="site")
+        path = "/" if user is None else f"/as/{user}/{page}"
+        self.url: Final = site.origin + path
+        self.height: Final = height
+
+    def __repr__(self) -> str:
+        return f"<Screens of {self.url}>"
+
+    def _repr_html_(self) -> str:
+        address = in_browser(self.url)
+        style = f"width:100%;height:{int(self.height)}px;border:1px solid {markup.EDGE};border-radius:6px"
+        frame = f'<iframe src="{escape(address)}" title="Screens of the embedded Clio" style="{style}"></iframe>'
+        return frame + markup.muted(markup.link(address, "Open these screens in a tab of their own"))

@@ -1,0 +1,74 @@
+"""What forms draw: everything that is not ours is text, links lead only to pages, and colours come from the theme."""
+
+from __future__ import annotations
+
+import re
+from html.parser import HTMLParser
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from clio_nb import forms
+from clio_nb.forms import markup
+from clio_nb.forms.pictures import menu_picture
+from clio_nb.places import PLACES
+
+HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>\u202e{{x}}`$'
+COLOUR = re.compile(r"(?:color|fill|stroke|background|border(?:-\w+)?):([^;\"}]+)")
+
+
+class Tags(HTMLParser):
+    def __init__(self, html):
+        super().__init__()
+        self.seen = set()
+        self.feed(html)
+
+    def handle_starttag(self, tag, attributes):
+        self.seen |= {tag, *(name for name, _ in attributes)}
+
+
+def test_a_hostile_label_is_text_everywhere(session, drawn):
+    form = forms.create_action(session)
+    form.label = form.target_url = HOSTILE
+    html = drawn(form).replace("<style>", "") + form._repr_mimebundle_()["text/html"]
+    assert not Tags(html).seen & {"script", "img", "onerror"}
+
+
+@given(st.text())
+def test_no_text_opens_a_tag(text):
+    for drawn in (
+        markup.text(text),
+        markup.code(text),
+        markup.block(text),
+        markup.table("t", ["c"], [[markup.text(text)]]),
+    ):
+        assert Tags(drawn).seen <= {
+            *("bdi", "code", "pre", "style", "tabindex"),
+            *("table", "caption", "thead", "tbody", "tr", "th", "td", "scope"),
+        }
+
+
+@pytest.mark.parametrize(
+    "url", ["javascript:alert(1)", "data:text/html,x", "//evil.example/x", "JaVaScRiPt:x", "vbscript:x"]
+)
+def test_only_pages_become_links(url):
+    assert "<a " not in markup.link(url, "click")
+
+
+@pytest.mark.parametrize("place", PLACES, ids=str)
+def test_each_place_has_a_picture_of_its_own_with_the_label_in_it(place):
+    picture = menu_picture(place, "Send <now>")
+    others = {menu_picture(other, "Send <now>") for other in PLACES} - {picture}
+    assert len(others) == len(PLACES) - 1
+    assert "Send &lt;now&gt;" in picture
+    assert f'aria-label="{str(place)[0].upper()}{str(place)[1:]}"' in picture
+
+
+def test_colours_come_from_the_theme_and_have_a_fallback(session, drawn):
+    form = forms.create_action(session)
+    form.label, form.target_url = "Send", "https://partner.example/launch"
+    used = [value.strip() for value in COLOUR.findall(drawn(form))]
+    assert used
+    allowed = re.compile(r"(?:[\d.]+px solid )?(?:var\(--jp-[\w-]+, \w+\)|transparent|none|collapse|[\d.]+px)")
+    assert [value for value in used if not allowed.fullmatch(value)] == []
