@@ -1,0 +1,60 @@
+"""Every block of code in README.md and docs/ does what the page says, against the sandbox."""
+
+import ast
+
+import pytest
+
+from .page import KEEPS_RUNNING, NOT_RUN, PAGES, ROOT, STAND_IN, Reader, blocks_of, commands_of
+
+RUN = ("python", "console")
+KNOWN = ("python", "console", "text", "toml", "json", "http", "yaml", "javascript", "")
+
+
+@pytest.fixture
+def reader(tmp_path, monkeypatch):
+    for name in ("CLIO_CLIENT_ID", "CLIO_CLIENT_SECRET", "CLIO_NB_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+        monkeypatch.setenv(name, str(tmp_path / "home"))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.null.Keyring")
+    folder = tmp_path / "here"
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    someone = Reader(folder, monkeypatch)
+    yield someone
+    someone.close()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_does_what_it_says(page, reader):
+    blocks = blocks_of(page)
+    if not any(block.language in RUN for block in blocks):
+        pytest.skip("no code on this page")
+    reader.follow(blocks)
+
+
+def test_what_is_not_run_says_why_and_is_at_least_python():
+    for page in PAGES:
+        for block in blocks_of(page):
+            assert block.language in KNOWN, f"{block}: what is {block.language}?"
+            assert all(mark in (STAND_IN, KEEPS_RUNNING) or mark.startswith(NOT_RUN) for mark in block.marks)
+            if block.reason_not_run and block.language == "python":
+                ast.parse(block.text)
+
+
+def test_the_reader_notices_what_is_not_so(tmp_path, reader):
+    for text in (
+        "```python\n1 + 1\n```\n\n```text\n3\n```\n",
+        "```python\nraise ValueError\n```\n",
+        "```console\n$ false\n```\n",
+        "```console\n$ echo one\ntwo\n```\n",
+    ):
+        made = tmp_path / "page.md"
+        made.write_text(text)
+        with pytest.raises((AssertionError, ValueError)):
+            reader.follow(blocks_of(made))
+
+
+def test_commands_are_read_with_their_output():
+    text = "$ echo one \\\n    two\none two\n$ true\n"
+    assert commands_of(text) == [("echo one \\\n    two", "one two\n"), ("true", "")]
