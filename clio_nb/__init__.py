@@ -28,8 +28,8 @@ if TYPE_CHECKING:
         who_am_i,
     )
     from .errors import ClioError
-    from .firm import actions_table
-    from .launch import inspect_launch, verify_launch
+    from .firm import AsyncFirm, Firm, actions_table
+    from .launch import inbox, inspect_launch, verify_launch
     from .models import App, CustomAction, Record, Subject, Token, User
     from .places import PLACES, Location, Place, Region
     from .portal import allow_nested_asyncio
@@ -59,6 +59,10 @@ _HOMES = {
     # launches
     "inspect_launch": "launch",
     "verify_launch": "launch",
+    "inbox": "launch",
+    # everyone of a firm
+    "Firm": "firm",
+    "AsyncFirm": "firm",
     # tables and forms
     "actions_table": "firm",
     "places_matrix": "tables",
