@@ -435,6 +435,23 @@ def test_the_consent_page_works_behind_a_proxy_prefix(app, site):
     )
 
 
+def test_every_page_says_that_it_is_not_clio(app):
+    pages = [
+        app.ask(),
+        app.ask(client_id="somebody"),
+        app.decide(app.ask(), decision="decline"),
+        app.browser.get("/oauth/approval?code=x"),
+        app.browser.get("/oauth/approval"),
+        app.browser.get("/oauth/elsewhere"),
+        app.browser.get("/elsewhere"),
+    ]
+    for page in pages:
+        assert "This is not Clio" in page.text
+        assert page.headers["content-type"] == "text/html; charset=utf-8"
+        assert page.headers["cache-control"] == "no-store"
+        assert page.headers["referrer-policy"] == "no-referrer"
+
+
 def test_other_oauth_pages_are_not_there(app):
     assert app.browser.get("/oauth/elsewhere").status_code == 404
     assert app.browser.get("/oauth/token").status_code == 404
