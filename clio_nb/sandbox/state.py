@@ -1,6 +1,6 @@
 """The state of one region: everything that the API, the pages and the control endpoints read and change.
 
-Screens and other rooms inside the sandbox work on it directly (one state per region, found by ``app.state_of``):
+Screens and other rooms inside the sandbox work on it directly (one state per region, found by ``control.state_of``):
 
 - ``users``, ``records(resource)``, ``row(resource, id)``: the demo firm
 - ``actions.of(user_id)``: a user's custom actions; ``actions.create/update/delete``
