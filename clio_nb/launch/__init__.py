@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from .attack import Mistake, ProbeReport, probe, probe_async
     from .receive import Inbox, inbox
     from .received import Received, load_launch, save_launch
     from .report import Launch, LaunchReport, Part
@@ -40,9 +41,17 @@ __all__ = [
     "replay",
     "replay_async",
     "Replayed",
+    "probe",
+    "probe_async",
+    "ProbeReport",
+    "Mistake",
 ]
 
 _HOMES: Final = {
+    "Mistake": "attack",
+    "ProbeReport": "attack",
+    "probe": "attack",
+    "probe_async": "attack",
     "Launch": "report",
     "LaunchReport": "report",
     "Part": "report",

@@ -150,6 +150,8 @@ class ThreadingWSGIServer(socketserver.ThreadingMixIn, WSGIServer):
 
 
 class SilentHandler(WSGIRequestHandler):
+    disable_nagle_algorithm = True
+
     def log_message(self, *_):
         pass
 
