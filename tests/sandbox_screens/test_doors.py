@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from clio_nb.sandbox import Sandbox
 
@@ -158,3 +160,27 @@ def test_what_went_wrong_has_a_way_back(site: Sandbox, person: Person) -> None:
     page = person.go(person.open(f"/as/{site.users[0].id}/matters/7").control("Back to the users"))
     assert page.status == 200
     assert "Who do you want to be?" in page.text
+
+
+def test_no_form_however_filled_in_breaks_the_sandbox(site: Sandbox, person: Person) -> None:
+    me, token = f"/as/{site.users[0].id}", a_form(person).form.fields["form_token"]
+    forms = [f"{me}/launch", f"{me}/apps/revoke"]
+    forms += [f"/developer/{name}" for name in ("clock", "faults", "faults/arm", "faults/disarm")]
+    names = ["switch", "seconds", "number", "method", "path", "user_id", "nth", "times", "custom_action_id"]
+    values = st.text() | st.integers().map(str) | st.floats().map(str) | st.sampled_from(["html", "status", "1"])
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.sampled_from(forms), st.dictionaries(st.sampled_from(names), values))
+    def send(path: str, fields: dict[str, str]) -> None:
+        answer = person.send("POST", site.origin + path, data={**fields, "form_token": token})
+        assert answer.status_code in (303, 404, 422)
+
+    send()
+
+
+@given(query=st.text())
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_query_breaks_a_page(site: Sandbox, person: Person, query: str) -> None:
+    for path in ("/", f"/as/{site.users[0].id}/activities", f"/as/{site.users[0].id}/documents"):
+        answer = person.send("GET", site.origin + path, params={"page": query, "find": query, "folder": query})
+        assert answer.status_code in (200, 404)

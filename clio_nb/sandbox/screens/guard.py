@@ -56,8 +56,8 @@ def is_own_form(state: State, fields: Mapping[str, str]) -> bool:
 
 def _in_hub(request: HTTPConnection) -> bool:
     """Whether a request came through JupyterHub, which has asked for a sign-in: there, loopback is nobody else's."""
-    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX")
-    return bool(prefix) and str(request.scope.get("root_path", "")).startswith(prefix or "/")
+    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
+    return bool(prefix) and str(request.scope.get("root_path", "")).startswith(prefix)
 
 
 def _hostname(host: str) -> str:
