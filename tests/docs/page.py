@@ -16,6 +16,7 @@ import ast
 import asyncio
 import contextlib
 import doctest
+import gc
 import inspect
 import io
 import os
@@ -108,6 +109,7 @@ class Reader:
     def close(self) -> None:
         """Stop what still runs, and let go of everything."""
         self._names.clear()
+        gc.collect()  # what a page leaves open is found here, not in another test
         for process in self._running:
             process.send_signal(signal.SIGINT)
             try:

@@ -8,29 +8,33 @@ import re
 import httpx
 import pytest
 from app import create_app
-from starlette.testclient import TestClient
 
 from clio_nb.vault import Vault
 
 URL = "https://app.example"
-pytestmark = pytest.mark.clio_sandbox(redirect_uris=[f"{URL}/callback"])
+pytestmark = [pytest.mark.anyio, pytest.mark.clio_sandbox(redirect_uris=[f"{URL}/callback"])]
 
 
 @pytest.fixture
-def browser(clio_sandbox):
+def anyio_backend():
+    return "asyncio"
+
+
+@pytest.fixture
+async def browser(clio_sandbox):
     app = create_app(clio_sandbox, Vault(), key="k" * 32, url=URL)
-    with TestClient(app, base_url=URL) as browser:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=URL, follow_redirects=True) as browser:
         yield browser
 
 
-def connect(browser, user, decision="allow"):
+async def connect(browser, user, decision="allow"):
     """Do what a person does: follow the link, choose a user, press Allow, come back."""
-    consent_page = browser.get("/connect", follow_redirects=False).headers["location"]
+    consent_page = (await browser.get("/connect", follow_redirects=False)).headers["location"]
     form = httpx.get(consent_page)
     consent = re.search(r'name="consent" value="([^"]+)"', form.text)[1]
     pressed = {"consent": consent, "user_id": user.id, "decision": decision}
     back = httpx.post(str(form.url.copy_with(query=None)), data=pressed)
-    return browser.get(back.headers["location"])
+    return await browser.get(back.headers["location"])
 
 
 def actions_of(clio_sandbox, user):
@@ -44,9 +48,9 @@ def actions_of(clio_sandbox, user):
 
 
 @pytest.fixture
-def click(browser, clio_sandbox, clio_user):
+async def click(browser, clio_sandbox, clio_user):
     """Connect the account owner, and give what a click on a record opens."""
-    connect(browser, clio_user)
+    await connect(browser, clio_user)
     actions = actions_of(clio_sandbox, clio_user)
 
     def click(at="matters"):
@@ -56,52 +60,54 @@ def click(browser, clio_sandbox, clio_user):
     return click
 
 
-def test_a_user_who_allows_the_app_has_its_actions(browser, clio_sandbox, clio_user):
-    assert connect(browser, clio_user).status_code == 200
+async def test_a_user_who_allows_the_app_has_its_actions(browser, clio_sandbox, clio_user):
+    assert (await connect(browser, clio_user)).status_code == 200
     assert set(actions_of(clio_sandbox, clio_user)) == {"matters/show", "documents/show"}
 
 
-def test_connecting_again_makes_no_second_button(browser, clio_sandbox, clio_user):
-    connect(browser, clio_user)
-    connect(browser, clio_user)
+async def test_connecting_again_makes_no_second_button(browser, clio_sandbox, clio_user):
+    await connect(browser, clio_user)
+    await connect(browser, clio_user)
     assert len(actions_of(clio_sandbox, clio_user)) == 2
 
 
-def test_a_user_who_declines_is_not_connected(browser, clio_sandbox, clio_user):
-    assert "Not connected" in connect(browser, clio_user, "decline").text
+async def test_a_user_who_declines_is_not_connected(browser, clio_sandbox, clio_user):
+    assert "Not connected" in (await connect(browser, clio_user, "decline")).text
     assert not actions_of(clio_sandbox, clio_user)
 
 
 @pytest.mark.parametrize("at", ["matters", "documents"])
-def test_a_genuine_click_opens_the_record(browser, clio_sandbox, click, at):
-    answer = browser.get(click(at))
+async def test_a_genuine_click_opens_the_record(browser, clio_sandbox, click, at):
+    answer = await browser.get(click(at))
     assert answer.status_code == 200
     assert clio_sandbox.records(at)[0]["name"] in answer.text
 
 
-def test_a_reload_shows_the_same_again_and_another_browser_gets_nothing(browser, click):
+async def test_a_reload_shows_the_same_again_and_another_browser_gets_nothing(browser, click):
     launch = click()
-    assert browser.get(launch).status_code == browser.get(launch).status_code == 200
+    first, again = await browser.get(launch), await browser.get(launch)
+    assert first.text == again.text
+    assert again.status_code == 200
     browser.cookies.clear()
-    assert browser.get(launch).status_code == 403
+    assert (await browser.get(launch)).status_code == 403
 
 
-def test_a_click_is_good_for_60_seconds(browser, clio_sandbox, click):
+async def test_a_click_is_good_for_60_seconds(browser, clio_sandbox, click):
     launch = click()
     clio_sandbox.advance(61)
-    assert browser.get(launch).status_code == 403
+    assert (await browser.get(launch)).status_code == 403
 
 
-def test_a_forged_click_is_turned_away(browser, clio_sandbox, click):
+async def test_a_forged_click_is_turned_away(browser, clio_sandbox, click):
     launch = click()
     before = len(clio_sandbox.requests)
-    assert browser.get(re.sub(r"%2Fapi.*?&", "https%3A%2F%2Fevil.example%2F1&", launch)).status_code == 400
+    assert (await browser.get(re.sub(r"%2Fapi.*?&", "https%3A%2F%2Fevil.example%2F1&", launch))).status_code == 400
     assert len(clio_sandbox.requests) == before
-    assert browser.get(re.sub(r"nonce=.*", "nonce=made-up-nonce", launch)).status_code == 403
+    assert (await browser.get(re.sub(r"nonce=.*", "nonce=made-up-nonce", launch))).status_code == 403
 
 
-def test_when_clio_has_trouble_the_nonce_is_not_sent_again(browser, clio_sandbox, click):
+async def test_when_clio_has_trouble_the_nonce_is_not_sent_again(browser, clio_sandbox, click):
     launch = click()
     clio_sandbox.fault("status", status=503, path="/api/v4/matters/*")
-    assert browser.get(launch).status_code == 503
+    assert (await browser.get(launch)).status_code == 503
     assert len([seen for seen in clio_sandbox.requests if "custom_action_nonce" in seen["query"]]) == 1
