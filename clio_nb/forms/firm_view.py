@@ -55,7 +55,7 @@ def plan(drawn: Plan) -> str:
     kinds = ", ".join(f"{count} {kind}" for kind, count in drawn.counts().items()) or "nothing to do"
     rows = (
         (
-            f"{_MARKS[item.kind]} {item.kind.value}",
+            f"{_MARKS[item.kind]}&nbsp;{item.kind.value}",
             markup.text(item.user or item.user_id),
             markup.text(Location(item.place).resource if item.place in PLACE_COLUMNS else item.place or ""),
             _change(item),
@@ -65,7 +65,9 @@ def plan(drawn: Plan) -> str:
     notes = "".join(f"<div>{markup.text(note)}</div>" for note in drawn.notes)
     more = markup.muted(f"{len(lines) - ROWS_SHOWN} lines more.") if len(lines) > ROWS_SHOWN else ""
     title = f"{drawn.purpose.capitalize()}: {kinds}"
-    table = markup.table(title, ("", "user", "place", "what"), rows) if lines else f"<strong>{escape(title)}</strong>"
+    table = (
+        markup.table(title, ("change", "user", "place", "what"), rows) if lines else f"<strong>{escape(title)}</strong>"
+    )
     cost = markup.muted(f"{drawn.cost()}.")
     return f"{notes}{markup.scrolling(table, 'Plan')}{more}{cost}"
 

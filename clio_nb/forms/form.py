@@ -188,7 +188,7 @@ def push(text: str, action: Callable[[object], object], *, style: str = "") -> w
 
 def html(*, hint: bool = False) -> w.HTML:
     """Return a place for drawn text, which takes no room while it is empty. A hint stands under its field."""
-    return w.HTML(layout={"display": "none", "margin": f"0 0 4px calc({markup.LABELS} + 10px)" if hint else "2px 0"})
+    return w.HTML(layout={"display": "none", "margin": f"0 3px 4px calc({markup.LABELS} + 10px)" if hint else "2px"})
 
 
 def say(place: w.HTML, drawn: str) -> None:

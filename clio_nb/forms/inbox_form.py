@@ -96,7 +96,7 @@ class InboxForm(Form[Replayed]):
         """Show what has arrived; called on the library's loop whenever that changes."""
         newest = list(self._inbox)[: -_NEWEST - 1 : -1]
         rows = [_row(received) for received in newest]
-        columns = ("", "user", "action", "record", "state", "why")
+        columns = ("no.", "user", "action", "record", "state", "why")
         nothing = markup.muted("Nothing has arrived yet: click the action in Clio's screens.")
         self._launches.value = markup.table(f"{len(self._inbox)} launches", columns, rows) if rows else nothing
         choices = [(_title(received), received.number) for received in newest if received.report]
@@ -109,7 +109,7 @@ class InboxForm(Form[Replayed]):
         target = repr(self.to.strip()) if self.to.strip() else "inbox.url"
         change = CHANGES[self.change]
         arguments = [f"inbox[{self.number - 1}]", target, "site", *([change] if change else [])]
-        self.code = f"clio.launch.replay({', '.join(arguments)})"
+        self.code = f"from clio_nb.launch import replay\n\nreplay({', '.join(arguments)})"
 
 
 def _row(received: Received) -> tuple[str, ...]:
@@ -117,7 +117,7 @@ def _row(received: Received) -> tuple[str, ...]:
     user = verdict.user.name if verdict and verdict.user else launch and launch.user_id
     action = verdict.action.label if verdict and verdict.action else launch and launch.custom_action_id
     record = verdict.record.title if verdict and verdict.record else launch and launch.subject
-    state = f"{_MARKS.get(received.state, '✗')} {received.state}"
+    state = f"{_MARKS.get(received.state, '✗')}\N{NO-BREAK SPACE}{received.state}"
     cells = (received.number, user, action, record, state, received.reason)
     return tuple(markup.text("" if cell is None else cell) for cell in cells)
 

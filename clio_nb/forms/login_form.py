@@ -23,7 +23,7 @@ from .screens import in_browser
 
 STATES: Final = ("ready", "waiting", "connected", "declined", "timed out", "failed")
 _FOLLOW: Final = "Follow the link and allow the access."
-_PASTE: Final = "If the tab ends at an error or shows a code, paste its address or the code below."
+_PASTE: Final = "If the tab ends at an error or shows a code, paste its address or the code into the box."
 
 
 class LoginForm(Form[Session]):
@@ -153,7 +153,7 @@ class LoginForm(Form[Session]):
 
     def _draw_way(self, _change: object = None) -> None:
         if self.redirect_uri.endswith(oauth.APPROVAL):
-            way = "Clio shows a code, which you paste below."
+            way = "Clio shows a code, which you paste into the box."
         elif "/proxy/" in self.redirect_uri:
             way = "The browser comes back through this server's proxy."
         else:

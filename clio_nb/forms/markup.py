@@ -19,13 +19,14 @@ GOOD: Final = "var(--jp-success-color1, currentColor)"
 BAD: Final = "var(--jp-error-color1, currentColor)"
 
 _STYLE: Final = f"""
-.clio-form{{border:1px solid {EDGE};border-radius:6px;padding:14px 18px 12px;margin:4px 2px;max-width:50em}}
+.clio-form{{border:1px solid {EDGE};border-radius:6px;padding:14px 18px 12px;margin:4px 2px;max-width:56em}}
 .clio-form .widget-label{{text-align:left}}
 .clio-form .widget-html-content{{line-height:1.45;color:{INK}}}
 .clio-form .clio-title{{font-size:1.15em;font-weight:600;padding-bottom:4px}}
 .clio-form table{{border-collapse:collapse;margin:4px 0}}
 .clio-form caption{{text-align:left;font-weight:600;padding:0 0 4px;color:{INK}}}
 .clio-form th,.clio-form td{{text-align:left;vertical-align:top;padding:3px 16px 3px 0;font-weight:normal}}
+.clio-form td code{{display:inline-block;min-width:13em}}
 .clio-form thead th{{color:{MUTED}}}
 .clio-form tbody tr{{border-top:1px solid {EDGE}}}
 """
@@ -86,4 +87,4 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -
 
 def scrolling(html: str, label: str) -> str:
     """Draw something long in a region that scrolls, also by keyboard."""
-    return f'<div tabindex="0" role="region" aria-label="{label}" style="max-height:24em;overflow:auto">{html}</div>'
+    return f'<div tabindex="0" role="region" aria-label="{label}" style="max-height:30em;overflow:auto">{html}</div>'

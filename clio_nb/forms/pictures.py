@@ -54,7 +54,7 @@ def _record(place: Place) -> str:
     name = f"One {place.location.record_type.lower()}"
     button = place.menu if place.menu == "More Actions" else place.menu.rpartition(" ")[2]
     header = f'<path d="M1 44H{_WIDTH - 1}" style="stroke:{_SOFT}"/>' + _text(12, 25, name, bold=True)
-    details = "".join(_bar(12, y, 40) + _bar(66, y, 54) for y in range(58, 128, 17))
+    details = "".join(_bar(12, y, 40) + _bar(66, y, 54) for y in range(58, 118, 17))
     return header + details + _button(button, 268 - 16 - _width(button), 15, opened=True)
 
 

@@ -10,6 +10,8 @@ from clio_nb import forms
 from clio_nb.errors import InvalidInput
 from clio_nb.launch import inbox
 
+VERIFIED = "✓\N{NO-BREAK SPACE}verified"
+
 
 @pytest.fixture
 def box(site):
@@ -32,7 +34,7 @@ def test_a_launch_appears_with_its_verdict(site, box, arrive, until):
     form = forms.inbox(box, site)
     assert "Nothing has arrived" in table(form)
     arrive()
-    until(lambda: "✓ verified" in table(form))
+    until(lambda: VERIFIED in table(form))
     assert site.users[0].name in table(form)
     assert form.number == 1
 
@@ -43,7 +45,8 @@ def test_a_replay_has_a_fresh_nonce_and_is_verified_again(site, box, arrive, unt
     until(lambda: form.number == 1)
     click(form)
     assert form.value.status < 400
-    until(lambda: table(form).count("✓ verified") == 2)
+    exec(form.code, {"inbox": box, "site": site})  # noqa: S102 -- our own code is what is tested
+    until(lambda: table(form).count(VERIFIED) == 3)
 
 
 @pytest.mark.parametrize("change", ["without its nonce", "as another user's", "for another record"])
@@ -68,6 +71,6 @@ def test_a_launch_can_be_verified_by_hand(site, session, arrive, until):
         action = clio.create_action(session, "By hand", box.url, at="matters")
         httpx.get(site.click(session.user.id, action.id, site.records("matters")[0]["subject_url"]), trust_env=False)
         until(lambda: form.number == 1)
-        assert "· unproved" in table(form)
+        assert "·\N{NO-BREAK SPACE}unproved" in table(form)
         form.verify.click()
-        until(lambda: "✓ verified" in table(form))
+        until(lambda: VERIFIED in table(form))

@@ -1,0 +1,235 @@
+"""The forms in JupyterLab, filled and clicked as a person does it, in the light and in the dark."""
+
+from __future__ import annotations
+
+import json
+import re
+import socket
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from clio_nb.places import PLACES, Location
+from clio_nb.sandbox import Sandbox
+
+MANIFEST = """
+[app]
+name = "partner-sign"
+
+[[actions]]
+key = "sign"
+label = "Send for signature"
+target_url = "https://partner.example/launch"
+places = ["matters", "documents"]
+"""
+
+
+@pytest.fixture
+def site():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    with Sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",), rate_limit=None) as sandbox:
+        yield sandbox
+
+
+def beginning(site, users=1):
+    """The first cell of every notebook here: as many users signed in as asked for."""
+    return (
+        f"import clio_nb as clio\nsite = clio.connect({site.origin!r})\n"
+        f"sessions = [clio.login(site, user=id) for id in {[user.id for user in site.users[:users]]}]\n"
+        "session = sessions[0]"
+    )
+
+
+def actions_of(site, user):
+    token = site.token(user.id)["access_token"]
+    answer = httpx.get(
+        f"{site.api_url}/custom_actions?fields=id,label,target_url,ui_reference",
+        headers={"authorization": f"Bearer {token}"},
+        trust_env=False,
+    )
+    return answer.json()["data"]
+
+
+def form_in(page):
+    return page.locator(".clio-form").first
+
+
+def test_an_action_is_filled_in_and_created(lab, open_notebook, site):
+    page = open_notebook(lab, beginning(site), "clio.forms.create_action(session)")
+    form = form_in(page)
+    form.get_by_label("Label").fill("Send for signature")
+    expect(form.get_by_text("18 of 32 characters")).to_be_visible()
+    form.get_by_label("Target URL").fill("http://partner.example/launch")
+    expect(form.get_by_text("Use https")).to_be_visible()
+    form.get_by_label("Target URL").fill("https://partner.example/launch")
+    expect(form.get_by_text("Use https")).to_have_count(0)
+    form.get_by_label("Place").select_option("Contacts (two menus)")
+    form.get_by_role("button", name="Create the action").click()
+    expect(form.get_by_role("status")).to_contain_text(f"Created for {site.users[0].name}")
+    [action] = actions_of(site, site.users[0])
+    assert (action["label"], action["ui_reference"]) == ("Send for signature", "contacts/show")
+
+
+def test_an_error_is_an_alert_that_leads_to_its_field(lab, open_notebook, site):
+    page = open_notebook(lab, beginning(site), "clio.forms.create_action(session)")
+    form = form_in(page)
+    form.get_by_role("button", name="Create the action").click()
+    expect(form.get_by_role("alert")).to_contain_text("Label: ")
+    expect(form.get_by_label("Label")).to_be_focused()
+    assert actions_of(site, site.users[0]) == []
+
+
+def test_all_nine_places_are_pictured_with_the_label_in_them(lab, open_notebook, site):
+    page = open_notebook(lab, beginning(site), "clio.forms.create_action(session)")
+    form = form_in(page)
+    form.get_by_label("Label").fill("Send it")
+    seen = set()
+    for location in Location:
+        menus = "two menus" if len(location.places) > 1 else "one menu"
+        form.get_by_label("Place").select_option(f"{location.resource.capitalize()} ({menus})")
+        for place in location.places:
+            drawn = form.get_by_role("img", name=re.compile(re.escape(str(place)), re.IGNORECASE))
+            expect(drawn).to_contain_text("Send it")
+            seen.add(str(place))
+    assert len(seen) == len(PLACES)
+
+
+def test_the_code_is_shown_on_request(lab, open_notebook, site):
+    page = open_notebook(lab, beginning(site), "clio.forms.create_action(session)")
+    form = form_in(page)
+    form.get_by_label("Label").fill("Send it")
+    form.get_by_role("button", name="Show the code").click()
+    expect(form.locator("pre")).to_contain_text("clio.create_action(session, 'Send it'")
+
+
+def test_two_users_sign_in_through_the_consent_page_in_a_new_tab(lab, open_notebook, site):
+    page = open_notebook(lab, beginning(site), "clio.forms.login(site)")
+    form = form_in(page)
+    for user, button in ((site.users[2], "Start sign-in"), (site.users[3], "Sign in another user")):
+        form.get_by_role("button", name=button).click()
+        with page.expect_popup() as opened:
+            form.get_by_role("link", name="consent page").click()
+        tab = opened.value
+        tab.get_by_label("Sign in as").select_option(str(user.id))
+        tab.get_by_role("button", name="Allow").click()
+        expect(tab.get_by_role("heading", name="You can close this tab")).to_be_visible()
+        tab.close()
+        expect(form.get_by_role("status")).to_contain_text(f"Connected as {user.name} of ")
+    expect(form.get_by_role("row")).to_have_count(3)
+
+
+def test_declining_is_said(lab, open_notebook, site):
+    page = open_notebook(lab, beginning(site), "clio.forms.login(site)")
+    form = form_in(page)
+    form.get_by_role("button", name="Start sign-in").click()
+    with page.expect_popup() as opened:
+        form.get_by_role("link", name="consent page").click()
+    opened.value.get_by_role("button", name="Decline").click()
+    expect(form.get_by_role("alert")).to_be_visible()
+    expect(form.get_by_role("button", name="Retry")).to_be_visible()
+
+
+def test_a_launch_is_pasted_verified_and_leaves_no_nonce(lab, open_notebook, site):
+    page = open_notebook(
+        lab,
+        beginning(site),
+        'clio.create_action(session, "Send", "https://partner.example/launch", at="matters")\n'
+        "clio.forms.launch(session)",
+    )
+    form = form_in(page)
+    form.wait_for()
+    user, [action] = site.users[0], actions_of(site, site.users[0])
+    url = site.click(user.id, action["id"], site.records("matters")[0]["subject_url"])
+    form.get_by_label("Launch URL").fill(url)
+    form.get_by_label("Launch URL").blur()
+    expect(form.get_by_label("Launch URL")).to_have_value("")
+    expect(form.get_by_role("progressbar")).to_be_visible()
+    form.get_by_role("button", name="Verify").click()
+    expect(form.get_by_role("status")).to_contain_text("Verified")
+    expect(form.get_by_text("How it was proved")).to_be_visible()
+    page.keyboard.press("Control+s")
+    expect(page.get_by_text("Saving completed")).to_be_visible()
+    nonce = url.partition("custom_action_nonce=")[2]
+    saved = [path.read_text() for path in (lab.folder / "notebooks").glob("*.ipynb")]
+    assert not any(nonce in text for text in saved)
+    assert nonce not in page.content()
+
+
+def test_the_inbox_fills_up_and_replays(lab, open_notebook, site):
+    page = open_notebook(
+        lab,
+        beginning(site),
+        "box = clio.inbox(site)\n"
+        'clio.create_action(session, "Send", box.url, at="matters")\n'
+        "clio.forms.inbox(box, site)",
+    )
+    form = form_in(page)
+    expect(form.get_by_text("Nothing has arrived yet")).to_be_visible()
+    [action] = actions_of(site, site.users[0])
+    for matter in site.records("matters")[:2]:
+        httpx.get(site.click(site.users[0].id, action["id"], matter["subject_url"]), trust_env=False)
+    expect(form.get_by_text("✓ verified")).to_have_count(2)
+    form.get_by_role("button", name="Replay").click()
+    expect(form.get_by_text("✓ verified")).to_have_count(3)
+
+
+def test_the_firm_is_planned_applied_and_taken_back(lab, open_notebook, site):
+    (lab.folder / "notebooks" / "actions.toml").write_text(MANIFEST)
+    page = open_notebook(
+        lab,
+        beginning(site, users=3),
+        'firm = clio.Firm(site)\nfor each in sessions:\n    firm.add(each)\nclio.forms.firm(firm, "actions.toml")',
+    )
+    form = form_in(page)
+    form.get_by_role("button", name="Who sees what").click()
+    expect(form.get_by_text("never signed in").first).to_be_visible()
+    form.get_by_role("button", name="Plan", exact=True).click()
+    expect(form.get_by_role("status")).to_contain_text("6 changes are ready")
+    form.get_by_role("button", name="Apply the plan").click()
+    expect(form.get_by_role("status")).to_contain_text("6 of 6 lines done")
+    assert len(actions_of(site, site.users[1])) == 2
+    form.get_by_role("button", name="Plan the undo").click()
+    form.get_by_role("button", name="Apply the plan").click()
+    expect(form.get_by_role("alert")).to_contain_text("delete 6")
+    form.get_by_label("Confirm").fill("delete 6")
+    form.get_by_role("button", name="Apply the plan").click()
+    expect(form.get_by_role("status")).to_contain_text("6 of 6 lines done")
+    assert actions_of(site, site.users[1]) == []
+
+
+@pytest.mark.parametrize("theme", ["Light", "Dark"])
+def test_everybody_can_use_the_forms(lab, open_notebook, violations, picture, site, theme):
+    (lab.folder / "notebooks" / "actions.toml").write_text(MANIFEST)
+    page = open_notebook(
+        lab,
+        beginning(site, users=3),
+        "action = clio.forms.create_action(sessions)\n"
+        'action.label, action.target_url = "Send for signature", "https://partner.example/launch"\n'
+        "action",
+        "login = clio.forms.login(site)\nlogin",
+        "launch = clio.forms.launch(sessions)\nlaunch",
+        "box = clio.inbox(site)\ninbox = clio.forms.inbox(box, site)\ninbox",
+        "firm = clio.Firm(site)\nfor each in sessions:\n    firm.add(each)\n"
+        'whole = clio.forms.firm(firm, "actions.toml")\nwhole',
+        "import urllib.request\n"
+        "made = action.submit()[0].action\n"
+        'mine = clio.create_action(session, "To the inbox", box.url, at="matters")\n'
+        f"url = {json.dumps(site.control_url + '/clicks')}\n"
+        "def click(action):\n"
+        '    at = session.list_records("matters")[0].subject.path\n'
+        "    body = dict(user_id=session.user.id, custom_action_id=action.id, subject_url=at)\n"
+        "    import json, httpx\n"
+        '    return httpx.post(url, json=body, trust_env=False).json()["launch_url"]\n'
+        "import httpx\nhttpx.get(click(mine), trust_env=False)\nlaunch.inspect(click(made))\n"
+        "launch.submit()\nwhole.read_coverage()\nwhole.make_plan()\nlogin.button.click()\n'ready'",
+        theme=theme,
+        height=4200,
+    )
+    page.get_by_text("'ready'").last.wait_for()
+    page.get_by_role("link", name="consent page").wait_for()
+    names = ("create_action", "login", "launch", "inbox", "firm")
+    for name, form in zip(names, page.locator(".clio-form").all(), strict=True):
+        picture(form, f"form-{name}-{theme.lower()}")
+    assert violations(page, ".jupyter-widgets") == []
