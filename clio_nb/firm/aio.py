@@ -92,9 +92,8 @@ class AsyncFirm:
             raise InvalidInput(
                 "Only a sandbox signs everyone in; at Clio each user signs in and is added.", field="site"
             )
-        first = await login_async(self.site)
-        others = [user for user in await first.list_users() if user.enabled and user != first.user]
-        sessions = [first, *await asyncio.gather(*(login_async(self.site, user.id) for user in others))]
+        enabled = [user for user in await (await login_async(self.site)).list_users() if user.enabled]
+        sessions = await asyncio.gather(*(login_async(self.site, user.id) for user in enabled))
         users = [session.user or await session.who_am_i() for session in sessions]
         await self._keep([(user, await session.token()) for user, session in zip(users, sessions, strict=True)])
         return users

@@ -88,7 +88,7 @@ class Firm:
         """
         from tqdm.auto import tqdm  # noqa: PLC0415 -- looks for a notebook when it is imported
 
-        stop = Stop()
+        stop, interrupted = Stop(), False
         ended: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
         work = portal.submit(self.aio.apply, plan, on_line=ended.put, stop=stop)
         work.add_done_callback(lambda _: ended.put(None))
@@ -99,11 +99,11 @@ class Firm:
                 except queue.Empty:
                     continue
                 except KeyboardInterrupt:
-                    if stop.asked:
+                    if interrupted:
                         work.cancel()
                         raise
-                    stop.asked = True
-        if stop.asked:
+                    stop.asked = interrupted = True
+        if interrupted:
             raise KeyboardInterrupt
         return work.result()
 

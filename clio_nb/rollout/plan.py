@@ -101,6 +101,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
         return plan_page(self)
 
-    def __repr__(self) -> str:
+    def __str__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.counts().items()) or "nothing to do"
-        return f"<Plan for {self.app}: {kinds}; {self.cost()}>"
+        return f"{self.purpose.capitalize()} for {self.app or 'this app'}: {kinds}. {self.cost()}."
+
+    def __repr__(self) -> str:
+        return f"<{str(self).rstrip('.')}>"

@@ -7,7 +7,6 @@ from collections import deque
 from collections.abc import AsyncIterator, Collection
 from dataclasses import dataclass
 from typing import Final
-from weakref import WeakValueDictionary
 
 from .. import errors
 from ..client import AsyncSession
@@ -16,6 +15,7 @@ from ..vault import Grant, Vault
 from .state import Access, UserState
 
 ASKED_FOR_USERS: Final = 10  # so many users are tried for the list of all; one is enough when all is well
+KEPT: Final = 10_000  # sessions that are kept, the newest, because each knows what is left of its token's budget
 AHEAD: Final = 250  # users read at the same time; how many requests are under way is the transport's business
 
 
@@ -35,7 +35,7 @@ class Survey:
         self._site = site
         self._vault = vault
         self._firm = firm
-        self._sessions: WeakValueDictionary[int, AsyncSession] = WeakValueDictionary()
+        self._sessions: dict[int, AsyncSession] = {}
 
     async def session_of(self, user_id: int, grant: Grant | None = None) -> AsyncSession:
         """Return the session of a user. Raises :class:`errors.NeedsLogin` when the vault has no token."""
@@ -52,6 +52,8 @@ class Survey:
             raise errors.NeedsLogin(f"User {user_id} has never signed in. Ask this user to sign in.")
         source = self._vault.source(self._site, user_id, firm=self._firm, grant=grant)
         session = self._sessions[user_id] = AsyncSession(self._site, source, user=grant.user)
+        if len(self._sessions) > KEPT:
+            del self._sessions[next(iter(self._sessions))]
         return session
 
     async def roll(self) -> Roll:

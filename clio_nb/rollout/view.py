@@ -183,18 +183,13 @@ def coverage_frame(states: Sequence[UserState], items: Iterable[Item]) -> pd.Dat
 def plan_page(plan: Plan) -> str:
     """Return a plan as HTML: its counts and cost, its notes, and every line that is not ``ok``."""
     lines = [item for item in plan.items if item.kind is not Kind.OK]
-    return _page(_summary(plan), plan.notes, items_frame(lines[:ROWS_SHOWN]), len(lines))
+    return _page(str(plan), plan.notes, items_frame(lines[:ROWS_SHOWN]), len(lines))
 
 
 def result_page(result: Result) -> str:
     """Return the result of a run as HTML: its counts, and every line that was not done."""
     ends = ", ".join(f"{count} {outcome}" for outcome, count in result.counts().items()) or "nothing to do"
     return _page(f"Run {result.run}: {ends}", (), lines_frame(result.failed[:ROWS_SHOWN]), len(result.failed))
-
-
-def _summary(plan: Plan) -> str:
-    kinds = ", ".join(f"{count} {kind}" for kind, count in plan.counts().items()) or "nothing to do"
-    return f"{plan.purpose.capitalize()} for {plan.app or 'this app'}: {kinds}. {plan.cost()}."
 
 
 def _page(title: str, notes: Iterable[str], frame: pd.DataFrame, rows: int) -> str:

@@ -262,6 +262,16 @@ def test_users_of_another_firm_are_not_added(clio_sandbox: Sandbox) -> None:
     assert len(firm.users()) == 5
 
 
+def test_everyone_of_a_sandbox_who_is_enabled_is_signed_in_once(clio_sandbox: Sandbox) -> None:
+    clio_sandbox.disable(clio_sandbox.users[3].id)
+    firm = Firm(clio_sandbox)
+    users = firm.sign_in_everyone()
+    assert [user.id for user in users] == [
+        user.id for user in clio_sandbox.users if user.id != clio_sandbox.users[3].id
+    ]
+    assert all(firm.session_of(user.id).who_am_i().id == user.id for user in users)
+
+
 def test_signing_everyone_in_is_for_sandboxes_only() -> None:
     with pytest.raises(InvalidInput, match="Only a sandbox"):
         Firm(App(Region.US, "app", Secret("hush"))).sign_in_everyone()
