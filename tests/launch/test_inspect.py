@@ -160,6 +160,69 @@ def test_the_reason_says_what_is_wrong_with_the_subject(subject, word):
     assert word in reason
 
 
+@pytest.mark.parametrize("subject", HOSTILE["subject_url"]["names another host"], ids=short)
+def test_l1_a_subject_that_names_another_host_is_refused(subject):
+    report = inspect_launch(launch_url(subject=subject))
+    assert not report
+    assert "subject_url" in {part.name for part in report.parts if not part.ok} or not report.parts
+
+
+@pytest.mark.parametrize(
+    "case", [case for case in HOSTILE["subject_url"] if case != "names another host"], ids=lambda case: case
+)
+def test_l2_a_subject_that_is_not_exactly_one_record_is_refused(case):
+    for subject in HOSTILE["subject_url"][case]:
+        assert not inspect_launch(launch_url(subject=subject)), subject
+
+
+@pytest.mark.parametrize("case", ["missing", "empty", "doubled"])
+def test_l3_a_parameter_that_is_missing_empty_or_doubled_is_refused_by_name(case):
+    for text in HOSTILE["query"][case]:
+        report = inspect_launch(f"{TARGET}?{text}")
+        assert not report, text
+        assert {"missing": "is missing", "empty": "is empty", "doubled": "times"}[case] in " ".join(report.reasons)
+
+
+@pytest.mark.parametrize("name", ["custom_action_id", "user_id", "subject_url", "custom_action_nonce"])
+def test_l17_a_name_counts_after_one_decoding_and_no_more(name):
+    once = launch_url().replace(name, f"%{ord(name[0]):02x}{name[1:]}")
+    again = launch_url().replace(name, f"%25{ord(name[0]):02x}{name[1:]}")
+    assert inspect_launch(once).launch == inspect_launch(launch_url()).launch
+    assert f"{name} is missing" in inspect_launch(again).reasons[0]
+    value = launch_url().partition(f"{name}=")[2].partition("&")[0]
+    doubled = inspect_launch(f"{launch_url()}&%{ord(name[0]):02x}{name[1:]}={value}")
+    assert f"{name} is there 2 times" in doubled.reasons[0]
+
+
+def test_l17_a_value_is_decoded_once_and_a_plus_is_a_space():
+    assert inspect_launch(launch_url(user="%32%32")).launch.user_id == 22
+    assert not inspect_launch(launch_url(user="%2532%2532"))
+    assert not inspect_launch(launch_url(user="+22"))
+    assert inspect_launch(f"{launch_url()}&own=a+b%2Bc").extras == (("own", "a b+c"),)
+
+
+def test_l17_names_that_are_not_clios_are_ignored():
+    strange = "USER_ID=9&user_id[]=9&user-id=9&=9&nonce=x&%00=1&%FF=%FF"
+    assert inspect_launch(f"{launch_url()}&{strange}").launch == inspect_launch(launch_url()).launch
+
+
+@pytest.mark.parametrize("name", ["action", "user"])
+def test_l18_an_id_is_a_positive_whole_number_up_to_int64_in_ascii_digits(name):
+    assert inspect_launch(launch_url(**{name: "1"}))
+    assert inspect_launch(launch_url(**{name: str(ID_MAX)}))
+    for text in HOSTILE["id"]:
+        assert not inspect_launch(launch_url(**{name: text})), text
+
+
+def test_l18_a_nonce_is_url_safe_text_of_8_to_512_characters_and_the_message_says_whose_rule_that_is():
+    assert inspect_launch(launch_url(nonce="x" * 8))
+    assert inspect_launch(launch_url(nonce="x" * 512))
+    for text in [*HOSTILE["nonce"], "x" * 7]:
+        report = inspect_launch(launch_url(nonce=text))
+        assert not report, text
+        assert "our own choice" in report.reasons[0] or "clio_nb's own choice" in report.reasons[0]
+
+
 def test_all_that_is_wrong_is_told_at_once():
     report = inspect_launch(
         f"{TARGET}?custom_action_id=0&user_id=1&user_id=2&subject_url=x", target="https://other.example"
@@ -232,7 +295,7 @@ def test_a_genuine_url_with_characters_changed_is_refused_or_still_says_what_sta
     ],
     ids=short,
 )
-def test_a_huge_url_is_refused_in_bounded_time_and_memory(url):
+def test_l3_a_huge_url_is_refused_in_bounded_time_and_memory(url):
     tracemalloc.start()
     started = time.perf_counter()
     try:
@@ -291,13 +354,13 @@ def test_a_launch_at_its_registered_target_is_accepted(target, url):
         ("", "target to compare with"),
     ],
 )
-def test_a_launch_that_does_not_fit_its_target_is_refused(target, word):
+def test_l4_a_launch_that_does_not_fit_its_target_is_refused(target, word):
     report = inspect_launch(f"{TARGET}?tenant=7&{query()}", target=target)
     assert not report
     assert word in report.reasons[0]
 
 
-def test_the_targets_own_parameters_are_kept_apart():
+def test_l4_the_targets_own_parameters_are_kept_apart():
     own = "tenant=7&q=a%20b+c&empty="
     report = inspect_launch(f"{TARGET}?{own}&{query()}#top")
     assert report.target == f"{TARGET}?{own}#top"

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import clio_nb as clio
 from clio_nb.launch import lint
 from clio_nb.models import CustomAction
 from clio_nb.places import Location
@@ -111,3 +112,33 @@ def test_the_same_label_twice_in_a_place_is_an_error():
 def test_any_text_gets_findings_and_the_errors_come_first(label, target_url, place):
     levels = [finding.level for finding in lint((label, target_url, place))]
     assert levels == sorted(levels)
+
+
+REFUSED = [
+    ("", TARGET, "matters/show"),
+    ("x" * 33, TARGET, "matters/show"),
+    ("Sign", "/launch", "matters/show"),
+    ("Sign", "", "matters/show"),
+    ("Sign", TARGET, "bills/show"),
+    ("There", TARGET, "matters/show"),
+]
+
+
+@pytest.mark.parametrize(("label", "target_url", "place"), REFUSED)
+def test_the_error_that_is_named_is_the_one_that_the_sandbox_gives(site, browser, label, target_url, place):
+    there = clio.create_action(clio.login(site), "There", TARGET, "matters")
+    worst = lint((label, target_url, place), beside=[there])[0]
+    answer = browser.post(
+        f"{site.api_url}/custom_actions",
+        json={"data": {"label": label, "target_url": target_url, "ui_reference": place}},
+        headers={"authorization": f"Bearer {site.token(site.users[0].id)['access_token']}"},
+    )
+    assert worst.clio == f"{answer.status_code} {answer.json()['error']['type']}"
+
+
+@pytest.mark.parametrize("label", ["Sign", "x" * 32])
+def test_what_has_no_error_is_taken_by_the_sandbox(site, label):
+    session = clio.login(site)
+    for location in Location:
+        assert lint((label, TARGET, location), beside=clio.list_actions(session)) == []
+        clio.create_action(session, label, TARGET, location)

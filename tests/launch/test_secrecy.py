@@ -145,3 +145,41 @@ def test_no_nonce_is_in_the_traceback_of_an_error(anna):
 def test_a_verdict_is_not_pickled_since_it_holds_the_nonce(anna):
     with pytest.raises(TypeError, match="never pickled"):
         pickle.dumps(verify_launch(anna.click(), anna.session))
+
+
+CELLS = [
+    "import logging, sys\nfrom pathlib import Path\nlogging.basicConfig(level=logging.DEBUG, stream=sys.stdout)",
+    "import clio_nb as clio\nfrom clio_nb import portal\nfrom clio_nb.launch import replay",
+    "site = clio.sandbox()\nsession = clio.login(site)",
+    "inbox = clio.inbox(site)\nurl = site.click_on(session.user.id, inbox.url)",
+    "Path({secrets!r}).write_text('\\n'.join([url.rpartition('=')[2], portal.run(session.aio.token).access.reveal()]))",
+    "clio.inspect_launch(url)",
+    "print(clio.inspect_launch(url + '&user_id=2'), clio.inspect_launch(url.replace('user_id', 'USER_ID')))",
+    "verdict = clio.verify_launch(url, session)\nverdict",
+    "clio.verify_launch(url, session)",
+    "form = clio.forms.launch(session)\nreport = form.inspect(url)\nform.submit()\nform",
+    "replay(verdict.launch, inbox.url, site)",
+    "inbox.to_frame().drop(columns='received_at')",
+    "inbox",
+    "session, verdict.launch, list(inbox)",
+    "clio.verify_launch(url, session, fields='{{')",
+]
+
+
+def test_no_nonce_or_token_is_in_a_saved_notebook_or_its_html_export(tmp_path):
+    nbclient, nbformat = pytest.importorskip("nbclient"), pytest.importorskip("nbformat")
+    nbconvert = pytest.importorskip("nbconvert", reason="HTML exports are nbconvert's")
+    said = tmp_path / "secrets"
+    cells = [nbformat.v4.new_code_cell(source.format(secrets=str(said))) for source in CELLS]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    nbclient.NotebookClient(notebook, timeout=60, allow_errors=True, store_widget_state=True).execute()
+    failed = [cell.source for cell in cells if any(output.output_type == "error" for output in cell.outputs)]
+    assert failed == [cells[-1].source]
+    saved = nbformat.writes(notebook)
+    exported, _ = nbconvert.HTMLExporter().from_notebook_node(notebook)
+    secrets = said.read_text(encoding="utf-8").splitlines()
+    assert len(secrets) == 2
+    assert "GET /api/v4/matters/" in saved
+    for secret in secrets:
+        assert secret not in saved
+        assert secret not in exported

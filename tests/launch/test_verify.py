@@ -363,6 +363,16 @@ def test_l7_a_bare_token_is_asked_whose_it_is_before_it_is_used(anna, ben, site,
     assert verify_launch(mine, bare)
 
 
+def test_l7_a_firm_proves_the_launches_of_those_who_have_signed_in(anna, ben, site):
+    firm = clio.Firm(site)
+    firm.add(anna.session)
+    assert verify_launch(anna.click(), firm)
+    assert asyncio.run(verify_launch_async(anna.click(), firm.aio))
+    refused = verify_launch(ben.click(), firm)
+    assert refused.state == "refused"
+    assert judged(refused) == [True, None, False, None]
+
+
 def test_after_signing_in_the_launch_can_still_be_proved(anna, ben):
     url = ben.click()
     assert not verify_launch(url, anna.session).nonce_sent
