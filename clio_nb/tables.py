@@ -126,22 +126,33 @@ def save_table(frame: pd.DataFrame, path: str | Path) -> Path:
     safe = frame.copy() if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
     for name, column in safe.items():
         if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column.dtype):
-            safe[name] = column.astype("string").map(_neutral, na_action="ignore").astype("string")
-    if path.suffix == ".csv":
-        safe.to_csv(path, index=False)
-    elif path.suffix == ".parquet":
-        safe.to_parquet(path, index=False)
-    elif path.suffix == ".xlsx":
-        zoned = safe.select_dtypes("datetimetz").columns
-        safe.assign(**{name: safe[name].dt.tz_localize(None) for name in zoned}).to_excel(path, index=False)
-    else:
-        raise InvalidInput(f"{path.name}: a table is saved as .csv, .parquet or .xlsx.", field="path")
+            safe[name] = column.astype("string").map(neutral, na_action="ignore").astype("string")
+    try:
+        if path.suffix == ".csv":
+            safe.to_csv(path, index=False)
+        elif path.suffix == ".parquet":
+            safe.to_parquet(path, index=False)
+        elif path.suffix == ".xlsx":
+            zoned = safe.select_dtypes("datetimetz").columns
+            safe.assign(**{name: safe[name].dt.tz_localize(None) for name in zoned}).to_excel(path, index=False)
+        else:
+            raise InvalidInput(f"{path.name}: a table is saved as .csv, .parquet or .xlsx.", field="path")
+    except ImportError:
+        raise InvalidInput(
+            f'{path.name}: Parquet and Excel need more libraries: python -m pip install "clio-nb[export]"', field="path"
+        ) from None
     return path
 
 
 def visible(text: str) -> str:
     """Return a text on one line, with control and direction characters spelled out."""
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
+
+
+def neutral(text: str) -> str:
+    """Return a text that no spreadsheet takes for a formula, on one line."""
+    plain = visible(text)
+    return f"'{plain}" if plain.lstrip().startswith(_FORMULA) else plain
 
 
 def locations(places: Sequence[str | None]) -> pd.Categorical[str]:
@@ -188,11 +199,6 @@ _SEEN: Final = "background-color: #d1e7dd; color: #0a3622"
 
 def _shown(cell: object) -> str:
     return visible(str(cell))
-
-
-def _neutral(text: str) -> str:
-    plain = visible(text)
-    return f"'{plain}" if plain.lstrip().startswith(_FORMULA) else plain
 
 
 def _colour(value: object) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
 
 from .. import portal
 from ..client import Session
@@ -16,6 +16,9 @@ from ..rollout.plan import Plan
 from ..vault import Vault
 from ..vault.vault import FIRM
 from .aio import AsyncFirm, Users
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,6 +80,34 @@ class Firm:
         Raises :class:`errors.NeedsLogin` when there is no token. It asks the vault only, never Clio.
         """
         return Session.of(self.aio.session_now(user_id))
+
+    def import_tokens(self, source: pd.DataFrame | Path | str, *, query: str | None = None) -> int:
+        """Keep tokens that you have already, all or none, and return how many.
+
+        ``source`` is a DataFrame, the path of a CSV file, or with ``query`` the address of a database that SQLAlchemy
+        knows. Columns: ``user_id`` and ``access_token``; where you have them also ``refresh_token``, ``expires_at`` (a
+        time, or seconds since the epoch), ``name``, ``email`` and ``region``; others are ignored. Raises
+        :class:`InvalidInput` that names the column or the row, and shows no token.
+        """
+        from .exchange import import_tokens  # noqa: PLC0415 -- pandas loads when it is needed
+
+        return import_tokens(self.vault, self.site, self.aio.name, source, query)
+
+    def tokens(self) -> pd.DataFrame:
+        """Return what the vault holds of this firm; the tokens themselves do not show.
+
+        Columns: ``user_id`` (Int64), ``name``, ``email`` (string), ``access_token``, ``refresh_token`` (object:
+        :class:`Secret` or None), ``expires_at`` (datetime64[ns, UTC]), ``trouble`` (string: revoked, expired).
+        """
+        from .exchange import tokens_frame  # noqa: PLC0415 -- as above
+
+        return tokens_frame(self.vault, self.site, self.aio.name)
+
+    def export_tokens(self, path: Path | str) -> Path:
+        """Write the tokens in clear to a CSV file, 0600, that :meth:`import_tokens` reads. Guard it as a password."""
+        from .exchange import export_tokens  # noqa: PLC0415 -- as above
+
+        return export_tokens(self.vault, self.site, self.aio.name, Path(path))
 
     def apply(self, plan: Plan, *, progress: bool = True) -> Result:
         """Do exactly what the plan says, with a progress bar. One user's failure stops nobody else.
