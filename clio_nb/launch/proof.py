@@ -17,6 +17,7 @@ from ..places import NONCE_LIFETIME, Location
 from .known import known
 from .lookup import Sessions, session_for
 from .report import Launch
+from .seen import seen
 from .verdict import CLIO_ANSWERED, HAS_TOKEN, KNOWN_ACTION, PARSED, STEPS, State, Step, Verdict
 
 AGAIN: Final = "Click the action in Clio again."
@@ -35,18 +36,22 @@ class _Ended(Exception):
         self.reason: Final = reason
 
 
-async def prove(launch: Launch, sessions: Sessions, *, fields: str | None, actions: Actions, arrived: float) -> Verdict:
-    """Prove a well-formed launch that came at ``arrived`` by the library's stopwatch."""
+async def prove(
+    launch: Launch, sessions: Sessions, *, fields: str | None = None, actions: Actions = "known", arrived: float
+) -> Verdict:
+    """Prove a well-formed launch that came at ``arrived`` by the library's stopwatch, once in this process."""
     proof = _Proof(launch, arrived)
     try:
         session = await proof.find_session(sessions)
-        judged = proof.judge_action_beforehand(session, actions)
-        record = await proof.ask_clio(session, fields)
-        if not judged:
-            await proof.judge_action_afterwards(session)
     except _Ended as end:
         return proof.verdict(end.state, end.reason, end.step)
-    return proof.verdict("verified", f"Clio confirmed the click on {launch.subject}.", record=record)
+    app = f"{session.site.origin} {session.site.client_id}"
+    how = actions if isinstance(actions, str) else f"by {id(actions)}"
+    verdict = await seen.once(launch, app, how, lambda: proof.run(session, fields, actions))
+    if verdict is None:
+        again = f"This launch was used here before, and a nonce works once. {AGAIN}"
+        return proof.verdict("refused", again, CLIO_ANSWERED)
+    return verdict
 
 
 class _Proof:
@@ -71,6 +76,17 @@ class _Proof:
         )
         left = self._seconds_left if record else None
         return Verdict(state, reason, steps, self._launch, record, self._user, self._action, left, self._nonce_sent)
+
+    async def run(self, session: AsyncSession, fields: str | None, actions: Actions) -> Verdict:
+        """Judge the action and send the nonce, and return the verdict."""
+        try:
+            judged = self.judge_action_beforehand(session, actions)
+            record = await self.ask_clio(session, fields)
+            if not judged:
+                await self.judge_action_afterwards(session)
+        except _Ended as end:
+            return self.verdict(end.state, end.reason, end.step)
+        return self.verdict("verified", f"Clio confirmed the click on {self._launch.subject}.", record=record)
 
     async def find_session(self, sessions: Sessions) -> AsyncSession:
         """Find the session of the user whom the launch names, without sending the nonce anywhere."""

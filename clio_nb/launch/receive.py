@@ -102,12 +102,17 @@ class Inbox:
         """Prove a launch by hand, and keep the verdict: :meth:`verify`, awaited."""
         if self._sessions is None:
             raise InvalidInput("This inbox was given no sessions to prove launches with.", field="sessions")
+        if received.verdict is not None and received.verdict.nonce_sent:
+            return received.verdict
         received.verdict = await verify_launch_async(received.url.reveal(), self._sessions, arrived=received.arrived)
         self._tell(received)
         return received.verdict
 
     def verify(self, received: Received) -> Verdict:
-        """Prove a launch by hand, and keep the verdict. Its 60 seconds have run since it arrived."""
+        """Prove a launch by hand, and keep the verdict. Its 60 seconds have run since it arrived.
+
+        A launch whose nonce was sent has its verdict for good.
+        """
         return portal.run(self.verify_async, received)
 
     def close(self) -> None:

@@ -24,7 +24,7 @@ CAPACITY: Final = 10_000
 
 @dataclass(slots=True)
 class _Entry:
-    """One launch: a fingerprint of all it says, when it came, and the proof while it is under way."""
+    """One launch: a fingerprint of what it says beside its nonce, when it came, and the proof while under way."""
 
     fingerprint: bytes
     since: float
@@ -40,14 +40,18 @@ class Seen:
     def __len__(self) -> int:
         return len(self._entries)
 
-    async def once(self, launch: Launch, prove: Callable[[], Coroutine[Any, Any, Verdict]]) -> Verdict | None:
-        """Prove a launch, unless its nonce was sent before: then return None.
+    async def once(
+        self, launch: Launch, app: str, how: str, prove: Callable[[], Coroutine[Any, Any, Verdict]]
+    ) -> Verdict | None:
+        """Prove a launch for an app of Clio's, unless its nonce was sent before: then return None.
 
-        Whoever asks for the same launch while it is being proved gets the verdict of that one proof. A proof that ended
-        before its nonce was sent is forgotten, so that the launch can be tried again.
+        Whoever asks for the same launch, for the same app and in the same way (``how``), while it is being proved gets
+        the verdict of that one proof. A proof that ended before its nonce was sent is forgotten, so that the launch can
+        be tried again.
         """
         self._forget_old()
-        nonce, fingerprint = _digests(launch)
+        nonce = _digest(app, launch.nonce.reveal())
+        fingerprint = _digest(how, f"{launch.custom_action_id} {launch.user_id} {launch.subject.path}")
         entry = self._entries.get(nonce)
         if entry is None:
             proof = asyncio.create_task(prove())
@@ -76,11 +80,8 @@ class Seen:
         return next(iter(self._entries.values()))
 
 
-def _digests(launch: Launch) -> tuple[bytes, bytes]:
-    """Return a digest of the nonce, and one of all that the launch says."""
-    nonce = hashlib.sha256(launch.nonce.reveal().encode()).digest()
-    said = f"{launch.custom_action_id} {launch.user_id} {launch.subject.path}".encode()
-    return nonce, hashlib.sha256(nonce + said).digest()
+def _digest(*texts: str) -> bytes:
+    return hashlib.sha256("\0".join(texts).encode()).digest()
 
 
 seen: Final = Seen()

@@ -8,11 +8,9 @@ from typing import Final
 from .. import portal
 from ..errors import InvalidInput
 from .lookup import Sessions
-from .proof import AGAIN, Actions, prove
-from .report import Launch
-from .seen import seen
+from .proof import Actions, prove
 from .url import inspect_launch
-from .verdict import CLIO_ANSWERED, PARSED, STEPS, Step, Verdict
+from .verdict import PARSED, STEPS, Step, Verdict
 
 _FIELD: Final = r"\w+(?:\{\w+(?:,\w+)*\})?"
 _FIELDS: Final = re.compile(rf"{_FIELD}(?:,{_FIELD})*", re.ASCII)
@@ -46,11 +44,10 @@ async def verify_launch_async(
     report = inspect_launch(url, target=target)
     launch = report.launch
     if launch is None:
-        return _refused(PARSED, " ".join(report.reasons))
-    verdict = await seen.once(launch, lambda: prove(launch, sessions, fields=fields, actions=actions, arrived=arrival))
-    if verdict is None:
-        return _refused(CLIO_ANSWERED, f"This launch was used here before, and a nonce works once. {AGAIN}", launch)
-    return verdict
+        reason = " ".join(report.reasons)
+        steps = (Step(name, ok=False, detail=reason) if name == PARSED else Step(name) for name in STEPS)
+        return Verdict("refused", reason, tuple(steps))
+    return await prove(launch, sessions, fields=fields, actions=actions, arrived=arrival)
 
 
 verify_launch = portal.blocking(verify_launch_async)
@@ -63,11 +60,3 @@ def _check(fields: str | None) -> None:
         raise InvalidInput(
             "fields is a comma list with one level of braces and no spaces, such as 'id,client{name}'.", field="fields"
         )
-
-
-def _refused(failed: str, reason: str, launch: Launch | None = None) -> Verdict:
-    """Return the verdict on a launch that ends without a proof."""
-    steps = [Step(name, ok=False, detail=reason) if name == failed else Step(name) for name in STEPS]
-    if launch is not None:
-        steps[0] = Step(PARSED, ok=True, detail=str(launch.subject))
-    return Verdict("refused", reason, tuple(steps), launch)

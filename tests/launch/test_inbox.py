@@ -91,6 +91,15 @@ def test_launches_can_be_proved_by_hand(site, anna, browser, sent):
         assert box[0].state == "verified"
 
 
+def test_a_verdict_is_not_replaced_by_that_of_a_spent_nonce(box, browser, click, sent):
+    browser.get(click())
+    first = box[0].verdict
+    sent()
+    assert box.verify(box[0]) is first
+    assert box[0].state == "verified"
+    assert sent() == []
+
+
 def test_by_hand_its_minute_counts_from_arrival(site, anna, browser, clock, sent):
     with inbox(site, verify=False) as box:
         browser.get(site.click_on(anna.id, box.url))

@@ -265,6 +265,21 @@ def test_l13_a_forged_launch_does_not_share_the_verdict_of_the_genuine_one(anna,
     assert forged.state == "refused"
 
 
+@pytest.mark.parametrize("others", ["stranger", "stricter"])
+def test_l13_a_verdict_is_not_shared_with_another_app_or_a_stricter_check(anna, site, others):
+    url = anna.click(custom_action_id=999_999)
+    site.fault("delay", path="/api/v4/matters/*", seconds=0.2)
+
+    async def both(sessions, **options):
+        mine = verify_launch_async(url, anna.session, actions="any")
+        return await asyncio.gather(mine, verify_launch_async(url, sessions, **options))
+
+    sessions, options = ([], {"actions": "any"}) if others == "stranger" else (anna.session, {})
+    relaxed, strict = asyncio.run(both(sessions, **options))
+    assert relaxed
+    assert strict.state == "refused"
+
+
 # L6: Clio says no
 
 
