@@ -3,11 +3,16 @@
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
+
+import clio_nb
+from clio_nb.launch.attack import probe
 
 from .page import ROOT
 
@@ -64,3 +69,53 @@ def test_the_python_app_passes_its_tests(copied):
     done = run([sys.executable, "-m", "pytest", "-p", "no:cacheprovider"], copied("python"))
     assert done.returncode == 0, done.stdout + done.stderr
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) >= 8
+
+
+APPS = {"node": ["node", "app.mjs"], "python": [sys.executable, "app.py"]}
+
+
+def connect(browser, site, url, user):
+    """Sign a user in to an app through the consent page, as a person does."""
+    consent_page = browser.get(f"{url}/connect").headers["location"]
+    consent = re.search(r'name="consent" value="([^"]+)"', browser.get(consent_page).text)[1]
+    pressed = {"consent": consent, "user_id": user.id, "decision": "allow"}
+    back = browser.post(f"{site.origin}/oauth/authorize", data=pressed)
+    answer = browser.get(back.headers["location"])
+    assert answer.status_code == 200, answer.text
+
+
+@pytest.mark.parametrize("language", APPS)
+def test_an_example_app_passes_the_probe(copied, tmp_path, language):
+    if shutil.which(APPS[language][0]) is None:
+        pytest.skip(f"there is no {language} on this machine")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        url = f"http://127.0.0.1:{free.getsockname()[1]}"
+    with clio_nb.sandbox(redirect_uris=[f"{url}/callback"], rate_limit=None) as site:
+        settings = {
+            "APP_URL": url,
+            "CLIO_URL": site.origin,
+            "CLIO_REGION": site.origin,
+            "CLIO_CLIENT_ID": site.client_id,
+            "CLIO_CLIENT_SECRET": site.client_secret,
+            "LAUNCH_KEY": "k" * 32,
+            "CLIO_NB_KEY": "",
+            "PYTHON_KEYRING_BACKEND": "keyring.backends.null.Keyring",
+            **dict.fromkeys(("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"), str(tmp_path / "home")),
+        }
+        app = subprocess.Popen(
+            APPS[language],
+            cwd=copied(language),
+            env={**os.environ, **settings},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            transport = httpx.HTTPTransport(retries=8)  # until the app listens
+            with httpx.Client(transport=transport, trust_env=False, timeout=30) as browser:
+                for user in site.users[:2]:
+                    connect(browser, site, url, user)
+            report = probe(f"{url}/launch", site)
+            assert report, report.to_json()
+        finally:
+            app.kill()
+            app.wait()

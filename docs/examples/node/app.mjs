@@ -6,14 +6,14 @@ import { createServer } from "node:http";
 import { pathToFileURL } from "node:url";
 
 const LABEL = "Send for signature";
-const PLACE = "matters/show";
-const SUBJECT = /^\/api\/v4\/matters\/([1-9][0-9]{0,18})$/;
+const TITLES = { activities: "note", contacts: "name", documents: "name", folders: "name", matters: "display_number" };
+const SUBJECT = /^\/api\/v4\/(activities|contacts|documents|folders|matters)\/([1-9][0-9]{0,18})$/;
 const ID = /^[1-9][0-9]{0,18}$/;
 const NONCE = /^[A-Za-z0-9._~+\/=-]{8,512}$/;
 
 export function createApp({ clio, clientId, clientSecret, url }) {
   const target = `${url}/launch`;
-  const users = new Map(); // user id -> { access, refresh, actionId }; in production: a database, encrypted
+  const users = new Map(); // user id -> { access, refresh, actions }; in production: a database, encrypted
 
   // --- Clio -----------------------------------------------------------------------------------------------------
 
@@ -42,17 +42,22 @@ export function createApp({ clio, clientId, clientSecret, url }) {
     return answer;
   }
 
-  // One user, one action: look for ours first, so that a new label renames the button and makes no second one.
-  async function putAction(user) {
+  // One user, one action in each place: look for ours first, so that a new label renames a button and makes no second.
+  // Returns the place of each action by its id.
+  async function putActions(user) {
     const list = await call(user, "/api/v4/custom_actions?fields=id,label,target_url,ui_reference");
     if (!list.ok) throw new Problem(502, "Clio does not let this app read custom actions. Check its permissions.");
-    const { data } = await list.json();
-    const ours = data.find((action) => action.target_url === target && action.ui_reference === PLACE);
-    const path = ours ? `/api/v4/custom_actions/${ours.id}` : "/api/v4/custom_actions";
-    const body = JSON.stringify({ data: { label: LABEL, target_url: target, ui_reference: PLACE } });
-    const answer = await call(user, `${path}?fields=id`, { method: ours ? "PATCH" : "POST", body });
-    if (!answer.ok) throw new Problem(502, "Clio did not take the action.");
-    return String((await answer.json()).data.id);
+    const ours = (await list.json()).data.filter((action) => action.target_url === target);
+    const actions = new Map();
+    for (const place of Object.keys(TITLES)) {
+      const there = ours.find((action) => action.ui_reference === `${place}/show`);
+      const body = JSON.stringify({ data: { label: LABEL, target_url: target, ui_reference: `${place}/show` } });
+      const path = there ? `/api/v4/custom_actions/${there.id}` : "/api/v4/custom_actions";
+      const answer = await call(user, `${path}?fields=id`, { method: there ? "PATCH" : "POST", body });
+      if (!answer.ok) throw new Problem(502, "Clio did not take the action.");
+      actions.set(String((await answer.json()).data.id), place);
+    }
+    return actions;
   }
 
   // --- Connecting a user ----------------------------------------------------------------------------------------
@@ -75,34 +80,34 @@ export function createApp({ clio, clientId, clientSecret, url }) {
     const me = await call(user, "/api/v4/users/who_am_i?fields=id,name");
     if (!me.ok) throw new Problem(502, "Clio does not say who signed in. Give the app the users permission.");
     const { id, name } = (await me.json()).data;
-    user.actionId = await putAction(user);
+    user.actions = await putActions(user);
     users.set(String(id), user);
-    return page(200, "Connected", `${name} has the action "${LABEL}" on matters now.`);
+    return page(200, "Connected", `${name} has the action "${LABEL}" now.`);
   }
 
   // --- Receiving a launch ---------------------------------------------------------------------------------------
 
   async function launch(query, request) {
     if (request.headers["sec-purpose"]) throw new Problem(503, "A launch is proved when a person opens it.");
-    const [subject] = match(query, "subject_url", SUBJECT).slice(1);
+    const [place, record] = match(query, "subject_url", SUBJECT).slice(1);
     const [userId] = match(query, "user_id", ID);
     const [actionId] = match(query, "custom_action_id", ID);
     const [nonce] = match(query, "custom_action_nonce", NONCE);
     const user = users.get(userId); // the token of the user who is said to have clicked, and of nobody else
-    if (!user || user.actionId !== actionId) throw new Problem(403, "Click the action in Clio again.");
+    if (user?.actions.get(actionId) !== place) throw new Problem(403, "Click the action in Clio again.");
 
-    // One request, built from the parsed id. It is never repeated: the nonce works once.
-    const asked = new URLSearchParams({ fields: "id,display_number", custom_action_nonce: nonce });
+    // One request, built from the parsed parts. It is never repeated: the nonce works once.
+    const asked = new URLSearchParams({ fields: `id,${TITLES[place]}`, custom_action_nonce: nonce });
     let answer;
     try {
-      answer = await call(user, `/api/v4/matters/${subject}?${asked}`);
+      answer = await call(user, `/api/v4/${place}/${record}?${asked}`);
     } catch (error) {
       throw error instanceof Problem ? error : new Problem(503, "No answer from Clio. Click the action again.");
     }
     if (answer.status >= 500) throw new Problem(503, "Clio has trouble. Click the action again in a moment.");
-    const matter = answer.ok ? (await answer.json().catch(() => null))?.data : null;
-    if (String(matter?.id) !== subject) throw new Problem(403, "Clio did not confirm the click. Click it again.");
-    return page(200, "Ready to sign", `The matter is ${matter.display_number}.`);
+    const data = answer.ok ? (await answer.json().catch(() => null))?.data : null;
+    if (String(data?.id) !== record) throw new Problem(403, "Clio did not confirm the click. Click it again.");
+    return page(200, "Ready to sign", `It is ${data[TITLES[place]]}.`);
   }
 
   // --- HTTP -----------------------------------------------------------------------------------------------------

@@ -23,17 +23,20 @@ beforeEach(async () => {
 afterEach(() => new Promise((resolve) => (app.close(resolve), app.closeAllConnections())));
 after(() => clio.stop());
 
-test("a user who allows the app has its action", async () => {
+const PLACES = ["activities", "contacts", "documents", "folders", "matters"];
+
+test("a user who allows the app has its action in every place", async () => {
   const answer = await connect(owner);
   assert.equal(answer.status, 200);
-  const [action] = await actions(owner);
-  assert.deepEqual([action.label, action.ui_reference], ["Send for signature", "matters/show"]);
+  const there = await actions(owner);
+  assert.deepEqual(there.map((action) => action.ui_reference), PLACES.map((place) => `${place}/show`));
+  assert.deepEqual(new Set(there.map((action) => action.label)), new Set(["Send for signature"]));
 });
 
 test("connecting again makes no second button", async () => {
   await connect(owner);
   await connect(owner);
-  assert.equal((await actions(owner)).length, 1);
+  assert.equal((await actions(owner)).length, PLACES.length);
 });
 
 test("a user who declines is not connected", async () => {
@@ -47,14 +50,16 @@ test("the answer to another browser's sign-in is not taken", async () => {
   assert.equal((await fetch(back)).status, 400); // without the cookie
 });
 
-test("a genuine click opens the matter, once", async () => {
-  const launch = await click(owner);
-  const first = await fetch(launch);
-  assert.equal(first.status, 200);
-  assert.match(await first.text(), /The matter is/);
-  assert.equal(first.headers.get("referrer-policy"), "no-referrer");
-  assert.equal((await fetch(launch)).status, 403);
-});
+for (const place of PLACES) {
+  test(`a genuine click on ${place} opens the record, once`, async () => {
+    const launch = await click(owner, place);
+    const first = await fetch(launch);
+    assert.equal(first.status, 200);
+    assert.match(await first.text(), /It is ./);
+    assert.equal(first.headers.get("referrer-policy"), "no-referrer");
+    assert.equal((await fetch(launch)).status, 403);
+  });
+}
 
 test("a click is good for 60 seconds", async () => {
   const launch = await click(owner);
@@ -108,11 +113,11 @@ function actions(user) {
   return clio.get(user.id, "/custom_actions?fields=id,label,ui_reference");
 }
 
-async function click(user) {
+async function click(user, place = "matters") {
   if ((await actions(user)).length === 0) await connect(user);
-  const [action] = await actions(user);
-  const [matter] = await clio.get(user.id, "/matters?limit=1");
-  return clio.click(user.id, action.id, `/api/v4/matters/${matter.id}`);
+  const action = (await actions(user)).find((each) => each.ui_reference === `${place}/show`);
+  const [record] = await clio.get(user.id, `/${place}?limit=1`);
+  return clio.click(user.id, action.id, `/api/v4/${place}/${record.id}`);
 }
 
 function freePort() {

@@ -30,11 +30,15 @@ async def browser(clio_sandbox):
 async def connect(browser, user, decision="allow"):
     """Do what a person does: follow the link, choose a user, press Allow, come back."""
     consent_page = (await browser.get("/connect", follow_redirects=False)).headers["location"]
+    return await browser.get(press(consent_page, user, decision))
+
+
+def press(consent_page, user, decision):
+    """Press a button of the sandbox's consent page, and return where that leads."""
     form = httpx.get(consent_page)
     consent = re.search(r'name="consent" value="([^"]+)"', form.text)[1]
     pressed = {"consent": consent, "user_id": user.id, "decision": decision}
-    back = httpx.post(str(form.url.copy_with(query=None)), data=pressed)
-    return await browser.get(back.headers["location"])
+    return httpx.post(str(form.url.copy_with(query=None)), data=pressed).headers["location"]
 
 
 def actions_of(clio_sandbox, user):
