@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -101,16 +101,25 @@ async def apply(
         for number, item in enumerate(plan.changes, first):
             lists.setdefault(item.user_id, []).append((number, item))
         users = [_UserRun(plan.app, run, session_of, journal, on_line, stop) for _ in lists]
-        work = [user.apply(numbered) for user, numbered in zip(users, lists.values(), strict=True)]
-        ended = await asyncio.gather(*work, return_exceptions=True)
-        lines: list[Line] = []
-        for several in ended:
-            if isinstance(several, BaseException):
-                raise several
-            lines += several
+        work = [asyncio.ensure_future(user.apply(each)) for user, each in zip(users, lists.values(), strict=True)]
+        try:
+            await _ended(work)
+        except asyncio.CancelledError:
+            stop.asked = True
+            await _ended(work)
+            raise
+        failures = [failure for each in work if (failure := each.exception())]
+        if failures:
+            raise failures[0]
         if not stop.asked:
             journal.finish(run)
-    return Result(run, tuple(lines))
+    return Result(run, tuple(line for each in work for line in each.result()))
+
+
+async def _ended(work: Collection[asyncio.Future[list[Line]]]) -> None:
+    """Wait until all is ended. One who gives up waiting ends none of it in the middle."""
+    if work:
+        await asyncio.wait(work)
 
 
 class _UserRun:
@@ -137,26 +146,19 @@ class _UserRun:
         """Do the lines one after the other."""
         lines = []
         for number, item in numbered:
-            line = await self._undivided(number, item)
+            try:
+                line = await self._line(number, item)
+            except BaseException:
+                self._stop.asked = True  # the journal fails: nothing more may be sent, by nobody
+                raise
             self._on_line(line)
             lines.append(line)
         return lines
 
-    async def _undivided(self, number: int, item: Item) -> Line:
-        """Do one line and note it. Interrupted in the middle, it is brought to its end first."""
+    async def _line(self, number: int, item: Item) -> Line:
+        """Do one line and note it."""
         if self._stop.asked or self._over:
             return Line(item, Outcome.NOT_SENT, self._over or "The run was stopped before.")
-        work = asyncio.ensure_future(self._line(number, item))
-        try:
-            return await asyncio.shield(work)
-        except asyncio.CancelledError:
-            await work
-            raise
-        except BaseException:
-            self._stop.asked = True  # the journal fails: nothing more may be sent
-            raise
-
-    async def _line(self, number: int, item: Item) -> Line:
         self._journal.sent(self._run, number)
         try:
             action = await write(await self._session_of(item.user_id), item)

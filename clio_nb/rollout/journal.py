@@ -161,15 +161,15 @@ class Journal:
 
     def sent(self, run: str, number: int) -> None:
         """Note that a request is about to be sent."""
-        with self._transaction() as database:
-            database.execute(
+        with self._errors_named():
+            self._database.execute(
                 "UPDATE steps SET outcome = ?, at = ? WHERE run = ? AND number = ?", (SENT, time.time(), run, number)
             )
 
     def ended(self, run: str, number: int, outcome: str, message: str) -> None:
         """Note what came of a request that changed nothing, or of which that is not known."""
-        with self._transaction() as database:
-            database.execute(
+        with self._errors_named():
+            self._database.execute(
                 "UPDATE steps SET outcome = ?, message = ? WHERE run = ? AND number = ?",
                 (outcome, message, run, number),
             )

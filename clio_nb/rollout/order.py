@@ -21,6 +21,8 @@ def in_order(items: Iterable[Item]) -> list[Item]:
     lines = list(items)
     deletes = [line for line in lines if line.kind is Kind.DELETE]
     waiting = [line for line in lines if line.kind in (Kind.UPDATE, Kind.CREATE)]
+    if not waiting:
+        return lines
     done = [line for line in lines if line not in deletes and line not in waiting]
     held = {line.before.slot: line for line in lines if line.before is not None and line.kind is not Kind.DELETE}
     done += deletes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from clio_nb import portal
+from clio_nb import portal, retry
 from clio_nb.client import Session
 from clio_nb.firm import Firm
 from clio_nb.models import CustomAction
@@ -53,6 +53,7 @@ def moved(clio_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[float]
         if seconds:
             clio_sandbox.advance(seconds)
 
+    monkeypatch.setattr(retry._Budget, "left", retry.RETRY_BUDGET)  # of this process, so perhaps spent by another test
     monkeypatch.setattr(portal, "sleep", sleep)
     monkeypatch.setattr(portal, "now", clio_sandbox.now)
     return waits
