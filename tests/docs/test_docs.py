@@ -1,0 +1,73 @@
+"""The docs are built strictly, without a network, and a built page fetches nothing from elsewhere."""
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from .page import ROOT
+
+FETCHED = re.compile(
+    r"""<(?:script|img|iframe|source|video)\b[^>]*\bsrc=["']?(https?:)?//"""
+    r"""|<link\b[^>]*\brel=["']?(?:stylesheet|preconnect|preload|icon)\b[^>]*href=["']?(https?:)?//"""
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """Build the docs, where no network can be reached."""
+    if importlib.util.find_spec("mkdocs") is None:
+        required = os.environ.get("CLIO_NB_REQUIRE", "")
+        reason = 'mkdocs is not installed: python -m pip install -e ".[docs]"'
+        if required == "all" or "docs" in required:
+            pytest.fail(reason, pytrace=False)
+        pytest.skip(reason)
+    built = tmp_path_factory.mktemp("site")
+    nowhere = {f"{scheme}_proxy": "http://127.0.0.1:9" for scheme in ("http", "https", "all")}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-m", "mkdocs", "build", "--strict", "--clean", "--site-dir", str(built)],
+        cwd=ROOT,
+        env={**os.environ, **nowhere},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-6000:]
+    return built
+
+
+def pages_of(site):
+    return sorted(site.rglob("*.html"))
+
+
+def test_the_docs_are_built_strictly(site):
+    assert (site / "index.html").is_file()
+
+
+def test_every_walkthrough_is_a_page(site):
+    notebooks = {path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
+    assert notebooks
+    assert notebooks == {path.parent.name for path in (site / "walkthroughs").glob("*/index.html")}
+
+
+def test_a_page_fetches_nothing_from_elsewhere(site):
+    for page in pages_of(site):
+        assert not FETCHED.search(page.read_text()), page
+
+
+def test_no_role_of_restructured_text_is_left_in_the_reference(site):
+    for page in (site / "reference").rglob("*.html"):
+        text = page.read_text()
+        assert ":class:" not in text, page
+        assert ":func:" not in text, page
+        assert "=====" not in text, page
+
+
+def test_every_page_says_what_to_do_next():
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        if page.parent.name != "reference" and page.stem not in ("changelog", "architecture"):
+            assert "\n## Next\n" in page.read_text(), page
