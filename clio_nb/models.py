@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -161,12 +161,18 @@ def location_of(place: Location | str) -> Location:
 
     Raises :class:`InvalidInput` that lists the five places for anything else.
     """
-    text = str(place).strip().lower()
-    for location in Location:
-        if text in (location.value, location.resource, location.record_type.lower()):
-            return location
-    known = ", ".join(location.resource for location in Location)
-    raise InvalidInput(f"{str(place)[:60]!r} is no place for a custom action; choose one of: {known}.", field="at")
+    location = _LOCATIONS.get(str(place).strip().lower())
+    if location is None:
+        known = ", ".join(location.resource for location in Location)
+        raise InvalidInput(f"{str(place)[:60]!r} is no place for a custom action; choose one of: {known}.", field="at")
+    return location
+
+
+_LOCATIONS: Final = {
+    name: location
+    for location in Location
+    for name in (location.value, location.resource, location.record_type.lower())
+}
 
 
 def web_url(text: str) -> bool:

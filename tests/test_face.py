@@ -9,7 +9,7 @@ import pytest
 import clio_nb
 
 ROOT = Path(__file__).parent.parent
-HEAVY = ("pandas", "ipywidgets", "starlette", "httpx", "uvicorn", "pyreqwest", "sqlalchemy", "rich")
+HEAVY = ("pandas", "ipywidgets", "starlette", "httpx", "uvicorn", "aiohttp", "sqlalchemy", "rich")
 
 
 def loaded_by(code):
