@@ -133,7 +133,14 @@ class AsyncSession:
         Without ``fields``, a few that name the record.
         """
         request = wire.get_record(subject.location, subject.record_id, fields=fields or title_fields(subject.location))
-        return Record(subject, await self._data(request, dict[str, Any]))
+        data = await self._data(request, dict[str, Any])
+        if data.get("id", subject.record_id) != subject.record_id:
+            raise errors.UnexpectedAnswer(
+                f"{request} was answered with another record, which is not used. Try again.",
+                status=200,
+                request=str(request),
+            )
+        return Record(subject, data)
 
     @on_portal
     async def list_records(self, at: Location | str) -> list[Record]:

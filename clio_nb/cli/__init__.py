@@ -10,7 +10,7 @@ import sys
 import typer
 
 from ..errors import ClioError
-from . import launch, sandbox, tour
+from . import firm, launch, sandbox, tour
 
 app = typer.Typer(
     name="clio-nb",
@@ -23,6 +23,13 @@ app.command("demo")(tour.demo)
 app.command("lab")(tour.lab)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(launch.app, name="launch")
+app.command("probe")(launch.probe)
+app.command("login")(firm.login)
+app.command("plan", cls=firm.PlanCommand)(firm.plan)
+app.command("apply")(firm.apply)
+app.command("status")(firm.status)
+app.command("undo")(firm.undo)
+app.command("offboard")(firm.offboard)
 
 
 def main() -> None:

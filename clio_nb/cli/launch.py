@@ -1,18 +1,25 @@
-"""``clio-nb launch``: look at launch URLs from the terminal."""
+"""``clio-nb launch`` and ``clio-nb probe``: look at launches, prove them, and attack a receiver of them."""
 
 from __future__ import annotations
 
 import json
 import sys
 from collections.abc import Iterator
-from typing import Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from ..launch import LaunchReport, inspect_launch
+from ..launch import inspect_launch
 from ..terminal import report_table
+from .where import AsJson, Site, VaultAt, firm_at, site_at
+
+if TYPE_CHECKING:
+    from ..launch import LaunchReport, Verdict
+    from ..launch.attack import ProbeReport
 
 app = typer.Typer(no_args_is_help=True, help="Look at the launches that clicks on custom actions send.")
 
@@ -23,7 +30,7 @@ LONGEST_LINE = 1 << 20  # of stdin; the inspector itself refuses far shorter URL
 def inspect(
     url: Annotated[str, typer.Argument(help="A launch URL, or - to read one a line from stdin.")] = "-",
     target: Annotated[str | None, typer.Option(help="The target URL that the action was registered with.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Explain launch URLs part by part, without a network. The nonce is never shown.
 
@@ -39,6 +46,52 @@ def inspect(
         else:
             _show(report)
     raise typer.Exit(1 if refused else 0)
+
+
+@app.command("verify")
+def verify(
+    url: Annotated[str, typer.Argument(help="A launch URL, or - to read it from stdin, out of the history.")],
+    site: Site = None,
+    vault: VaultAt = None,
+    target: Annotated[str | None, typer.Option(help="The target URL that the action was registered with.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Have Clio confirm, with one request, that a launch is genuine. Spends its nonce.
+
+    Exit code 0 when it is, 1 when it is not, or cannot be told.
+    """
+    from ..launch import verify_launch  # noqa: PLC0415 -- an HTTP client, for this command only
+
+    line = next(_lines(url), "")
+    verdict = verify_launch(line, firm_at(site, vault), target=target)
+    if as_json:
+        sys.stdout.write(json.dumps(verdict.to_dict()) + "\n")
+    else:
+        _show_verdict(verdict)
+    raise typer.Exit(0 if verdict else 1)
+
+
+def probe(
+    receiver_url: Annotated[str, typer.Argument(help="Your own endpoint on this machine; the sandbox is its Clio.")],
+    site: Site = None,
+    user: Annotated[int | None, typer.Option(help="Whose clicks; the account owner's if left out.")] = None,
+    as_json: AsJson = False,
+    junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML to this file, for CI.")] = None,
+) -> None:
+    """Attack your own receiver with forged, stale and hostile launches, and name its mistakes.
+
+    Exit code 0 only when it stood all of them.
+    """
+    from ..launch.attack import probe as attack  # noqa: PLC0415 -- its name is the command's
+
+    report = attack(receiver_url, site_at(site), user=user)
+    if junit is not None:
+        report.save_junit(junit)
+    if as_json:
+        sys.stdout.write(report.to_json() + "\n")
+    else:
+        _show_report(report)
+    raise typer.Exit(0 if report else 1)
 
 
 def _lines(url: str) -> Iterator[str]:
@@ -58,3 +111,26 @@ def _show(report: LaunchReport) -> None:
         console.print(Text(f"  - {reason}"))
     if report.launch is not None:
         console.print(report_table(report))
+
+
+def _show_verdict(verdict: Verdict) -> None:
+    console = Console(highlight=False)
+    console.print(Text(verdict.state, style="bold"), Text(verdict.reason))
+    table = Table(box=None, show_header=False, padding=(0, 1))
+    for step in verdict.steps:
+        table.add_row(Text(_MARKS[step.ok]), Text(step.name), Text(step.detail, style="dim"))
+    console.print(table)
+
+
+def _show_report(report: ProbeReport) -> None:
+    console = Console(highlight=False)
+    table = Table("", "case", "mistakes", box=None, padding=(0, 1), header_style="bold")
+    for result in report.results:
+        table.add_row(Text(_MARKS[result.ok]), Text(result.title), Text(", ".join(result.mistakes)))
+    console.print(table)
+    for mistake, cases in report.mistakes.items():
+        console.print(Text(f"{mistake} ({cases} cases): ", style="bold").append(mistake.sentence, style="not bold"))
+    console.print(Text(repr(report).strip("<>"), style="bold"))
+
+
+_MARKS = {True: "✓", False: "✗", None: "–"}

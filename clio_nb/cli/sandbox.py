@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,13 +12,21 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from ..errors import PortBusy
+from ..errors import InvalidInput, PortBusy
 from ..models import DEFAULT_REDIRECT_URI
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
 
 DEFAULT_PORT = 8770
+
+
+class Clock(StrEnum):
+    """How the sandbox's time passes: by the wall, from its own beginning, or not at all."""
+
+    REAL = "real"
+    ADVANCING = "advancing"
+    FROZEN = "frozen"
 
 
 def sandbox(
@@ -28,6 +37,7 @@ def sandbox(
     redirect_uri: Annotated[
         list[str] | None, typer.Option(help="Where your app wants its users back after signing in; may be repeated.")
     ] = None,
+    clock: Annotated[Clock, typer.Option(help="Time passes as it does, or only when it is moved.")] = Clock.REAL,
     db: Annotated[Path | None, typer.Option(help="Keep the state in this file, across restarts.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Describe it as one JSON object on the first line.")] = False,
 ) -> None:
@@ -37,10 +47,15 @@ def sandbox(
     """
     from ..sandbox import PortInUse, Sandbox  # noqa: PLC0415 -- a web server, for this command only
 
-    redirect_uris = redirect_uri or [DEFAULT_REDIRECT_URI]
     try:
         site = Sandbox(
-            port=port, users=users, seed=seed, rate_limit=rate_limit or None, redirect_uris=redirect_uris, db=db
+            port=port,
+            users=users,
+            seed=seed,
+            rate_limit=rate_limit or None,
+            redirect_uris=redirect_uri or [DEFAULT_REDIRECT_URI],
+            clock=clock.value,
+            db=db,
         )
     except PortInUse as error:
         raise PortBusy(
@@ -48,6 +63,10 @@ def sandbox(
             f"Name another with --port, or take any free one with --port 0.",
             port=error.port,
         ) from None
+    except OSError as error:
+        raise InvalidInput(f"{db} cannot be used ({error.strerror}). Name another file.", field="db") from None
+    except ValueError as error:
+        raise InvalidInput(str(error)) from None
     with site:
         if as_json:
             sys.stdout.write(json.dumps(site.describe()) + "\n")

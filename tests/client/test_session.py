@@ -328,6 +328,13 @@ def test_a_subject_that_is_not_there_is_not_found(session):
         session.record(Subject(Location.MATTERS, 999_999_999))
 
 
+def test_another_record_than_asked_for_is_not_taken_for_it(session, clio_sandbox):
+    subject = session.list_records("matters")[0].subject
+    clio_sandbox.fault("wrong_record", path=subject.path)
+    with pytest.raises(errors.UnexpectedAnswer, match="another record"):
+        session.record(subject)
+
+
 def test_an_action_is_a_record_with_times(session):
     made = create(session)
     assert isinstance(made, CustomAction)

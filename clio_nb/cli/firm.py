@@ -1,0 +1,168 @@
+"""``clio-nb plan``, ``apply``, ``status``, ``undo``, ``offboard``, ``login``: a whole firm from a terminal or CI."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import msgspec
+import typer
+from rich.console import Console
+from rich.text import Text
+from typer.core import TyperCommand
+from typer.exceptions import TyperException
+
+from ..errors import InvalidInput
+from ..terminal import frame_table
+from .where import AsJson, Site, VaultAt, firm_at, site_at
+
+if TYPE_CHECKING:
+    from ..firm import Firm
+    from ..rollout.apply import Result
+    from ..rollout.plan import Plan
+
+Manifest = Annotated[Path, typer.Argument(help="A TOML file that says what every user should see.")]
+Profile = Annotated[str | None, typer.Option(help="Take the target URLs of this profile of the manifest.")]
+AllowDelete = Annotated[bool, typer.Option(help="Also delete what is ours and no longer wanted.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+NOTHING, ERROR, CHANGES = 0, 1, 2
+
+
+class PlanCommand(TyperCommand):
+    """A command whose exit code 2 means changes: wrong usage exits with 1 here."""
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """Read the command line."""
+        try:
+            return super().make_context(*args, **kwargs)
+        except TyperException as error:
+            error.exit_code = ERROR
+            raise
+
+
+def plan(
+    manifest: Manifest,
+    site: Site = None,
+    vault: VaultAt = None,
+    profile: Profile = None,
+    allow_delete: AllowDelete = False,
+    as_json: AsJson = False,
+) -> None:
+    """Say what would have to be done so that every user sees what the manifest says. Changes nothing.
+
+    Exit code 0 when there is nothing to do, 2 when there are changes, 1 when it cannot be told.
+    """
+    made = firm_at(site, vault).plan(manifest, profile=profile, allow_delete=allow_delete)
+    _print_json(made) if as_json else _show_plan(made)
+    raise typer.Exit(CHANGES if made.changes else NOTHING)
+
+
+def apply(
+    manifest: Manifest,
+    site: Site = None,
+    vault: VaultAt = None,
+    profile: Profile = None,
+    allow_delete: AllowDelete = False,
+    yes: Yes = False,
+) -> None:
+    """Plan, show the plan, ask, and do exactly that. Exit code 0 when every line was done, 1 when one was not."""
+    firm = firm_at(site, vault)
+    _do(firm, firm.plan(manifest, profile=profile, allow_delete=allow_delete), yes=yes)
+
+
+def undo(
+    run: Annotated[str, typer.Argument(help="The run to take back, as apply named it.")],
+    site: Site = None,
+    vault: VaultAt = None,
+    yes: Yes = False,
+) -> None:
+    """Take back what a run did, except what somebody changed since."""
+    firm = firm_at(site, vault)
+    _do(firm, firm.plan_undo(run), yes=yes)
+
+
+def offboard(
+    users: Annotated[list[str] | None, typer.Argument(help="Ids or e-mail addresses; everyone, if left out.")] = None,
+    site: Site = None,
+    vault: VaultAt = None,
+    manifest: Annotated[Path | None, typer.Option(help="What is ours, where the journal is not at hand.")] = None,
+    yes: Yes = False,
+) -> None:
+    """Remove all that is ours, and list what has to be removed by hand."""
+    firm = firm_at(site, vault)
+    named = [int(user) if user.isascii() and user.isdigit() else user for user in users or []] or None
+    _do(firm, firm.plan_offboard(named, manifest=manifest), yes=yes)
+
+
+def status(
+    site: Site = None,
+    vault: VaultAt = None,
+    manifest: Annotated[Path | None, typer.Option(help="Hold it against this manifest.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Say who sees what in each place, and why somebody does not."""
+    frame = firm_at(site, vault).coverage(manifest)
+    if as_json:
+        sys.stdout.write(frame.reset_index().to_json(orient="records") + "\n")
+    else:
+        if (frame["access"] == "signed in").all():
+            frame = frame.drop(columns="access")
+        Console(highlight=False).print(frame_table(frame.astype("string").replace("– not wanted", "–")))
+
+
+def login(site: Site = None, vault: VaultAt = None) -> None:
+    """Sign one user in at Clio and keep the token in the vault."""
+    from ..firm import Firm  # noqa: PLC0415 -- a database, for this command only
+    from ..signin import Login, login  # noqa: PLC0415 -- its name is the command's
+    from ..vault import Vault  # noqa: PLC0415 -- as above
+
+    app = site_at(site)
+    firm = Firm(app, Vault.open(vault))
+    attempt = Login(app)
+    if attempt.port is None:
+        sys.stdout.write(f"Sign in at Clio: {attempt.authorization_url}\n")
+        session = attempt.finish(typer.prompt("Paste the code, or the address you end up at", hide_input=True))
+    else:
+        session = login(app)
+    sys.stdout.write(f"{firm.add(session)} is signed in. The token is kept: {firm.vault!r}\n")
+
+
+def _do(firm: Firm, plan: Plan, *, yes: bool) -> None:
+    """Show a plan, have it confirmed, and apply it."""
+    _show_plan(plan)
+    if not plan.changes:
+        raise typer.Exit(NOTHING)
+    if not yes:
+        if not sys.stdin.isatty():
+            raise InvalidInput("Nothing was changed: there is nobody to ask. Say --yes to do this plan.")
+        typer.confirm(f"Do these {len(plan.changes)} changes?", abort=True)
+    result = firm.apply(plan, progress=sys.stderr.isatty())
+    _show_result(result)
+    raise typer.Exit(NOTHING if result else ERROR)
+
+
+def _show_plan(plan: Plan) -> None:
+    console = Console(highlight=False)
+    console.print(Text(str(plan)))
+    for note in plan.notes:
+        console.print(Text(note, style="yellow"))
+    frame = plan.to_frame()
+    lines = frame[~frame["kind"].isin(["ok", "foreign"])]
+    if len(lines):
+        shown = lines[["kind", "user", "location", "label", "changes", "reason", "advice"]].astype("string").fillna("")
+        console.print(frame_table(shown.loc[:, (shown != "").any()]))
+
+
+def _show_result(result: Result) -> None:
+    console = Console(highlight=False)
+    console.print(Text(repr(result).strip("<>"), style="bold"))
+    if result.failed:
+        frame = result.to_frame()
+        console.print(frame_table(frame[frame["outcome"] != "done"][["user", "kind", "label", "outcome", "message"]]))
+    console.print(Text(f"Take it back with: clio-nb undo {result.run}", style="dim"))
+
+
+def _print_json(plan: Plan) -> None:
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(plan)).decode() + "\n")

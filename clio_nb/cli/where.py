@@ -1,0 +1,50 @@
+"""Which Clio, which firm: the options that the commands share, and what they mean."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from ..firm import Firm
+    from ..models import App
+
+Site = Annotated[
+    str | None,
+    typer.Option(
+        "--site",
+        metavar="URL",
+        help="A sandbox that runs on this machine; everyone is signed in. Else the region and the app come from "
+        "CLIO_NB_SITE, CLIO_CLIENT_ID and CLIO_CLIENT_SECRET.",
+    ),
+]
+VaultAt = Annotated[
+    str | None,
+    typer.Option(
+        "--vault",
+        envvar="CLIO_NB_VAULT",
+        help="Where the tokens are, a file or a postgresql:// address; this user's own if left out.",
+    ),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
+
+def site_at(site: str | None) -> App:
+    """Return the app that the options name."""
+    from ..signin import connect  # noqa: PLC0415 -- an HTTP client, for the commands that need one
+
+    return connect(site)
+
+
+def firm_at(site: str | None, vault: str | None) -> Firm:
+    """Return the firm that the options name: at a sandbox with everyone signed in, at Clio with those in the vault."""
+    from ..firm import Firm, journal_path  # noqa: PLC0415 -- a database, for these commands only
+    from ..vault import Vault  # noqa: PLC0415 -- as above
+
+    app = site_at(site)
+    if app.control_url is None:
+        return Firm(app, Vault.open(vault))
+    firm = Firm(app, journal=journal_path(app))
+    firm.sign_in_everyone()
+    return firm
