@@ -1,11 +1,13 @@
 """Run the walkthroughs and store their outputs: ``python notebooks/regenerate.py [NOTEBOOK ...]``.
 
-Nothing of the machine stays in them: no times, no versions, and no widgets, of which only their HTML is kept, since a
-stored widget shows nothing.
+Nothing of the machine stays in them: no times, versions or ports, no frames of a server that is gone, and no
+widgets, of which only their HTML is kept, since a stored widget shows nothing.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from pathlib import Path
 
@@ -13,6 +15,7 @@ import nbformat
 from nbclient import NotebookClient
 
 HERE = Path(__file__).parent
+PORT = re.compile(r"127\.0\.0\.1:(?!8765\b)\d+")
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 
@@ -28,10 +31,17 @@ def regenerate(path: Path) -> None:
         resources={"metadata": {"path": str(HERE)}},
     ).execute()
     for cell in notebook.cells:
-        for output in cell.get("outputs", ()):
-            output.get("data", {}).pop(WIDGET, None)
+        if cell.cell_type == "code":
+            cell.outputs = [_kept(output) for output in cell.outputs if "<iframe" not in str(output)]
     notebook.metadata["language_info"] = {"name": "python"}
     nbformat.write(notebook, path)
+
+
+def _kept(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """Take a widget and the sandbox's port out of an output."""
+    output.get("data", {}).pop(WIDGET, None)
+    text = PORT.sub("127.0.0.1:PORT", json.dumps(output))
+    return nbformat.from_dict(json.loads(text))
 
 
 if __name__ == "__main__":

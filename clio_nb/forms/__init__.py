@@ -1,4 +1,4 @@
-"""The library's verbs as forms for notebooks: sign in, create an action, look into a launch.
+"""The library's verbs as forms for notebooks: sign in, create an action, look into launches, keep a firm in order.
 
 Each form keeps its state in traits and only mirrors it in widgets. What its button does, ``submit()`` does too; what
 came of it is in ``value``; the call that it stands for is in ``code``. No form knows HTTP or a rule of Clio's.
@@ -10,6 +10,7 @@ from .form import Form, Status
 from .inbox_form import InboxForm
 from .launch_form import LaunchForm
 from .login_form import LoginForm
+from .pictures import Places
 from .screens import Screens
 
 login = LoginForm
@@ -18,6 +19,7 @@ launch = LaunchForm
 inbox = InboxForm
 firm = FirmForm
 screens = Screens
+places = Places
 
 __all__ = [
     "login",
@@ -26,6 +28,7 @@ __all__ = [
     "inbox",
     "firm",
     "screens",
+    "places",
     "LoginForm",
     "ActionForm",
     "Outcome",
@@ -33,6 +36,7 @@ __all__ = [
     "InboxForm",
     "FirmForm",
     "Screens",
+    "Places",
     "Form",
     "Status",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-from ..places import Place
+from ..places import PLACES, Place
 from . import markup
 
 _WIDTH: Final = 280
@@ -102,3 +102,17 @@ def _bar(x: int, y: int, width: int) -> str:
 def _text(x: int, y: int, text: str, *, fill: str = _INK, bold: bool = False) -> str:
     weight = ";font-weight:600" if bold else ""
     return f'<text x="{x}" y="{y}" style="fill:{fill}{weight};unicode-bidi:isolate">{escape(text)}</text>'
+
+
+class Places:
+    """All nine menus in which a custom action can appear, pictured with a label in them."""
+
+    def __init__(self, label: str = "") -> None:
+        self.label: Final = label
+
+    def __repr__(self) -> str:
+        return f"<Places: {len(PLACES)} menus>"
+
+    def _repr_html_(self) -> str:
+        pictures = "".join(menu_picture(place, self.label) for place in PLACES)
+        return f'<div style="display:flex;flex-wrap:wrap;gap:16px;max-width:60em">{pictures}</div>'
