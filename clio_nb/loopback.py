@@ -37,7 +37,7 @@ def listener(port: int, *, advice: str) -> socket.socket:
 
 @contextlib.asynccontextmanager
 async def serving(app: App, bound: socket.socket) -> AsyncIterator[None]:
-    """Answer what comes to a listening socket with an app; close it at the end."""
+    """Answer the HTTP requests that come to a listening socket with an app; close it at the end."""
     import uvicorn  # noqa: PLC0415 -- a web server is loaded only when one is needed
 
     config = uvicorn.Config(

@@ -65,9 +65,13 @@ class Control:
             user = next((user for user in await self.users() if user.id == user_id), None)
             if user is None:
                 return None
-            token = await self._call("POST", "/tokens", _Token, {"user_id": user_id})
-            self._sessions[user_id] = AsyncSession(self.site, token.access_token, user=user)
+            self._sessions[user_id] = await self.sign_in(user)
         return self._sessions[user_id]
+
+    async def sign_in(self, user: User) -> AsyncSession:
+        """Grant the app access for a user, without a browser, and return the session."""
+        token = await self._call("POST", "/tokens", _Token, {"user_id": user.id})
+        return AsyncSession(self.site, token.access_token, user=user)
 
     async def users(self) -> list[User]:
         """Return the users of the demo firm, the account owner first."""

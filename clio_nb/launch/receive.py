@@ -124,8 +124,7 @@ class Inbox:
         self._ended.set()
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await answer(await self._answer(visit_of(scope)), send)
+        await answer(await self._answer(visit_of(scope)), send)
 
     async def _answer(self, visit: Visit) -> Page:
         path, _, number = visit.path.removeprefix(_PATH).partition("/")

@@ -216,10 +216,11 @@ def _refusal(base: str, query: _Query, problems: dict[str, str]) -> LaunchReport
 
 def _mismatch(head: re.Match[str], own: list[str], target: object) -> str:
     """Say in which way a launch does not fit the registered target, or return an empty text."""
-    registered = _read_url(target)
-    if isinstance(registered, str):
-        return f"The target to compare with is none. {registered}"
-    demands = _demands_of(registered.string)
+    if not isinstance(target, str) or len(target) > URL_MAX:
+        return "The target to compare with is no URL."
+    demands = _demands_of(target)
+    if isinstance(demands, str):
+        return f"The target to compare with is no URL. {demands}"
     for what, mine, theirs in zip(("scheme", "host", "port", "path"), _endpoint(head), demands.endpoint, strict=True):
         if mine != theirs:
             return f"The launch goes to another {what} than the registered target."
@@ -231,10 +232,10 @@ def _mismatch(head: re.Match[str], own: list[str], target: object) -> str:
 
 
 @lru_cache(maxsize=64)
-def _demands_of(target: str) -> _Demands:
-    head = _URL.fullmatch(target)
-    if head is None:
-        raise ValueError("only a target that fits the grammar has demands")
+def _demands_of(target: str) -> _Demands | str:
+    head = _read_url(target)
+    if isinstance(head, str):
+        return head
     return _Demands(_endpoint(head), _by_name(_read_query(head["query"]).own))
 
 

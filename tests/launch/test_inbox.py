@@ -299,7 +299,14 @@ def test_a_replay_shows_no_nonce_and_follows_no_redirect(box, browser, click, si
 
 @pytest.mark.parametrize(
     "to",
-    ["https://partner.example/launch", "http://10.0.0.1/", "file:///etc/passwd", "x", "http://127.0.0.1@evil.example/"],
+    [
+        "https://partner.example/launch",
+        "http://10.0.0.1/",
+        "file:///etc/passwd",
+        "x",
+        "http://[",
+        "http://127.0.0.1@evil.example/",
+    ],
 )
 def test_a_replay_goes_to_this_machine_only(box, browser, click, site, to):
     browser.get(click())

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from clio_nb import launch
 from clio_nb.launch import Launch, LaunchReport, inspect_launch
 from clio_nb.models import Subject
 from clio_nb.places import PLACES, Location
@@ -438,10 +439,26 @@ def test_the_html_escapes_what_the_url_says():
     assert "&lt;img&gt;" in html
 
 
-def test_the_launch_room_needs_neither_pandas_nor_widgets_nor_a_web_framework():
-    code = (
-        "import sys, clio_nb.launch as launch; assert launch.inspect_launch('x').reasons;"
-        "print([name for name in ('pandas', 'ipywidgets', 'starlette', 'httpx') if name in sys.modules])"
-    )
+@pytest.mark.parametrize(
+    ("use", "unwanted"),
+    [
+        ("launch.inspect_launch('x')", ["pandas", "ipywidgets", "starlette", "uvicorn", "httpx"]),
+        ("launch.lint(('Sign', 'x', 'matters'))", ["pandas", "ipywidgets", "starlette", "uvicorn", "httpx"]),
+        ("launch.verify_launch('x', [])", ["pandas", "ipywidgets", "starlette", "uvicorn"]),
+        ("import clio_nb.launch.asgi, clio_nb.launch.wsgi", ["pandas", "ipywidgets", "starlette", "uvicorn"]),
+        ("launch.inbox, launch.probe, launch.replay", ["pandas", "ipywidgets", "starlette", "uvicorn"]),
+    ],
+)
+def test_the_launch_room_loads_only_what_it_needs(use, unwanted):
+    code = f"import sys, clio_nb.launch as launch\n{use}\nprint([name for name in {unwanted} if name in sys.modules])"
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert answer.stdout.strip() == "[]"
+
+
+def test_every_public_name_of_the_launch_room_is_there():
+    assert [name for name in launch.__all__ if not hasattr(launch, name)] == []
+    assert set(launch.__all__) <= set(dir(launch))
+    assert callable(launch.inbox)
+    assert callable(launch.probe)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        launch.nothing  # noqa: B018 -- the access is what is tested

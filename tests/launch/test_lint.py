@@ -41,6 +41,16 @@ def test_what_clio_refuses_is_an_error_with_clios_answer(action, field, clio):
     assert (worst.field, worst.level, worst.clio) == (field, "error", clio)
 
 
+@pytest.mark.parametrize("label", [" Sign", "Sign ", "Si\tgn", "Si\u200bgn"])
+def test_spaces_at_an_end_and_characters_that_do_not_show_are_pointed_out(label):
+    (finding,) = lint((label, TARGET, "matters"))
+    assert (finding.field, finding.level, finding.clio) == ("label", "warning", "")
+
+
+def test_a_placeholder_in_a_label_is_pointed_out():
+    assert "users read it so" in sentences(("Sign {matter_id}", TARGET, "matters"))
+
+
 def test_a_label_of_32_characters_is_short_enough():
     assert lint(("x" * 32, TARGET, Location.MATTERS)) == []
 

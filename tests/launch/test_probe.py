@@ -6,12 +6,18 @@ import contextlib
 import json
 from xml.etree import ElementTree as ET
 
+import msgspec
 import pytest
 
 import clio_nb as clio
 from clio_nb.errors import InvalidInput
 from clio_nb.launch import Mistake, inbox, probe
 from clio_nb.launch.attack import run
+from clio_nb.launch.attack.browser import Answer, Browser
+from clio_nb.launch.attack.canary import Stranger
+from clio_nb.launch.attack.cases import CASES
+from clio_nb.launch.attack.judge import Evidence, judge
+from clio_nb.launch.control import SeenRequest
 from clio_nb.models import App
 from clio_nb.places import Region
 from clio_nb.secret import Secret
@@ -120,6 +126,77 @@ def test_the_report_is_a_table_json_and_junit_xml(attacked, tmp_path):
 def test_every_mistake_has_a_sentence_and_a_receiver_that_makes_it():
     assert all(mistake.sentence for mistake in Mistake)
     assert set(Mistake) - {Mistake.ASKS_ANOTHER_HOST} == set().union(*WRONG.values())
+
+
+# How a case is judged
+
+
+WELL = (Answer(200),)
+
+
+def evidence(*requests, answers=WELL, strangers=()):
+    return Evidence(frozenset({1}), "/api/v4/matters/5", tuple(answers), tuple(requests), tuple(strangers))
+
+
+def case(name):
+    return next(one for one in CASES if one.name == name)
+
+
+PROOF = SeenRequest("GET", "/api/v4/matters/5", ("custom_action_nonce",), 200, 1)
+GENUINE = frozenset({Answer(200)})
+
+
+@pytest.mark.parametrize(
+    ("name", "seen", "mistakes"),
+    [
+        ("genuine-matters", evidence(PROOF), []),
+        ("genuine-matters", evidence(msgspec.structs.replace(PROOF, path="/api/v4/users/who_am_i")), []),
+        ("genuine-matters", evidence(msgspec.structs.replace(PROOF, status=403)), ["lets-in-unproved"]),
+        ("genuine-matters", evidence(msgspec.structs.replace(PROOF, query=())), ["never-sends-nonce"]),
+        ("genuine-matters", evidence(PROOF, PROOF), ["retries-nonce"]),
+        ("genuine-matters", evidence(answers=[Answer(302, "/error")]), ["refuses-genuine"]),
+        ("forged-nonce", evidence(answers=[Answer(302, "/error")]), []),
+        ("forged-nonce", evidence(answers=[Answer(403)]), []),
+        ("forged-nonce", evidence(answers=[Answer(500)]), ["breaks-down"]),
+        ("forged-nonce", evidence(), ["lets-in-unproved"]),
+        ("double-click", evidence(PROOF, PROOF, answers=[Answer(200), Answer(403)]), []),
+        ("401", evidence(msgspec.structs.replace(PROOF, status=401), PROOF), []),
+        ("500", evidence(msgspec.structs.replace(PROOF, status=500), PROOF), ["retries-nonce"]),
+        (
+            "unknown-user",
+            evidence(msgspec.structs.replace(PROOF, user_id=2)),
+            ["other-users-token", "lets-in-unproved"],
+        ),
+        ("at-host", evidence(answers=[Answer(403)], strangers=[Stranger("/", has_token=False)]), ["asks-another-host"]),
+        ("at-host", evidence(answers=[Answer(403)], strangers=[Stranger("/", has_token=True)]), ["token-leaves-clio"]),
+        ("head", evidence(PROOF), ["spends-on-head"]),
+        ("head", evidence(), []),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_case_is_judged_by_its_evidence(name, seen, mistakes):
+    assert list(judge(case(name), seen, GENUINE)) == mistakes
+
+
+def test_numbers_in_an_address_make_no_difference_between_answers():
+    assert judge(case("forged-nonce"), evidence(answers=[Answer(302, "/sign/77")]), frozenset({Answer(302, "/sign/0")}))
+
+
+def test_the_browser_of_the_probe_keeps_cookies_and_stays_on_the_receivers_host(serve):
+    def app(environ, start_response):
+        path, cookie = environ["PATH_INFO"], environ.get("HTTP_COOKIE", "")
+        location = {"/launch": "/in/5?nonce=x", "/out": "http://localhost:1/else/where?nonce=x"}.get(path)
+        if location:
+            headers = [("location", location), ("set-cookie", "a=1; Path=/"), ("set-cookie", "b=2")]
+            start_response("302 Found", headers)
+        else:
+            start_response("200 OK" if cookie == "a=1; b=2" else "403 Forbidden", [])
+        return [b""]
+
+    origin = serve(app, "wsgi")
+    assert Browser().open(f"{origin}/launch") == Answer(200, "/in/5")
+    assert Browser().open(f"{origin}/out") == Answer(302, "http://localhost:1/else/where")
+    assert str(Answer(302, "/in/5")) == "302 at /in/5"
 
 
 # What it leaves behind, and what it refuses

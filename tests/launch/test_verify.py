@@ -13,6 +13,7 @@ import pytest
 import clio_nb as clio
 from clio_nb import transport
 from clio_nb.errors import InvalidInput, NeedsLogin
+from clio_nb.launch import known as knowledge
 from clio_nb.launch import seen as memory
 from clio_nb.launch import verify_launch, verify_launch_async
 from clio_nb.launch.verdict import STEPS
@@ -388,6 +389,18 @@ def test_l7_a_firm_proves_the_launches_of_those_who_have_signed_in(anna, ben, si
     assert judged(refused) == [True, None, False, None]
 
 
+def test_l7_when_it_cannot_be_found_out_whose_token_it_is_nothing_is_sent(anna, site, sent):
+    bare = clio.Session(site, site.token(anna.id)["access_token"])
+    url = anna.click()
+    site.fault("status", path="/api/v4/users/who_am_i", status=403)
+    sent()
+    verdict = verify_launch(url, bare)
+    assert verdict.state == "unknown"
+    assert "Nothing was sent" in verdict.reason
+    assert not any(nonce for _, _, nonce, _ in sent())
+    assert verify_launch(url, bare)
+
+
 def test_after_signing_in_the_launch_can_still_be_proved(anna, ben):
     url = ben.click()
     assert not verify_launch(url, anna.session).nonce_sent
@@ -433,6 +446,20 @@ def test_l8_a_collection_of_ones_own_is_the_last_word_before_any_request(anna, s
 def test_l8_an_action_made_after_the_list_was_read_is_found(anna):
     assert verify_launch(anna.click(), anna.session)
     assert verify_launch(anna.click("contacts"), anna.session)
+
+
+def test_l8_what_is_known_of_users_is_bounded_in_number_and_time(anna, ben, clock, monkeypatch, sent):
+    monkeypatch.setattr(knowledge, "CAPACITY", 1)
+    for person in (anna, ben, anna):
+        url = person.click()
+        sent()
+        assert verify_launch(url, person.session)
+        assert len(sent()) == 2
+    clock.advance(knowledge.KNOWN_FOR)
+    url = anna.click()
+    sent()
+    assert verify_launch(url, anna.session)
+    assert len(sent()) == 2
 
 
 def test_l8_when_the_actions_cannot_be_read_the_launch_is_not_verified(anna, site):

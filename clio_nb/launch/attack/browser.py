@@ -16,7 +16,10 @@ _HOPS: Final = 3
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a receiver answered in the end. ``status`` 0 is no answer; ``path`` is where the browser was led to."""
+    """What a receiver answered in the end.
+
+    ``status`` 0 is no answer; ``path`` is where the browser was led to, without its query: that may hold a ticket.
+    """
 
     status: int
     path: str = ""
@@ -38,7 +41,7 @@ class Browser:
 
     def open(self, url: str, method: str = "GET") -> Answer:
         """Open an address on this machine and return the last answer."""
-        start, led_to = urlsplit(url), ""
+        home, led_to = urlsplit(url)[:2], ""
         for _ in range(_HOPS):
             parts = urlsplit(url)
             connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)
@@ -58,13 +61,8 @@ class Browser:
             if location is None or not 300 <= answer.status < 400:
                 return Answer(answer.status, led_to)
             url = urljoin(url, location)
-            led_to = _shown(url)
-            if urlsplit(url)[:2] != start[:2]:
-                return Answer(answer.status, led_to)
+            parts = urlsplit(url)
+            if parts[:2] != home:
+                return Answer(answer.status, f"{parts.scheme}://{parts.netloc}{parts.path}")
+            led_to = parts.path
         return Answer(0, led_to)
-
-
-def _shown(url: str) -> str:
-    """Return an address without its query: it may hold a ticket or a nonce."""
-    parts = urlsplit(url)
-    return parts.path or "/" if parts.scheme == "http" else f"{parts.scheme}://{parts.netloc}{parts.path}"

@@ -27,8 +27,6 @@ class Canary:
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer as a careless Clio would, so that a careless receiver goes on."""
-        if scope["type"] != "http":
-            return
         has_token = any(name.lower() == b"authorization" for name, _ in scope["headers"])
         self.strangers.append(Stranger(scope["path"], has_token))
         headers = [(b"content-type", b"application/json")]

@@ -15,7 +15,7 @@ import anyio.to_thread
 from ... import portal
 from ...client import AsyncSession
 from ...errors import InvalidInput
-from ...models import CustomAction, Site, Subject, User
+from ...models import CustomAction, Site, Subject
 from ...places import Location
 from ..compose import compose
 from ..control import Control
@@ -71,7 +71,7 @@ async def _prepared(receiver_url: str, control: Control, user_id: int | None, ca
     other = next((one for one in users if user is not None and one.id != user.id), None)
     if user is None or other is None:
         raise InvalidInput(f"The sandbox needs user {user_id or 'one'} and another one for the probe.", field="user")
-    session, others = await _session(control, user), await _session(control, other)
+    session, others = await control.sign_in(user), await control.sign_in(other)
     made: list[tuple[AsyncSession, CustomAction]] = []
     try:
         actions = {}
@@ -85,13 +85,6 @@ async def _prepared(receiver_url: str, control: Control, user_id: int | None, ca
     finally:
         for owner, action in made:
             await owner.delete_action(action)
-
-
-async def _session(control: Control, user: User) -> AsyncSession:
-    session = await control.session_of(user.id)
-    if session is None:
-        raise InvalidInput(f"The sandbox does not know user {user.id}.", field="user")
-    return session
 
 
 async def _action(
