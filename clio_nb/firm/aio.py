@@ -17,7 +17,7 @@ from ..errors import InvalidInput, ManifestError
 from ..models import Site, Token, User
 from ..portal import on_portal
 from ..rollout.apply import Line, Result, Stop, apply
-from ..rollout.compare import items
+from ..rollout.compare import Comparison, items
 from ..rollout.drift import drift_items
 from ..rollout.export import manifest_of
 from ..rollout.item import Item, Kind
@@ -157,9 +157,10 @@ class AsyncFirm:
         """
         wanted = self._read(manifest, profile)
         roll = await self._survey.roll()
-        ledger, lines = self._journal.ledger(), list[Item]()
+        comparison = Comparison(wanted, self._journal.ledger(), profile=profile, allow_delete=allow_delete)
+        lines: list[Item] = []
         async for state in self._survey.states(roll, _ids(roll, users)):
-            lines += items(wanted, [state], ledger, profile=profile, allow_delete=allow_delete)
+            lines += comparison.lines(state)
         return self._plan(wanted.app.name, lines, roll, manifest=wanted, profile=profile, allow_delete=allow_delete)
 
     @on_portal

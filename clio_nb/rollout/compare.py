@@ -8,10 +8,36 @@ import msgspec
 
 from ..models import CustomAction
 from .item import Item, Kind
-from .manifest import Manifest
+from .manifest import Action, Manifest
 from .match import Match, match
 from .order import in_order
 from .state import Access, Ledger, Look, Owned, UserState, Wanted
+
+
+class Comparison:
+    """A manifest, ready to be held against one user after another."""
+
+    def __init__(
+        self, manifest: Manifest, ledger: Ledger, *, profile: str | None = None, allow_delete: bool = False
+    ) -> None:
+        self._app = manifest.app.name
+        self._urls = urls_of(manifest)
+        self._ledger = ledger
+        self._allow_delete = allow_delete
+        self._wanted = [(action.who, self._looks(action, manifest, profile)) for action in manifest.actions]
+
+    def lines(self, state: UserState) -> Iterator[Item]:
+        """Give the lines of one user, in the order in which Clio can take them."""
+        wanted = [one for who, several in self._wanted if who.includes(state.user) for one in several]
+        return user_items(self._app, wanted, self._urls, state, self._ledger, allow_delete=self._allow_delete)
+
+    def _looks(self, action: Action, manifest: Manifest, profile: str | None) -> list[Wanted]:
+        """Say how an action should look in each place; all users share these."""
+        target = manifest.target_url(action, profile)
+        return [
+            Wanted(action.key, Look(action.label, target, location.value), self._urls[action.key])
+            for location in action.locations
+        ]
 
 
 def items(
@@ -22,11 +48,10 @@ def items(
     profile: str | None = None,
     allow_delete: bool = False,
 ) -> Iterator[Item]:
-    """Compare user by user and give the lines; within a user they stand in the order in which Clio can take them."""
-    urls = urls_of(manifest)
+    """Compare user by user and give the lines of all."""
+    comparison = Comparison(manifest, ledger, profile=profile, allow_delete=allow_delete)
     for state in users:
-        wanted = list(_wanted(manifest, state, profile, urls))
-        yield from user_items(manifest.app.name, wanted, urls, state, ledger, allow_delete=allow_delete)
+        yield from comparison.lines(state)
 
 
 def user_items(
@@ -51,16 +76,6 @@ def user_items(
 def urls_of(manifest: Manifest) -> dict[str, frozenset[str]]:
     """Return for every key the target URLs that tell its actions."""
     return {action.key: frozenset(manifest.target_urls(action)) for action in manifest.actions}
-
-
-def _wanted(
-    manifest: Manifest, state: UserState, profile: str | None, urls: Mapping[str, frozenset[str]]
-) -> Iterator[Wanted]:
-    for action in manifest.actions:
-        if action.who.includes(state.user):
-            target = manifest.target_url(action, profile)
-            for location in action.locations:
-                yield Wanted(action.key, Look(action.label, target, location.value), urls[action.key])
 
 
 def _paired(told: Match, state: UserState, mine: Sequence[Owned]) -> Iterator[Item]:

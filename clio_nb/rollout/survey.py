@@ -21,7 +21,10 @@ AHEAD: Final = 250  # users read at the same time; how many requests are under w
 
 @dataclass(frozen=True, slots=True)
 class Roll:
-    """The users of a firm, each with what is known of the access before asking; ``note`` if the list is not whole."""
+    """The users of a firm, each with what is known of the access before asking; ``note`` if the list is not whole.
+
+    ``grants`` are handed over as users are read, so that a large firm's tokens do not stay in memory.
+    """
 
     people: tuple[tuple[User, Access], ...]
     grants: dict[int, Grant]
@@ -79,7 +82,7 @@ class Survey:
         try:
             for user, access in roll.people:
                 if only is None or user.id in only:
-                    reading.append(asyncio.ensure_future(self._state(user, access, roll.grants.get(user.id))))
+                    reading.append(asyncio.ensure_future(self._state(user, access, roll.grants.pop(user.id, None))))
                 if len(reading) >= AHEAD:
                     yield await reading.popleft()
             while reading:

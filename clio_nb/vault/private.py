@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import secrets
 import stat
 from pathlib import Path
 from typing import Final
@@ -42,7 +43,7 @@ def write_whole(path: Path, text: str) -> None:
     _private_folder(path)
     if path.is_symlink():
         raise VaultError(_LINK.format(path))
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o600), "w") as file:
             file.write(text)
@@ -86,7 +87,7 @@ def _private_folder(path: Path) -> None:
         found = folder.lstat()
         if stat.S_ISLNK(found.st_mode):
             raise VaultError(_LINK.format(folder))
-        others_write = stat.S_IMODE(found.st_mode) & 0o022
+        others_write = stat.S_IMODE(found.st_mode) & 0o002
         if stat.S_IMODE(found.st_mode) & 0o077 and _ours(found) and _only_family(folder, path.name):
             folder.chmod(0o700)
         elif os.name == "posix" and others_write and not found.st_mode & stat.S_ISVTX:
