@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     )
     from .errors import ClioError
     from .firm import AsyncFirm, Firm, actions_table
-    from .launch import inbox, inspect_launch, verify_launch
+    from .launch import inbox, inspect_launch, lint, verify_launch
+    from .launch.attack import probe
     from .models import App, CustomAction, Record, Subject, Token, User
     from .places import PLACES, Location, Place, Region
     from .portal import allow_nested_asyncio
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .secret import Secret
     from .signin import connect, login
     from .tables import places_matrix
+    from .vault import Vault
 
 _HOMES = {
     # sites and signing in
@@ -58,11 +60,14 @@ _HOMES = {
     "list_records": "client",
     # launches
     "inspect_launch": "launch",
+    "lint": "launch",
+    "probe": "launch.attack",
     "verify_launch": "launch",
     "inbox": "launch",
     # everyone of a firm
     "Firm": "firm",
     "AsyncFirm": "firm",
+    "Vault": "vault",
     # tables and forms
     "actions_table": "firm",
     "places_matrix": "tables",
