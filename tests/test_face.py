@@ -49,7 +49,7 @@ def test_the_sandbox_can_be_called_before_and_after_its_rooms_are_imported():
 
 
 def test_what_a_type_checker_sees_is_what_is_there():
-    source = (ROOT / "clio_nb" / "__init__.py").read_text()
+    source = Path(clio_nb.__file__).read_text()
     checked = source.split("if TYPE_CHECKING:")[1].split("_HOMES")[0]
     missing = [name for name in clio_nb.__all__ if name not in checked.replace(",", " ").split()]
     assert missing == []
