@@ -163,6 +163,8 @@ class _UserRun:
         try:
             action = await write(await self._session_of(item.user_id), item)
         except Changed as changed:
+            if changed.made is not None:
+                self._journal.written(self._run, number, self._app, item, changed.made)
             return self._ended(number, item, Outcome.CONFLICT, changed)
         except NotKnown as lost:
             return self._ended(number, item, Outcome.UNKNOWN, lost)

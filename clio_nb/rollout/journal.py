@@ -53,8 +53,8 @@ SET app = excluded.app, key = excluded.key, look = excluded.look, created_at = e
 WHERE owned.created_at IS NOT excluded.created_at
 """  # what is ours keeps the look that we gave it, unless its id came to another action
 _SETTLE: Final = """
-UPDATE steps SET outcome = 'settled' WHERE user_id = ? AND outcome IN ('sent', 'unknown')
-AND run IN (SELECT run FROM runs WHERE app = ?)
+UPDATE steps SET outcome = 'settled' WHERE outcome IN ('sent', 'unknown')
+AND run IN (SELECT run FROM runs WHERE app = ?) AND user_id IN (SELECT value FROM json_each(?))
 """  # a newer plan has read this user, and knows what came of it
 
 
@@ -148,7 +148,7 @@ class Journal:
                 about = (plan.app, plan.purpose, plan.profile, plan.allow_delete, manifest, now.timestamp())
                 database.execute("INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", (run, *about))
             database.execute("DELETE FROM steps WHERE run = ? AND outcome = ?", (run, PLANNED))
-            database.executemany(_SETTLE, [(user_id, plan.app) for user_id in read])
+            database.execute(_SETTLE, (plan.app, msgspec.json.encode(read).decode()))
             database.executemany(_OWN, _ours(plan, (Kind.OK,)))
             database.executemany(_KEEP, _ours(plan, (Kind.UPDATE, Kind.DELETE, Kind.DUPLICATE, Kind.ORPHAN)))
             last = database.execute("SELECT max(number) FROM steps WHERE run = ?", (run,)).fetchone()[0]

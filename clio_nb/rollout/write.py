@@ -16,7 +16,11 @@ _LOST: Final = (errors.NetworkError, errors.ServerError, errors.UnexpectedAnswer
 
 
 class Changed(errors.ClioError):
-    """The action is not as the plan saw it. Nothing was overwritten."""
+    """The action is not as the plan saw or wanted it. Nothing was overwritten; ``made`` is one that we just made."""
+
+    def __init__(self, message: str, *, made: CustomAction | None = None) -> None:
+        super().__init__(message)
+        self.made: Final = made
 
 
 class NotKnown(errors.ClioError):
@@ -104,7 +108,7 @@ async def _verified(
         return now
     if item is not None:
         raise _changed(item, now)
-    raise Changed(f"Clio keeps the action differently than it was sent: {_described(now)}.")
+    raise Changed(f"Clio keeps the action differently than it was sent: {_described(now)}.", made=now)
 
 
 def _not_known(lost: errors.ClioError) -> NotKnown:

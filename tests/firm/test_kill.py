@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import signal
 import subprocess
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from clio_nb import transport
+from clio_nb import portal, transport
 from clio_nb.errors import InvalidInput, VaultError
 from clio_nb.firm import Firm
 from clio_nb.rollout.manifest import Manifest, parse_manifest
@@ -199,6 +200,58 @@ def test_h6_going_on_reads_only_the_users_who_were_not_finished(
     assert len(writes(site)) == 6
     with pytest.raises(InvalidInput, match="No run of this firm was interrupted"):
         again.resume(progress=False)
+
+
+def test_h6_an_interrupted_undo_and_an_interrupted_offboarding_are_gone_on_with(
+    site: Sandbox, wanted: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    site.reset()
+    vault, journal = Vault(), tmp_path / "journal.sqlite"
+    firm = Firm(site, vault, journal=journal)
+    firm.sign_in_everyone()
+    first = firm.apply(firm.plan(wanted), progress=False)
+    plan = firm.plan_undo(first.run)
+    with monkeypatch.context() as killing:
+        Killer(killing, firm, through=4, after=True)
+        with pytest.raises((Killed, VaultError)):
+            firm.apply(plan, progress=False)
+    firm = Firm(site, vault, journal=journal)
+    assert not firm.actions().empty
+    assert firm.resume(progress=False)
+    assert firm.actions().empty
+    firm.apply(firm.plan(wanted), progress=False)
+    plan = firm.plan_offboard()
+    with monkeypatch.context() as killing:
+        Killer(killing, firm, through=4, after=False)
+        with pytest.raises((Killed, VaultError)):
+            firm.apply(plan, progress=False)
+    firm = Firm(site, vault, journal=journal)
+    assert not firm.actions().empty
+    assert firm.resume(progress=False)
+    assert firm.actions().empty
+    assert firm.runs()["finished"].notna().all()
+
+
+def test_one_who_gives_up_waiting_for_a_run_leaves_nothing_half_known(
+    site: Sandbox, wanted: Manifest, tmp_path: Path
+) -> None:
+    site.reset()
+    firm = Firm(site, journal=tmp_path / "journal.sqlite")
+    firm.sign_in_everyone()
+    plan = firm.plan(wanted)
+
+    async def give_up_after_the_first_line() -> None:
+        run = asyncio.ensure_future(firm.aio.apply(plan, on_line=lambda _: run.cancel()))
+        with pytest.raises(asyncio.CancelledError):
+            await run
+
+    portal.run(give_up_after_the_first_line)
+    written = len(writes(site))
+    assert written < 6
+    assert set(firm.audit()["outcome"]) == {"done", "planned"}
+    assert (firm.audit()["outcome"] == "done").sum() == written
+    assert firm.resume(progress=False)
+    assert len(writes(site)) == 6
 
 
 def test_an_interrupted_run_finishes_what_is_under_way_and_can_be_gone_on_with(

@@ -130,6 +130,50 @@ def test_h3_what_cannot_be_known_is_said_so_and_found_out_by_the_next_run(
     assert is_as_planned(firm, relabelled(manifest))
 
 
+def test_h3_each_write_is_verified_and_an_answer_that_differs_is_read_again(
+    applied: Firm, clio_sandbox: Sandbox, manifest: Manifest
+) -> None:
+    user = clio_sandbox.users[0].id
+    action = on_matters(applied.session_of(user))
+    odd = {"data": {"id": action.id, "label": "Odd", "target_url": TARGET, "ui_reference": "matters/show"}}
+    one = f"{ACTIONS}/{action.id}"
+    plan = applied.plan(relabelled(manifest))
+    clio_sandbox.fault("status", method="PATCH", path=one, status=200, body=odd, after=True)
+    assert applied.apply(plan, progress=False), "it was carried out, only the answer was odd"
+    back = applied.plan(manifest)
+    clio_sandbox.fault("status", method="PATCH", path=one, status=200, body=odd)
+    (conflict,) = applied.apply(back, progress=False).failed
+    assert (conflict.outcome, "now it is 'Sign now'" in conflict.message) == (Outcome.CONFLICT, True)
+
+
+def test_h3_an_action_that_clio_keeps_differently_is_reported_and_is_ours(
+    firm: Firm, clio_sandbox: Sandbox, manifest: Manifest
+) -> None:
+    user = clio_sandbox.users[0].id
+    made = {"id": 12345, "etag": '"1"', "label": LABEL, "target_url": f"{TARGET}/", "ui_reference": "documents/show"}
+    clio_sandbox.fault("status", method="POST", user_id=user, status=201, body={"data": made})
+    clio_sandbox.fault("status", method="GET", path=f"{ACTIONS}/12345", status=200, body={"data": made})
+    (conflict,) = firm.apply(firm.plan(manifest), progress=False).failed
+    assert f"differently than it was sent: {LABEL!r} to {TARGET}/ (id 12345)" in conflict.message
+    clio_sandbox.fault("status", method="GET", path=ACTIONS, user_id=user, status=200, body={"data": [made]})
+    update = next(item for item in firm.plan(manifest).changes if item.action_id == 12345)
+    assert (update.kind, update.reason) == ("update", "other target")
+
+
+@pytest.mark.parametrize("method", ["PATCH", "DELETE"])
+def test_h3_a_change_that_is_lost_twice_is_not_known_and_not_tried_a_third_time(
+    applied: Firm, clio_sandbox: Sandbox, manifest: Manifest, method: str
+) -> None:
+    user = clio_sandbox.users[0].id
+    plan = applied.plan(relabelled(manifest)) if method == "PATCH" else applied.plan_offboard()
+    clio_sandbox.fault("reset", method=method, user_id=user, times=2)
+    result = applied.apply(plan, progress=False)
+    assert outcomes(result, user) == [Outcome.UNKNOWN, Outcome.DONE]
+    assert result.counts() == {"done": 9, "unknown": 1}
+    assert applied.apply(applied.plan(relabelled(manifest)), progress=False)
+    assert is_as_planned(applied, relabelled(manifest))
+
+
 @pytest.mark.parametrize("kind", ["truncated", "html", "wrong_record"])
 def test_h4_an_answer_that_is_none_is_a_typed_failure_without_secrets(
     firm: Firm, clio_sandbox: Sandbox, manifest: Manifest, moved: list[float], kind: Any

@@ -9,10 +9,11 @@ import pandas as pd
 import pytest
 
 from clio_nb.errors import InvalidInput, ManifestError, NeedsLogin, RunInProgress
-from clio_nb.firm import Firm
+from clio_nb.firm import Firm, actions_table
 from clio_nb.launch import verify_launch
 from clio_nb.models import App
 from clio_nb.places import Region
+from clio_nb.rollout import survey
 from clio_nb.rollout.manifest import Action, AppOf, Manifest, Who, read_manifest
 from clio_nb.rollout.plan import Plan
 from clio_nb.sandbox import Sandbox
@@ -311,3 +312,21 @@ def test_a_lasting_vault_and_journal_are_found_again(
     assert len(second.audit()) == 10
     assert isinstance(second.runs(), pd.DataFrame)
     assert len(list((tmp_path / "data").glob("journal-*.sqlite"))) == 1
+
+
+def test_sessions_that_you_hold_yourself_make_a_table_too(applied: Firm, clio_sandbox: Sandbox) -> None:
+    one, other = (applied.session_of(user.id) for user in clio_sandbox.users[:2])
+    assert len(actions_table(one)) == 2
+    both = actions_table([one, other.aio])
+    assert both["user_id"].tolist() == [clio_sandbox.users[0].id] * 2 + [clio_sandbox.users[1].id] * 2
+    assert both["user"].tolist()[0] == clio_sandbox.users[0].name
+
+
+def test_a_firm_larger_than_what_is_read_ahead_is_read_whole(
+    firm: Firm, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(survey, "AHEAD", 2)
+    monkeypatch.setattr(survey, "KEPT", 1)
+    assert firm.apply(firm.plan(manifest), progress=False)
+    assert firm.plan(manifest).counts() == {"ok": 10}
+    assert firm.coverage().index.tolist() == firm.users()["user_id"].tolist()

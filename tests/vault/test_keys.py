@@ -184,3 +184,24 @@ def test_a_key_file_that_is_a_link_is_refused(path: Path, key_file: Path, tmp_pa
     with pytest.raises(VaultError, match="symbolic link"):
         Vault.open(path, key_file=key_file)
     assert not (tmp_path / "elsewhere").exists()
+
+
+@pytest.mark.usefixtures("no_keyring")
+def test_a_keyring_that_takes_nothing_is_passed_over(os_keyring: Keyring, key_file: Path) -> None:
+    os_keyring.works = True
+    os_keyring.set_password = lambda *_: None  # type: ignore[method-assign]  # as some backends do
+    keys = find_keys(key_file)
+    assert keys is not None
+    assert keys.place.name == f"the key file {key_file}"
+
+
+def test_a_token_sealed_under_a_key_that_is_gone_is_named_so(path: Path, key_file: Path, os_keyring: Keyring) -> None:
+    vault = kept(path, key_file)
+    os_keyring.entries["clio-nb", "vault"] = new_key().reveal()
+    other = Vault.open(path.with_name("other.sqlite"), key_file=key_file)
+    other._store = vault._store
+    with pytest.raises(VaultError, match="the key does not open it"):
+        other.grant(SITE, ANNA.id)
+    with pytest.raises(VaultError, match="the key does not open it"):
+        other.rotate()
+    assert token_in(vault) == TOKEN
