@@ -68,7 +68,7 @@ class Grant:
             raise errors.InvalidInput(
                 "Paste the code that Clio shows, or the whole address of the page.", field="answer"
             )
-        if "://" not in text:
+        if "://" not in text and "?" not in text:
             return Secret(text)
         fields = dict(parse_qsl(urlsplit(text).query))
         if ("state" in fields or not text.startswith(self.site.origin + APPROVAL)) and not self.knows(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hmac
+import posixpath
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_plus, urlencode, urlsplit, urlunsplit
@@ -161,7 +162,7 @@ def _unfit(state: State, asked: Query, consent: Consent) -> str | None:
 
 
 def _back(state: State, request: Request, consent: Consent, **told: str) -> Answer:
-    """Send the browser back to the app. Behind a proxy the approval page is reached relative to this one."""
+    """Send the browser back to the app. Behind a proxy, what it serves too is reached relative to this page."""
     if consent.state is not None:
         told["state"] = consent.state
     parts = urlsplit(consent.redirect_uri)
@@ -169,6 +170,9 @@ def _back(state: State, request: Request, consent: Consent, **told: str) -> Answ
     location = urlunsplit(parts._replace(query=query))
     if b"x-forwarded-prefix" in request.headers:
         location = location.replace(state.approval_uri, "approval", 1)
+        if location.startswith("/"):
+            here = f"{request.headers[b'x-forwarded-prefix'].decode('latin-1')}/oauth"
+            location = f"{posixpath.relpath(parts.path, here)}?{query}"
     headers = [
         (b"location", location.encode("ascii", errors="replace")),
         (b"referrer-policy", b"no-referrer"),

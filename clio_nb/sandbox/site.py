@@ -28,7 +28,8 @@ class Sandbox(Host):
     - ``users``: how many users the demo firm has; ``seed``: other ids; ``rate_limit``: requests per token and minute
     - ``port``: 0 for a free one (further regions take the ports after it); ``host`` other than loopback needs
       ``public=True``: it is made for one person on one machine and protects nothing
-    - ``redirect_uris`` of the app, its ``permissions`` (``"matters"``, or ``"matters:read"``), ``deauthorization_url``
+    - ``redirect_uris`` of the app (by default where a login on this machine listens), its ``permissions``
+      (``"matters"``, or ``"matters:read"``), ``deauthorization_url``
     - ``clock``: frozen at 2026-01-15T17:00:00Z until :meth:`advance`, advancing from there, or real
     - ``db``: a file that keeps the state across restarts; ``assumptions``: switches for what is not known of Clio
 
@@ -44,7 +45,7 @@ class Sandbox(Host):
         port: int = 0,
         host: str = "127.0.0.1",
         public: bool = False,
-        redirect_uris: Collection[str] = ("http://127.0.0.1:8765/callback",),
+        redirect_uris: Collection[str] | None = None,
         regions: Collection[str] = ("us",),
         permissions: Iterable[str] = PERMISSIONS,
         deauthorization_url: str | None = None,
@@ -56,6 +57,7 @@ class Sandbox(Host):
             raise ValueError(
                 f"{host} is a public address. The sandbox has no protection; say public=True if you mean it."
             )
+        redirect_uris = _redirect_uris_here() if redirect_uris is None else redirect_uris
         if users < 1 or not regions or not redirect_uris:
             raise ValueError("A sandbox needs at least one user, one region and one redirect URI.")
         settings = Settings(
@@ -121,6 +123,13 @@ class Sandbox(Host):
     def close(self) -> None:
         """Stop it. Closing twice is once."""
         self._stop()
+
+
+def _redirect_uris_here() -> tuple[str, ...]:
+    """Return where a login here listens. Behind a hub that is a path through its proxy: only the hub knows its name."""
+    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
+    proxied = (f"{prefix.rstrip('/')}/proxy/8765/callback",) if prefix else ()
+    return (*proxied, "http://127.0.0.1:8765/callback")
 
 
 def _stop(server: Server, world: World) -> None:

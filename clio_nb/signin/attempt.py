@@ -52,10 +52,9 @@ class Login:
         parts = urlsplit(self._grant.redirect_uri)
         if parts.path == oauth.APPROVAL:  # Clio's own page, which shows the code
             return None
-        if parts.hostname in ("127.0.0.1", "localhost"):
-            return parts.port or 80
-        proxied = _PROXIED.search(parts.path)
-        return int(proxied[1]) if proxied else None
+        if proxied := _PROXIED.search(parts.path):
+            return int(proxied[1])
+        return (parts.port or 80) if parts.hostname in ("127.0.0.1", "localhost") else None
 
     @on_portal
     async def wait_async(
@@ -80,7 +79,8 @@ class Login:
         parts = urlsplit(self._grant.redirect_uri)
         proxied = _PROXIED.search(parts.path)
         path = proxied[2] if proxied else parts.path
-        hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}", parts.netloc})
+        # a redirect URI that is only a path comes back through a hub whose name this kernel does not know
+        hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}", parts.netloc} if parts.netloc else ())
         async with listen(self._grant, port, path, hosts) as callback:
             if show is not None:
                 await anyio.to_thread.run_sync(show, self.authorization_url)

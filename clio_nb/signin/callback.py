@@ -37,7 +37,10 @@ _QUERY_CAP: Final = 8192
 
 
 class Callback:
-    """The application behind the listener. ``answer`` is done when the redirect of this grant has come."""
+    """The application behind the listener. ``answer`` is done when the redirect of this grant has come.
+
+    ``hosts`` are the Hosts that it answers to; empty, any.
+    """
 
     def __init__(self, grant: Grant, path: str, hosts: frozenset[str]) -> None:
         self._grant = grant
@@ -56,7 +59,8 @@ class Callback:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
         if scope["method"] != "GET":
             return 405, _STRANGER
-        if scope["path"] != self._path or host not in self._hosts or len(scope["query_string"]) > _QUERY_CAP:
+        foreign = bool(self._hosts) and host not in self._hosts
+        if scope["path"] != self._path or foreign or len(scope["query_string"]) > _QUERY_CAP:
             return 404, _STRANGER
         query = scope["query_string"].decode("latin-1")
         fields = dict(parse_qsl(query))

@@ -9,6 +9,8 @@ import httpx
 from clio_nb import forms
 from clio_nb.forms.screens import in_browser
 from clio_nb.places import Region
+from clio_nb.sandbox import Sandbox
+from clio_nb.signin import Login
 
 
 def test_a_user_signs_in_through_the_consent_page(site, until, consent, drawn):
@@ -146,3 +148,11 @@ def test_nothing_pasted_before_the_login_began_is_used(site):
 def _is_free(port):
     with socket.socket() as probe:
         return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+def test_behind_a_hub_the_redirect_uri_is_a_path_that_leads_back_to_the_listener(monkeypatch):
+    monkeypatch.setenv("JUPYTERHUB_SERVICE_PREFIX", "/user/alice/")
+    with Sandbox() as site:
+        form = forms.login(site)
+        assert form.redirect_uri == "/user/alice/proxy/8765/callback"
+        assert Login(site).port == 8765
