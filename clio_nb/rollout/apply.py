@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -95,31 +95,44 @@ async def apply(
     :class:`errors.RunInProgress` when another run changes the firm, :class:`errors.VaultError` when the journal fails.
     """
     stop = stop or Stop()
+    work = asyncio.ensure_future(_run(plan, session_of, journal, on_line, stop))
+    _under_way.add(work)
+    work.add_done_callback(_under_way.discard)
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        # One who gives up ends nothing in the middle. Who gives up waiting for that too leaves it to end by itself; until
+        # then it holds the lock of the firm.
+        stop.asked = True
+        await asyncio.wait([work])
+        raise
+
+
+_under_way: Final[set[asyncio.Future[Result]]] = set()
+
+
+async def _run(
+    plan: Plan,
+    session_of: Callable[[int], Awaitable[AsyncSession]],
+    journal: Journal,
+    on_line: Callable[[Line], object],
+    stop: Stop,
+) -> Result:
     with journal.lock():
         run, first = journal.begin(plan)
         lists: dict[int, list[tuple[int, Item]]] = {}
         for number, item in enumerate(plan.changes, first):
             lists.setdefault(item.user_id, []).append((number, item))
         users = [_UserRun(plan.app, run, session_of, journal, on_line, stop) for _ in lists]
-        work = [asyncio.ensure_future(user.apply(each)) for user, each in zip(users, lists.values(), strict=True)]
-        try:
-            await _ended(work)
-        except asyncio.CancelledError:
-            stop.asked = True
-            await _ended(work)
-            raise
-        failures = [failure for each in work if (failure := each.exception())]
-        if failures:
-            raise failures[0]
+        work = [user.apply(each) for user, each in zip(users, lists.values(), strict=True)]
+        lines: list[Line] = []
+        for several in await asyncio.gather(*work, return_exceptions=True):
+            if isinstance(several, BaseException):
+                raise several
+            lines += several
         if not stop.asked:
             journal.finish(run)
-    return Result(run, tuple(line for each in work for line in each.result()))
-
-
-async def _ended(work: Collection[asyncio.Future[list[Line]]]) -> None:
-    """Wait until all is ended. One who gives up waiting ends none of it in the middle."""
-    if work:
-        await asyncio.wait(work)
+    return Result(run, tuple(lines))
 
 
 class _UserRun:
