@@ -101,8 +101,8 @@ async def apply(
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
-        # One who gives up ends nothing in the middle. Who gives up waiting for that too leaves it to end by itself; until
-        # then it holds the lock of the firm.
+        # One who gives up ends nothing in the middle. Who gives up waiting for that too leaves it to end by itself;
+        # until then it holds the lock of the firm.
         stop.asked = True
         await asyncio.wait([work])
         raise
