@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from clio_nb import launch
 from clio_nb.launch import Launch, LaunchReport, inspect_launch
+from clio_nb.launch.url import URL_MAX
 from clio_nb.models import Subject
 from clio_nb.places import PLACES, Location
 from clio_nb.secret import Secret
@@ -307,6 +308,14 @@ def test_l3_a_huge_url_is_refused_in_bounded_time_and_memory(url):
     assert not report
     assert peak < 100_000
     assert time.perf_counter() - started < 0.1
+
+
+def test_l3_the_bounds_of_length_and_port_are_where_they_are_said_to_be():
+    room = URL_MAX - len(f"{launch_url()}&own=")
+    assert inspect_launch(f"{launch_url()}&own={'x' * room}")
+    assert not inspect_launch(f"{launch_url()}&own={'x' * (room + 1)}")
+    assert inspect_launch(launch_url("https://partner.example:65535/launch"))
+    assert not inspect_launch(launch_url("https://partner.example:65536/launch"))
 
 
 @pytest.mark.parametrize("filler", ["a=1&", "%61&", "user_id&", "a.", "%2F", "/", "[", ":", "=", "#", "?"])
