@@ -7,15 +7,14 @@ function of this module too: ``clio_nb.create_action(session, ...)`` is ``sessio
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Coroutine
-from typing import Any, Concatenate, Final, ParamSpec, Self, TypeVar
+from typing import Any, Final, ParamSpec, Self, TypeVar
 from urllib.parse import urlencode
 
 from . import errors, oauth, portal, transport, wire
 from .models import CustomAction, Record, Site, Subject, Token, User, location_of, web_url
 from .pace import Pace
 from .places import LABEL_MAX, Location
-from .portal import on_portal
+from .portal import on_portal, waiting
 from .retry import repeat
 from .secret import Secret
 from .tokens import FORM, OwnToken, TokenSource
@@ -322,16 +321,6 @@ def _check(*, label: str | None, target_url: str | None) -> None:
         )
 
 
-def _sync(verb: Callable[Concatenate[AsyncSession, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Session, P], T]:
-    """Return the sync twin of a verb, as a method of :class:`Session`."""
-
-    async def on_aio(session: Session, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await verb(session.aio, *args, **kwargs)
-
-    on_aio.__name__, on_aio.__qualname__, on_aio.__doc__ = verb.__name__, f"Session.{verb.__name__}", verb.__doc__
-    return portal.blocking(on_aio)
-
-
 class Session:
     """One user of a firm, signed in, for notebooks and scripts: every verb waits for its answer.
 
@@ -361,16 +350,16 @@ class Session:
     def __repr__(self) -> str:
         return repr(self.aio).replace("AsyncSession", "Session", 1)
 
-    who_am_i = _sync(AsyncSession.who_am_i)
-    list_users = _sync(AsyncSession.list_users)
-    list_actions = _sync(AsyncSession.list_actions)
-    get_action = _sync(AsyncSession.get_action)
-    create_action = _sync(AsyncSession.create_action)
-    update_action = _sync(AsyncSession.update_action)
-    delete_action = _sync(AsyncSession.delete_action)
-    record = _sync(AsyncSession.record)
-    list_records = _sync(AsyncSession.list_records)
-    logout = _sync(AsyncSession.logout)
+    who_am_i = waiting(AsyncSession.who_am_i)
+    list_users = waiting(AsyncSession.list_users)
+    list_actions = waiting(AsyncSession.list_actions)
+    get_action = waiting(AsyncSession.get_action)
+    create_action = waiting(AsyncSession.create_action)
+    update_action = waiting(AsyncSession.update_action)
+    delete_action = waiting(AsyncSession.delete_action)
+    record = waiting(AsyncSession.record)
+    list_records = waiting(AsyncSession.list_records)
+    logout = waiting(AsyncSession.logout)
 
 
 who_am_i = Session.who_am_i

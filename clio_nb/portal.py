@@ -16,12 +16,13 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import Any, Final, ParamSpec, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 P = ParamSpec("P")
 T = TypeVar("T")
+A = TypeVar("A")
 
 
 class _Portal:
@@ -112,6 +113,23 @@ def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
         return run(work, *args, **kwargs)
 
     return twin
+
+
+class HasAsync(Protocol[A]):
+    """An object for notebooks, with the async one that does its work in ``aio``."""
+
+    aio: A
+
+
+def waiting(verb: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[HasAsync[A], P], T]:
+    """Return the sync twin of an async class's method, as a method of the class that has such an object in ``aio``."""
+
+    async def on_aio(twin: HasAsync[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await verb(twin.aio, *args, **kwargs)
+
+    on_aio.__name__, on_aio.__doc__ = verb.__name__, verb.__doc__
+    on_aio.__qualname__ = verb.__qualname__.removeprefix("Async")
+    return blocking(on_aio)
 
 
 def on_portal(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:

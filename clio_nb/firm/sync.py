@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import queue
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from .. import portal
 from ..client import Session
 from ..models import Site
+from ..portal import waiting
 from ..rollout.apply import Line, Result, Stop
 from ..rollout.manifest import Manifest
 from ..rollout.plan import Plan
@@ -22,16 +22,6 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-
-def _sync(verb: Callable[Concatenate[AsyncFirm, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[Firm, P], T]:
-    """Return the sync twin of a verb, as a method of :class:`Firm`."""
-
-    async def on_aio(firm: Firm, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await verb(firm.aio, *args, **kwargs)
-
-    on_aio.__name__, on_aio.__qualname__, on_aio.__doc__ = verb.__name__, f"Firm.{verb.__name__}", verb.__doc__
-    return portal.blocking(on_aio)
 
 
 class Firm:
@@ -60,19 +50,19 @@ class Firm:
     def __repr__(self) -> str:
         return repr(self.aio).replace("AsyncFirm", "Firm", 1)
 
-    add = _sync(AsyncFirm.add)
-    sign_in_everyone = _sync(AsyncFirm.sign_in_everyone)
-    users = _sync(AsyncFirm.users)
-    actions = _sync(AsyncFirm.actions)
-    coverage = _sync(AsyncFirm.coverage)
-    plan = _sync(AsyncFirm.plan)
-    plan_undo = _sync(AsyncFirm.plan_undo)
-    plan_offboard = _sync(AsyncFirm.plan_offboard)
-    plan_resume = _sync(AsyncFirm.plan_resume)
-    drift = _sync(AsyncFirm.drift)
-    audit = _sync(AsyncFirm.audit)
-    runs = _sync(AsyncFirm.runs)
-    export = _sync(AsyncFirm.export)
+    add = waiting(AsyncFirm.add)
+    sign_in_everyone = waiting(AsyncFirm.sign_in_everyone)
+    users = waiting(AsyncFirm.users)
+    actions = waiting(AsyncFirm.actions)
+    coverage = waiting(AsyncFirm.coverage)
+    plan = waiting(AsyncFirm.plan)
+    plan_undo = waiting(AsyncFirm.plan_undo)
+    plan_offboard = waiting(AsyncFirm.plan_offboard)
+    plan_resume = waiting(AsyncFirm.plan_resume)
+    drift = waiting(AsyncFirm.drift)
+    audit = waiting(AsyncFirm.audit)
+    runs = waiting(AsyncFirm.runs)
+    export = waiting(AsyncFirm.export)
 
     def session_of(self, user_id: int) -> Session:
         """Return the session of one user, for :func:`clio_nb.verify_launch` and for work of your own.
