@@ -7,7 +7,7 @@ function of this module too: ``clio_nb.create_action(session, ...)`` is ``sessio
 from __future__ import annotations
 
 import math
-from typing import Any, Final, ParamSpec, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlencode
 
 from . import errors, oauth, portal, transport, wire
@@ -19,7 +19,6 @@ from .retry import repeat
 from .secret import Secret
 from .tokens import FORM, OwnToken, TokenSource
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 MARGIN: Final = 60.0  # seconds before its end at which a token is renewed beforehand: a nonce must not meet a 401
