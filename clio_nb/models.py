@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import time
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -88,7 +89,8 @@ class Account(msgspec.Struct, frozen=True):
     name: str | None = None
 
 
-class User(msgspec.Struct, frozen=True, kw_only=True):
+# Users and actions are in no cycle, and there are many of them for the garbage collector to look through: gc=False.
+class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A user of a firm, as ``/users`` and ``/users/who_am_i`` give it."""
 
     id: int
@@ -103,7 +105,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
         return f"{self.name or 'user'} ({self.id})"
 
 
-class CustomAction(msgspec.Struct, frozen=True, kw_only=True):
+class CustomAction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A custom action of one user, as ``/custom_actions`` gives it.
 
     ``ui_reference`` is kept as text, so that a place which Clio adds later is shown as it is; ``location`` knows it
@@ -174,10 +176,12 @@ _LOCATIONS: Final = {
     for name in (location.value, location.resource, location.record_type.lower())
 }
 
+_NEVER_IN_A_URL: Final = re.compile(r"[\x00-\x20\x7f\\]")
+
 
 def web_url(text: str) -> bool:
     """Whether the text is an absolute http or https URL with a host and no spaces or control characters."""
-    if any(char <= " " or char in "\x7f\\" for char in text):
+    if _NEVER_IN_A_URL.search(text):
         return False
     try:
         parts = urlsplit(text)

@@ -51,8 +51,10 @@ def actions_frame(rows: Iterable[tuple[User, CustomAction]]) -> pd.DataFrame:
 
     What Clio did not say is missing (``<NA>``, ``NaT``). Without rows the same columns come back, empty.
     """
-    pairs = list(rows)
-    users, actions = [user for user, _ in pairs], [action for _, action in pairs]
+    users, actions = list[User](), list[CustomAction]()
+    for user, action in rows:
+        users.append(user)
+        actions.append(action)
     return pd.DataFrame(
         {
             "user_id": integers([user.id for user in users]),
