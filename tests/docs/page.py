@@ -26,9 +26,10 @@ import socket
 import subprocess
 import sys
 import textwrap
+import threading
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import clio_nb
 
@@ -91,6 +92,7 @@ class Reader:
         self._names: dict[str, Any] = {"__name__": "__main__"}
         self._ports = {port: str(_free_port()) for port in _PORTS}
         self._running: list[subprocess.Popen[str]] = []
+        self._drains: list[threading.Thread] = []
 
     def follow(self, blocks: list[Block]) -> None:
         """Do what a page says."""
@@ -113,10 +115,12 @@ class Reader:
         for process in self._running:
             process.send_signal(signal.SIGINT)
             try:
-                process.communicate(timeout=10)
+                process.wait(timeout=10)
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.communicate()
+                process.wait()
+        for drain in self._drains:
+            drain.join()
 
     def _here(self, text: str) -> str:
         for port, free in self._ports.items():
@@ -182,6 +186,9 @@ class Reader:
         self._running.append(process)
         assert process.stdout is not None
         assert process.stdout.readline(), f"{block}: {command} ended at once"
+        drain = threading.Thread(target=_drain, args=(process.stdout,))
+        drain.start()
+        self._drains.append(drain)
 
 
 def commands_of(text: str) -> list[tuple[str, str]]:
@@ -195,6 +202,13 @@ def commands_of(text: str) -> list[tuple[str, str]]:
         elif commands:
             commands[-1] = (commands[-1][0], commands[-1][1] + line)
     return [(command.strip(), output) for command, output in commands]
+
+
+def _drain(pipe: IO[str]) -> None:
+    """Read on, so that a full pipe never stops a server."""
+    with pipe:
+        for _ in pipe:
+            pass
 
 
 def _compare(block: Block, said: str, expected: str) -> None:

@@ -7,6 +7,10 @@ import subprocess
 import sys
 
 import pytest
+import typer
+
+import clio_nb
+from clio_nb.cli import app
 
 from .page import ROOT
 
@@ -71,3 +75,27 @@ def test_every_page_says_what_to_do_next():
     for page in sorted((ROOT / "docs").rglob("*.md")):
         if page.parent.name != "reference" and page.stem not in ("changelog", "architecture"):
             assert "\n## Next\n" in page.read_text(), page
+
+
+def test_the_reference_names_everything_at_the_face():
+    page = (ROOT / "docs" / "reference" / "index.md").read_text()
+    assert [name for name in clio_nb.__all__ if f"`{name}`" not in page] == []
+
+
+def test_the_reference_names_every_command_and_option_of_the_terminal():
+    page = (ROOT / "docs" / "reference" / "terminal.md").read_text()
+    for words, command in commands(typer.main.get_command(app), "clio-nb"):
+        section = page.partition(f"\n## {words}\n")[2].partition("\n## ")[0]
+        assert section, f"{words} is not there"
+        options = [option for param in command.params for option in param.opts if option.startswith("--")]
+        missing = [option for option in options if option not in (section, "--help") and option not in section]
+        assert missing in ([], ["--browser"]), f"{words}: {missing}"
+
+
+def commands(command, words):
+    """Give every command that does something, with the words that call it."""
+    below = getattr(command, "commands", {})
+    if not below:
+        yield words, command
+    for name, one in below.items():
+        yield from commands(one, f"{words} {name}")

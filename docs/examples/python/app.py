@@ -18,11 +18,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 import clio_nb as clio
-from clio_nb.firm import AsyncFirm
 from clio_nb.launch.asgi import KEY, LaunchMiddleware
 from clio_nb.rollout.manifest import parse_manifest
 from clio_nb.signin import Login
-from clio_nb.vault import Vault
 
 MANIFEST = """
 [app]
@@ -36,9 +34,9 @@ places = ["matters", "documents"]
 """
 
 
-def create_app(site: clio.App, vault: Vault, *, key: str, url: str) -> Starlette:
+def create_app(site: clio.App, vault: clio.Vault, *, key: str, url: str) -> Starlette:
     """Return the app. ``key`` signs its cookies, ``url`` is its public address."""
-    firm = AsyncFirm(site, vault)
+    firm = clio.AsyncFirm(site, vault)
     manifest = parse_manifest(MANIFEST.format(url=url))
     under_way: dict[str, Login] = {}  # sign-ins; in several processes: where all of them look
 
@@ -87,7 +85,7 @@ if __name__ == "__main__":
         clio.connect(
             os.environ["CLIO_REGION"], redirect_uri=f"{url}/callback"
         ),  # id and secret: CLIO_CLIENT_ID, ..._SECRET
-        Vault.open(),
+        clio.Vault.open(),
         key=os.environ["LAUNCH_KEY"],
         url=url,
     )

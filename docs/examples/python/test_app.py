@@ -9,7 +9,7 @@ import httpx
 import pytest
 from app import create_app
 
-from clio_nb.vault import Vault
+from clio_nb import Vault
 
 URL = "https://app.example"
 pytestmark = [pytest.mark.anyio, pytest.mark.clio_sandbox(redirect_uris=[f"{URL}/callback"])]
