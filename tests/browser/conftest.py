@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,23 +57,21 @@ class Lab:
         (settings / "notification.jupyterlab-settings").write_text(json.dumps({"fetchNews": "false"}))
 
 
-def _start(folder: Path, prefix: str, **environment: str) -> tuple[Lab, subprocess.Popen[bytes]]:
+LAB = (sys.executable, "-m", "jupyterlab")
+
+
+def start_lab(
+    folder: Path, prefix: str, command: Sequence[str | Path] = LAB, **environment: str
+) -> tuple[Lab, subprocess.Popen[bytes]]:
+    """Start a JupyterLab on a free port, with notebooks, settings and everything else of its own below a folder."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port = probe.getsockname()[1]
     for name in ("notebooks", "settings", "config", "data", "runtime"):
-        (folder / name).mkdir()
+        (folder / name).mkdir(exist_ok=True)
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             [
-                *(
-                    sys.executable,
-                    "-m",
-                    "jupyterlab",
-                    "--no-browser",
-                    "--allow-root",
-                    "--ip=127.0.0.1",
-                    f"--port={port}",
-                ),
+                *(*command, "--no-browser", "--allow-root", "--ip=127.0.0.1", f"--port={port}"),
                 f"--notebook-dir={folder / 'notebooks'}",
                 f"--ServerApp.base_url={prefix}",
                 "--ServerApp.port_retries=0",
@@ -110,25 +108,26 @@ def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-4000:]}", pytrace=False)
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def stop(process: subprocess.Popen[bytes]) -> None:
+    """Stop a JupyterLab, and its kernels with it."""
     process.terminate()
     process.wait(30)
 
 
 @pytest.fixture(scope="session")
 def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    lab, process = _start(tmp_path_factory.mktemp("lab"), "/")
+    lab, process = start_lab(tmp_path_factory.mktemp("lab"), "/")
     yield lab
-    _stop(process)
+    stop(process)
 
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Give a JupyterLab as a hub's users have it: under a prefix, other ports reached through its proxy."""
     folder = tmp_path_factory.mktemp("hub")
-    lab, process = _start(folder, "/user/alice/", JUPYTERHUB_SERVICE_PREFIX="/user/alice/", JUPYTERHUB_USER="alice")
+    lab, process = start_lab(folder, "/user/alice/", JUPYTERHUB_SERVICE_PREFIX="/user/alice/", JUPYTERHUB_USER="alice")
     yield lab
-    _stop(process)
+    stop(process)
 
 
 @pytest.fixture(scope="module")
