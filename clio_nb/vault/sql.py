@@ -199,8 +199,12 @@ def sqlite_store(path: Path) -> SqlStore:
     def connect() -> sqlite3.Connection:
         uri = f"file:{quote(str(path))}?mode=rw"
         database = sqlite3.connect(uri, uri=True, timeout=PATIENCE, check_same_thread=False, isolation_level=None)
-        database.execute("PRAGMA journal_mode=WAL")
-        database.execute("PRAGMA synchronous=FULL")  # a rotated refresh token that is lost cannot be had again
+        try:
+            database.execute("PRAGMA journal_mode=WAL")
+            database.execute("PRAGMA synchronous=FULL")  # a rotated refresh token that is lost cannot be had again
+        except sqlite3.Error:
+            database.close()
+            raise
         return database
 
     def check() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pandas as pd
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clio_nb.models import CustomAction, User
@@ -79,6 +79,7 @@ def test_the_matrix_keeps_users_who_have_no_action() -> None:
     assert matrix[PLACE_COLUMNS].to_numpy().tolist() == [[0] * 5, [0, 1, 0, 0, 2]]
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from([*Location, "bills/show", None])), max_size=40))
 def test_the_matrix_counts_what_a_crosstab_counts(cells: list[tuple[int, str | None]]) -> None:
     frame = actions_frame([(User(id=user), action(number, place)) for number, (user, place) in enumerate(cells)])

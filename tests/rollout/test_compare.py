@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clio_nb.models import CustomAction
@@ -254,6 +254,7 @@ def firms(draw: st.DrawFn) -> tuple[Manifest, PretendClio]:
     return manifest(*actions), PretendClio(there, ours)
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(firms(), st.booleans())
 def test_a_planned_and_applied_firm_has_nothing_left_to_plan(
     firm: tuple[Manifest, PretendClio], allow_delete: bool
@@ -267,6 +268,7 @@ def test_a_planned_and_applied_firm_has_nothing_left_to_plan(
     assert {number: clio.actions.get(number) for number in before} == before, "a foreign action was touched"
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(firms())
 def test_every_wanted_place_is_accounted_for_once(firm: tuple[Manifest, PretendClio]) -> None:
     wanted, clio = firm

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clio_nb.errors import ManifestError
@@ -184,6 +184,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
     )
 
 
+@settings(deadline=None)  # a busy machine is no mistake
 @given(manifests())
 def test_a_manifest_written_and_read_again_is_the_same(manifest: Manifest) -> None:
     assert parse_manifest(manifest.to_toml()) == manifest
