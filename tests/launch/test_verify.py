@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import json
+import os
 import threading
 import time
 
@@ -202,6 +203,16 @@ def test_l5_the_memory_of_used_nonces_is_bounded_in_number_and_time(anna, clock,
     clock.advance(memory.KEPT + 1)
     verify_launch(anna.click(), anna.session)
     assert len(memory.seen) == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked on POSIX only")
+def test_l5_a_forked_child_begins_with_no_memory(anna):
+    verify_launch(anna.click(), anna.session)
+    assert len(memory.seen) == 1
+    child = os.fork()
+    if child == 0:
+        os._exit(len(memory.seen))
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def test_l13_the_same_launch_twice_at_once_is_one_request_and_one_verdict(anna, site, sent):
