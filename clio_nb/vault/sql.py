@@ -47,6 +47,13 @@ _marks: Final = sa.Table(
     sa.Column("value", sa.String(64), nullable=False),
 )
 _key: Final = sa.select(_marks.c.value).where(_marks.c.name == "key")
+_key_shared: Final = _key.with_for_update(read=True)
+
+# Statements are put together once: that takes longer than what they do.
+_change: Final = sa.update(_grants).where(
+    *(column == sa.bindparam(f"of_{column.name}") for column in _grants.primary_key.columns)
+)
+_change_same: Final = _change.where(_grants.c.version == sa.bindparam("of_version"))
 
 
 class SqlStore:
@@ -120,15 +127,14 @@ class SqlStore:
         with self._transaction(write=True) as database:
             if not self._sealed_under(database, mark):
                 return False
-            same = self._same(shelf, row.user_id, row.version)
-            new = same.values(sealed=row.sealed, trouble=row.trouble, version=row.version + 1)
-            return database.execute(new).rowcount == 1
+            new = {"sealed": row.sealed, "trouble": row.trouble, "version": row.version + 1}
+            return database.execute(_change_same, {**_of(shelf, row.user_id, row.version), **new}).rowcount == 1
 
     def note(self, shelf: Shelf, user_id: int, version: int, trouble: str) -> bool:
         """Write only the trouble."""
-        noted = self._same(shelf, user_id, version).values(trouble=trouble)
+        noted = {**_of(shelf, user_id, version), "trouble": trouble}
         with self._transaction(write=True) as database:
-            return database.execute(noted).rowcount == 1
+            return database.execute(_change_same, noted).rowcount == 1
 
     def remove(self, shelf: Shelf, user_id: int) -> None:
         """Forget one row."""
@@ -156,27 +162,21 @@ class SqlStore:
     def reseal(self, again: Callable[[bytes], bytes], mark: str) -> None:
         """Seal all rows anew in one transaction."""
         keys = list(_grants.primary_key.columns)
-        bound = sa.and_(*(column == sa.bindparam(f"of_{column.name}") for column in keys))
-        update = sa.update(_grants).where(bound).values(sealed=sa.bindparam("anew"))
         with self._transaction(write=True) as database:
             database.execute(_key.with_for_update())
             rows = database.execute(sa.select(*keys, _grants.c.sealed)).all()
             for start in range(0, len(rows), CHUNK):
                 chunk = [
-                    {**{f"of_{column.name}": row[at] for at, column in enumerate(keys)}, "anew": again(row.sealed)}
+                    {**{f"of_{column.name}": row[at] for at, column in enumerate(keys)}, "sealed": again(row.sealed)}
                     for row in rows[start : start + CHUNK]
                 ]
-                database.execute(update, chunk)
+                database.execute(_change, chunk)
             database.execute(sa.update(_marks).where(_marks.c.name == "key").values(value=mark))
-
-    @staticmethod
-    def _same(shelf: Shelf, user_id: int, version: int) -> sa.Update:
-        return sa.update(_grants).where(_here(shelf), _grants.c.user_id == user_id, _grants.c.version == version)
 
     @staticmethod
     def _sealed_under(database: sa.Connection, mark: str) -> bool:
         """Whether the store is sealed under this mark; it stays so until the transaction ends."""
-        return bool(database.execute(_key.with_for_update(read=True)).scalar_one() == mark)
+        return bool(database.execute(_key_shared).scalar_one() == mark)
 
     @contextmanager
     def _transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:
@@ -250,6 +250,15 @@ def _rows() -> sa.Select[int, bytes, int, str]:
 
 def _here(shelf: Shelf) -> sa.ColumnElement[bool]:
     return sa.and_(*(_grants.c[name] == value for name, value in shelf._asdict().items()))
+
+
+def _of(shelf: Shelf, user_id: int, version: int) -> dict[str, object]:
+    """Return the parameters that name one version of a row."""
+    return {
+        **{f"of_{name}": value for name, value in shelf._asdict().items()},
+        "of_user_id": user_id,
+        "of_version": version,
+    }
 
 
 def _values(row: Row) -> dict[str, object]:
