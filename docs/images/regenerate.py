@@ -1,14 +1,20 @@
-"""Make the pictures of the docs anew: ``python docs/images/regenerate.py``, with playwright, pillow and Chromium."""
+"""Make the pictures of the docs anew: ``python docs/images/regenerate.py``, with the test extra, Chromium and pillow.
+
+The forms are those that the browser tests fill in; the sandbox's screens are visited here.
+"""
 
 from __future__ import annotations
 
-import io
+import os
 import shutil
+import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import sync_playwright
 
 import clio_nb as clio
 
@@ -16,41 +22,45 @@ HERE = Path(__file__).parent
 LABELS = ("Send for signature", "Order an appraisal", "Open in the partner's app")
 
 
-def take(page: Page, name: str) -> None:
-    """Keep what is on the screen as a small PNG."""
-    shot = Image.open(io.BytesIO(page.screenshot()))
-    shot.convert("RGB").quantize(96, dither=Image.Dither.NONE).save(HERE / f"{name}.png", optimize=True)
-    sys.stdout.write(f"{name}.png: {(HERE / f'{name}.png').stat().st_size // 1024} kB\n")
+def forms(folder: Path) -> Iterator[Path]:
+    """Have the browser tests take pictures of the forms, and give those of the light theme."""
+    tests = HERE.parents[1] / "tests" / "browser" / "test_forms.py"
+    command = [sys.executable, "-m", "pytest", "-q", str(tests), "-k", "everybody"]
+    subprocess.run(command, check=True, env={**os.environ, "CLIO_NB_SCREENSHOTS": str(folder)})  # noqa: S603 - our own
+    yield from sorted(folder.glob("form-*-light.png"))
 
 
-def main() -> None:
-    """Take every picture."""
+def screens(folder: Path) -> Iterator[Path]:
+    """Visit the screens of a sandbox."""
     with clio.sandbox() as site, sync_playwright() as playwright:
         session = clio.login(site)
         for label in LABELS:
             clio.create_action(session, label, "https://partner.example/launch", at="matters")
-        matter = site.records("matters")[2]
-        for action in clio.list_actions(session):
-            url = site.click(session.user.id, action.id, matter["subject_url"])
-            site.advance(19)
-            clio.verify_launch(url, session)
-
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         page = browser.new_page(viewport={"width": 1180, "height": 560})
         user = f"{site.origin}/as/{session.user.id}"
-
         page.goto(f"{user}/matters")
         page.locator(".arrow").nth(2).click()
-        take(page, "sandbox-matters")
-
+        page.screenshot(path=folder / "sandbox-matters.png")
+        yield folder / "sandbox-matters.png"
         page.goto(f"{user}/developer")
-        take(page, "sandbox-developer")
-
-        consent = clio.signin.Login(site).authorization_url
-        page.set_viewport_size({"width": 760, "height": 620})
-        page.goto(consent)
-        take(page, "sandbox-consent")
+        page.screenshot(path=folder / "sandbox-developer.png")
+        yield folder / "sandbox-developer.png"
+        page.set_viewport_size({"width": 580, "height": 540})
+        page.goto(clio.signin.Login(site).authorization_url)
+        page.screenshot(path=folder / "sandbox-consent.png")
+        yield folder / "sandbox-consent.png"
         browser.close()
+
+
+def main() -> None:
+    """Take every picture, and keep it small."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for picture in (*screens(folder), *forms(folder)):
+            kept = HERE / picture.name.replace("-light", "")
+            Image.open(picture).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(kept, optimize=True)
+            sys.stdout.write(f"{kept.name}: {kept.stat().st_size // 1024} kB\n")
 
 
 if __name__ == "__main__":
