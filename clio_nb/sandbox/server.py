@@ -130,6 +130,7 @@ class Server(uvicorn.Server):
         self._sockets = list(sockets)
         self._lines = lines
         self._ready = threading.Event()
+        self._over = threading.Event()
         self._loop: Final = asyncio.new_event_loop()
         self._thread: Final = threading.Thread(target=self._run, name="clio_nb-sandbox", daemon=True)
 
@@ -147,9 +148,9 @@ class Server(uvicorn.Server):
                 self._thread.join(_PATIENCE)
 
     def wait(self) -> None:
-        """Block until the server is stopped."""
-        while self._thread.is_alive():
-            self._thread.join(0.5)
+        """Block until the server is stopped. Ctrl-C in ``join`` could take a thread that runs for one that has ended."""
+        while not self._over.wait(0.5):  # without a timeout, Ctrl-C is not heard on Windows
+            continue
 
     def submit(self, work: Coroutine[Any, Any, None]) -> Future[None]:
         """Run a coroutine on the server's loop."""
@@ -172,5 +173,8 @@ class Server(uvicorn.Server):
         await asyncio.sleep(0)  # lets the transports say that they are lost
 
     def _run(self) -> None:
-        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
-            runner.run(self.serve(self._sockets))
+        try:
+            with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+                runner.run(self.serve(self._sockets))
+        finally:
+            self._over.set()
