@@ -1,0 +1,31 @@
+"""A plain loop over clio_nb's own sessions: the client without planning, journal and vault."""
+
+from __future__ import annotations
+
+import asyncio
+
+from clio_nb import portal
+from clio_nb.client import AsyncSession
+from clio_nb.models import App
+from clio_nb.places import Region
+from clio_nb.secret import Secret
+
+from . import LABEL, PLACES, TARGET, arguments, compete, token_of
+
+
+async def work(origin: str, users: int) -> None:
+    """List and create for every user; how many requests are under way is the library's business."""
+    app = App(Region.US, "bench", Secret("secret"), origin=origin)
+
+    async def one(user: int) -> None:
+        session = AsyncSession(app, token_of(user))
+        await session.list_actions()
+        for place in PLACES:
+            await session.create_action(LABEL, TARGET, place)
+
+    await asyncio.gather(*(one(user) for user in range(1, users + 1)))
+
+
+if __name__ == "__main__":
+    origin, users = arguments()
+    compete(rollout=lambda: portal.run(work, origin, users))

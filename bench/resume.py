@@ -1,0 +1,102 @@
+"""Kill a rollout at a random point and run it again: no call is made twice, and no second button appears."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Final
+
+from clio_nb.errors import InvalidInput
+from clio_nb.firm import Firm
+from clio_nb.rollout.journal import DONE, Journal
+from clio_nb.vault import Vault
+from clio_nb.vault.vault import FIRM, shelf_of
+
+from .clients import PLACES
+from .clients.firm import MANIFEST, app_at, filled
+from .processes import ROOT, Server, server
+from .table import Row, at_most, exactly
+
+LATENCY_MS: Final = 5
+SEED: Final = 20
+
+
+def rows(*, smoke: bool) -> Iterator[Row]:
+    """Count what both runs together ask of Clio, against an undisturbed one and a list for each unfinished user."""
+    users, kills = (20, 2) if smoke else (200, 20)
+    calls = [0, 0]
+    duplicates = missing = 0
+    with server(LATENCY_MS, users) as there:
+        needed = _undisturbed(there, users)
+        chance = random.Random(SEED)  # noqa: S311 -- no secret
+        for _ in range(kills):
+            unfinished = _killed_and_run_again(there, users, chance.randrange(1, needed))
+            counts = there.counts()
+            calls[0] += _calls(counts)
+            calls[1] += needed + unfinished
+            duplicates += counts["duplicates"]
+            missing += users * len(PLACES) - counts["actions"]
+    work = f"{kills} kills of {users} users x {len(PLACES)} places"
+    made, due = calls
+    yield at_most("resume", work, f"{made:,} calls", f"calls that are needed {due:,}", made / due, 1.02)
+    yield exactly("resume", f"{work}: second buttons", duplicates, 0, "actions")
+    yield exactly("resume", f"{work}: missing buttons", missing, 0, "actions")
+
+
+def _undisturbed(there: Server, users: int) -> int:
+    """Return how many calls a run takes that nobody disturbs."""
+    home = Path(tempfile.mkdtemp())
+    try:
+        _run(there.origin, users, home)
+        return _calls(there.counts())
+    finally:
+        shutil.rmtree(home)
+
+
+def _killed_and_run_again(there: Server, users: int, at: int) -> int:
+    """Kill a run when Clio has seen so many calls, run it again, and return how many users were not finished."""
+    there.reset()
+    home = Path(tempfile.mkdtemp())
+    try:
+        command = [sys.executable, "-m", "bench.resume", there.origin, str(users), str(home)]
+        with subprocess.Popen(command, cwd=ROOT) as process:  # noqa: S603 -- our own module
+            while _calls(there.counts()) < at and process.poll() is None:
+                time.sleep(0.001)
+            process.kill()
+        unfinished = _unfinished(there, users, home)
+        _run(there.origin, users, home)
+        return unfinished
+    finally:
+        shutil.rmtree(home)
+
+
+def _unfinished(there: Server, users: int, home: Path) -> int:
+    """Return for how many users the journal does not know that all was done; all of them, if no run was begun."""
+    with closing(Journal(home / "journal.sqlite", shelf_of(app_at(there.origin), FIRM))) as journal:
+        steps = journal.steps()
+    return len({step.user_id for step in steps if step.outcome != DONE}) if steps else users
+
+
+def _calls(counts: dict[str, int]) -> int:
+    return sum(count for name, count in counts.items() if name.startswith(("GET", "POST")))
+
+
+def _run(origin: str, users: int, home: Path) -> None:
+    """Go on with the run that was interrupted, or else plan and apply."""
+    app = app_at(origin)
+    firm = Firm(app, filled(Vault(), app, users), journal=home / "journal.sqlite")
+    try:
+        firm.resume(progress=False)
+    except InvalidInput:
+        firm.apply(firm.plan(MANIFEST), progress=False)
+
+
+if __name__ == "__main__":
+    _run(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
