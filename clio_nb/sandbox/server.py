@@ -148,7 +148,7 @@ class Server(uvicorn.Server):
                 self._thread.join(_PATIENCE)
 
     def wait(self) -> None:
-        """Block until the server is stopped. Ctrl-C in ``join`` could take a thread that runs for one that has ended."""
+        """Block until the server is stopped. Ctrl-C in ``join`` could take a thread that still runs for ended."""
         while not self._over.wait(0.5):  # without a timeout, Ctrl-C is not heard on Windows
             continue
 
