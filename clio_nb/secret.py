@@ -38,6 +38,8 @@ class Secret:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Secret):
             return NotImplemented
+        if self is other:
+            return True
         mine, theirs = (text.encode(errors="surrogatepass") for text in (self.__text, other.__text))
         return hmac.compare_digest(mine, theirs)
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import queue
+from concurrent.futures import wait
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from .. import portal
 from ..client import Session
@@ -19,6 +19,8 @@ from .aio import AsyncFirm, Users
 
 if TYPE_CHECKING:
     import pandas as pd
+
+LOOK: Final = 0.1  # seconds between looks at a run: to be woken for every line would slow it down
 
 
 class Firm:
@@ -107,20 +109,18 @@ class Firm:
         from tqdm.auto import tqdm  # noqa: PLC0415 -- looks for a notebook when it is imported
 
         stop, interrupted = Stop(), False
-        ended: queue.SimpleQueue[Line | None] = queue.SimpleQueue()
-        work = portal.submit(self.aio.apply, plan, on_line=ended.put, stop=stop)
-        work.add_done_callback(lambda _: ended.put(None))
+        ended: list[Line] = []
+        work = portal.submit(self.aio.apply, plan, on_line=ended.append, stop=stop)
         with tqdm(total=len(plan.changes), desc=plan.purpose, unit="action", disable=not progress) as bar:
-            while not work.done() or not ended.empty():
+            while not work.done():
                 try:
-                    bar.update(ended.get(timeout=1) is not None)
-                except queue.Empty:
-                    continue
+                    wait([work], timeout=LOOK)
                 except KeyboardInterrupt:
                     if interrupted:
                         work.cancel()
                         raise
                     stop.asked = interrupted = True
+                bar.update(len(ended) - bar.n)
         if interrupted:
             raise KeyboardInterrupt
         return work.result()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Concatenate, Final, NamedTuple, ParamSpec
 
 from .. import errors
 from ..client import AsyncSession
@@ -18,6 +19,9 @@ from .write import Changed, NotKnown, write
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+P = ParamSpec("P")
 
 
 class Outcome(StrEnum):
@@ -123,7 +127,8 @@ async def _run(
         lists: dict[int, list[tuple[int, Item]]] = {}
         for number, item in enumerate(plan.changes, first):
             lists.setdefault(item.user_id, []).append((number, item))
-        users = [_UserRun(plan.app, run, session_of, journal, on_line, stop) for _ in lists]
+        notes = _Notes(journal)
+        users = [_UserRun(plan.app, run, session_of, notes, on_line, stop) for _ in lists]
         work = [user.apply(each) for user, each in zip(users, lists.values(), strict=True)]
         lines: list[Line] = []
         for several in await asyncio.gather(*work, return_exceptions=True):
@@ -135,6 +140,28 @@ async def _run(
     return Result(run, tuple(lines))
 
 
+class _Notes:
+    """What all users note in one turn of the loop, written to the journal together."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal: Final = journal
+        self._notes: list[Callable[[], None]] = []
+        self._written: asyncio.Task[None] | None = None
+
+    def add(self, note: Callable[[], None]) -> asyncio.Task[None]:
+        """Write a note soon; the task ends when that is done, with the :class:`errors.VaultError` if it fails."""
+        self._notes.append(note)
+        if self._written is None:
+            self._written = asyncio.create_task(self._write())
+        return self._written
+
+    async def _write(self) -> None:
+        notes, self._notes, self._written = self._notes, [], None
+        with self.journal.together():
+            for note in notes:
+                note()
+
+
 class _UserRun:
     """One user's part of a run."""
 
@@ -143,41 +170,45 @@ class _UserRun:
         app: str,
         run: str,
         session_of: Callable[[int], Awaitable[AsyncSession]],
-        journal: Journal,
+        notes: _Notes,
         on_line: Callable[[Line], object],
         stop: Stop,
     ) -> None:
         self._app = app
         self._run = run
         self._session_of = session_of
-        self._journal = journal
+        self._notes = notes
+        self._journal = notes.journal
         self._on_line = on_line
         self._stop = stop
         self._over = ""
+        self._noted: asyncio.Task[None] | None = None
 
     async def apply(self, numbered: Sequence[tuple[int, Item]]) -> list[Line]:
         """Do the lines one after the other."""
         lines = []
-        for number, item in numbered:
-            try:
+        try:
+            for number, item in numbered:
                 line = await self._line(number, item)
-            except BaseException:
-                self._stop.asked = True  # the journal fails: nothing more may be sent, by nobody
-                raise
-            self._on_line(line)
-            lines.append(line)
+                self._on_line(line)
+                lines.append(line)
+            if self._noted is not None:
+                await self._noted
+        except BaseException:
+            self._stop.asked = True  # the journal fails: nothing more may be sent, by nobody
+            raise
         return lines
 
     async def _line(self, number: int, item: Item) -> Line:
-        """Do one line and note it."""
+        """Do one line. What came of it is noted together with what is sent next."""
         if self._stop.asked or self._over:
             return Line(item, Outcome.NOT_SENT, self._over or "The run was stopped before.")
-        self._journal.sent(self._run, number)
+        await self._note(self._journal.sent, number)
         try:
             action = await write(await self._session_of(item.user_id), item)
         except Changed as changed:
             if changed.made is not None:
-                self._journal.written(self._run, number, self._app, item, changed.made)
+                self._note(self._journal.written, number, self._app, item, changed.made)
             return self._ended(number, item, Outcome.CONFLICT, changed)
         except NotKnown as lost:
             return self._ended(number, item, Outcome.UNKNOWN, lost)
@@ -186,12 +217,16 @@ class _UserRun:
             return self._ended(number, item, Outcome.FAILED, ended)
         except errors.ClioError as failed:
             return self._ended(number, item, Outcome.FAILED, failed)
-        self._journal.written(self._run, number, self._app, item, action)
+        self._note(self._journal.written, number, self._app, item, action)
         return Line(item, Outcome.DONE)
 
     def _ended(self, number: int, item: Item, outcome: Outcome, error: errors.ClioError) -> Line:
-        self._journal.ended(self._run, number, outcome.value, str(error.args[0]))
+        self._note(self._journal.ended, number, outcome.value, str(error.args[0]))
         return Line(item, outcome, str(error.args[0]))
+
+    def _note(self, note: Callable[Concatenate[str, P], None], *about: P.args, **more: P.kwargs) -> asyncio.Task[None]:
+        self._noted = self._notes.add(functools.partial(note, self._run, *about, **more))
+        return self._noted
 
 
 _ENDS_THE_USER: Final = (errors.NeedsLogin, errors.Unauthorized, errors.Forbidden, errors.LoginError)

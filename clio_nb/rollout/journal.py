@@ -105,7 +105,7 @@ class Journal:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")  # a killed process loses nothing
             self._database.executescript(_SCHEMA)
-        with self._transaction() as database:
+        with self.together() as database:
             database.execute("INSERT INTO firm SELECT ?, ?, ? WHERE NOT EXISTS (SELECT * FROM firm)", shelf)
             if database.execute("SELECT * FROM firm").fetchone() != tuple(shelf):
                 raise VaultError(f"The journal {path} is of another firm or app. Give each its own.")
@@ -141,7 +141,7 @@ class Journal:
         """
         now, run = dt.datetime.now(dt.UTC), plan.run
         read = {item.user_id for item in plan.items if item.kind is not Kind.BLOCKED}
-        with self._transaction() as database:
+        with self.together() as database:
             if run is None:
                 run = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
                 manifest = plan.manifest.to_toml() if plan.manifest else None
@@ -159,17 +159,32 @@ class Journal:
             )
         return run, first
 
+    @contextlib.contextmanager
+    def together(self) -> Iterator[sqlite3.Connection]:
+        """Make what is noted within one transaction, or part of the one that is open: all of it is kept or nothing."""
+        with self._errors_named():
+            part_of_another = self._database.in_transaction
+            if not part_of_another:
+                self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                if not part_of_another:
+                    self._database.execute("COMMIT")
+            finally:
+                if not part_of_another and self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+
     def sent(self, run: str, number: int) -> None:
         """Note that a request is about to be sent."""
-        with self._errors_named():
-            self._database.execute(
+        with self.together() as database:
+            database.execute(
                 "UPDATE steps SET outcome = ?, at = ? WHERE run = ? AND number = ?", (SENT, time.time(), run, number)
             )
 
     def ended(self, run: str, number: int, outcome: str, message: str) -> None:
         """Note what came of a request that changed nothing, or of which that is not known."""
-        with self._errors_named():
-            self._database.execute(
+        with self.together() as database:
+            database.execute(
                 "UPDATE steps SET outcome = ?, message = ? WHERE run = ? AND number = ?",
                 (outcome, message, run, number),
             )
@@ -177,7 +192,7 @@ class Journal:
     def written(self, run: str, number: int, app: str, item: Item, action: CustomAction | None) -> None:
         """Note that an item was carried out: the action as it is now, or None for one that is deleted."""
         action_id = action.id if action else item.action_id
-        with self._transaction() as database:
+        with self.together() as database:
             database.execute(
                 "UPDATE steps SET outcome = ?, action_id = ? WHERE run = ? AND number = ?",
                 (DONE, action_id, run, number),
@@ -190,7 +205,7 @@ class Journal:
 
     def finish(self, run: str) -> None:
         """Note that a run has come to its end."""
-        with self._transaction() as database:
+        with self.together() as database:
             database.execute("UPDATE runs SET finished = ? WHERE run = ?", (time.time(), run))
 
     def ledger(self) -> Ledger:
@@ -252,17 +267,6 @@ class Journal:
             )
             for name, number, user_id, user, kind, key, action_id, before, after, outcome, message, at in rows
         ]
-
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._errors_named():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                self._database.execute("COMMIT")
-            finally:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def _errors_named(self) -> Iterator[None]:

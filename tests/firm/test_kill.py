@@ -8,8 +8,8 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import wait
 from pathlib import Path
-from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -271,22 +271,18 @@ def test_an_interrupted_run_finishes_what_is_under_way_and_can_be_gone_on_with(
     firm.sign_in_everyone()
     plan = firm.plan(wanted)
 
-    class InterruptedQueue:
-        """Delivers Ctrl-C when the first line is done."""
+    looks = iter([KeyboardInterrupt])
 
-        def __init__(self) -> None:
-            self._queue, self._first = SimpleQueue[Any](), True
-            self.put, self.empty = self._queue.put, self._queue.empty
-
-        def get(self, timeout: float) -> Any:
-            line = self._queue.get(timeout=timeout)
-            if self._first:
-                self._first = False
-                raise KeyboardInterrupt
-            return line
+    def interrupted(works: Any, timeout: float) -> Any:
+        """Ctrl-C while the run waits for its first answers."""
+        for ctrl_c in looks:
+            while not writes(site):
+                wait(works, timeout=0.001)
+            raise ctrl_c
+        return wait(works, timeout=timeout)
 
     with monkeypatch.context() as interrupting:
-        interrupting.setattr("clio_nb.firm.sync.queue.SimpleQueue", InterruptedQueue)
+        interrupting.setattr("clio_nb.firm.sync.wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
             firm.apply(plan, progress=False)
     written = len(writes(site))
