@@ -1,10 +1,17 @@
 """What holds for every test: no deadline on a busy machine, and no options of this run for the runs inside tests."""
 
-import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("clio_nb", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("clio_nb")
 
-os.environ.pop("PYTEST_ADDOPTS", None)
+
+@pytest.fixture(scope="session", autouse=True)
+def no_options_of_this_run() -> Iterator[None]:
+    """A fixture and not a line of this module: that would take them from the workers of this run, too."""
+    with pytest.MonkeyPatch.context() as environment:
+        environment.delenv("PYTEST_ADDOPTS", raising=False)
+        yield
