@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Concatenate, Final, NamedTuple, ParamSpec
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from .. import errors
 from ..client import AsyncSession
+from ..models import CustomAction
 from .item import Item
-from .journal import DONE, UNKNOWN, Journal
+from .journal import DONE, SENT, UNKNOWN, Journal, Note
 from .plan import Plan
 from .write import Changed, NotKnown, write
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-P = ParamSpec("P")
 
 
 class Outcome(StrEnum):
@@ -127,8 +124,8 @@ async def _run(
         lists: dict[int, list[tuple[int, Item]]] = {}
         for number, item in enumerate(plan.changes, first):
             lists.setdefault(item.user_id, []).append((number, item))
-        notes = _Notes(journal)
-        users = [_UserRun(plan.app, run, session_of, notes, on_line, stop) for _ in lists]
+        notes = _Notes(journal, run, plan.app)
+        users = [_UserRun(session_of, notes, on_line, stop) for _ in lists]
         work = [user.apply(each) for user, each in zip(users, lists.values(), strict=True)]
         lines: list[Line] = []
         for several in await asyncio.gather(*work, return_exceptions=True):
@@ -141,14 +138,16 @@ async def _run(
 
 
 class _Notes:
-    """What all users note in one turn of the loop, written to the journal together."""
+    """What all users note of a run in one turn of the loop, written to the journal together."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal: Final = journal
-        self._notes: list[Callable[[], None]] = []
+    def __init__(self, journal: Journal, run: str, app: str) -> None:
+        self._journal = journal
+        self._run = run
+        self._app = app
+        self._notes: list[Note] = []
         self._written: asyncio.Task[None] | None = None
 
-    def add(self, note: Callable[[], None]) -> asyncio.Task[None]:
+    def add(self, note: Note) -> asyncio.Task[None]:
         """Write a note soon; the task ends when that is done, with the :class:`errors.VaultError` if it fails."""
         self._notes.append(note)
         if self._written is None:
@@ -157,9 +156,7 @@ class _Notes:
 
     async def _write(self) -> None:
         notes, self._notes, self._written = self._notes, [], None
-        with self.journal.together():
-            for note in notes:
-                note()
+        self._journal.note(self._run, self._app, notes)
 
 
 class _UserRun:
@@ -167,18 +164,13 @@ class _UserRun:
 
     def __init__(
         self,
-        app: str,
-        run: str,
         session_of: Callable[[int], Awaitable[AsyncSession]],
         notes: _Notes,
         on_line: Callable[[Line], object],
         stop: Stop,
     ) -> None:
-        self._app = app
-        self._run = run
         self._session_of = session_of
         self._notes = notes
-        self._journal = notes.journal
         self._on_line = on_line
         self._stop = stop
         self._over = ""
@@ -203,12 +195,12 @@ class _UserRun:
         """Do one line. What came of it is noted together with what is sent next."""
         if self._stop.asked or self._over:
             return Line(item, Outcome.NOT_SENT, self._over or "The run was stopped before.")
-        await self._note(self._journal.sent, number)
+        await self._notes.add(Note(number, SENT))
         try:
             action = await write(await self._session_of(item.user_id), item)
         except Changed as changed:
             if changed.made is not None:
-                self._note(self._journal.written, number, self._app, item, changed.made)
+                self._done(number, item, changed.made)
             return self._ended(number, item, Outcome.CONFLICT, changed)
         except NotKnown as lost:
             return self._ended(number, item, Outcome.UNKNOWN, lost)
@@ -217,16 +209,15 @@ class _UserRun:
             return self._ended(number, item, Outcome.FAILED, ended)
         except errors.ClioError as failed:
             return self._ended(number, item, Outcome.FAILED, failed)
-        self._note(self._journal.written, number, self._app, item, action)
+        return self._done(number, item, action)
+
+    def _done(self, number: int, item: Item, action: CustomAction | None) -> Line:
+        self._noted = self._notes.add(Note(number, DONE, item=item, action=action))
         return Line(item, Outcome.DONE)
 
     def _ended(self, number: int, item: Item, outcome: Outcome, error: errors.ClioError) -> Line:
-        self._note(self._journal.ended, number, outcome.value, str(error.args[0]))
+        self._noted = self._notes.add(Note(number, outcome.value, str(error.args[0])))
         return Line(item, outcome, str(error.args[0]))
-
-    def _note(self, note: Callable[Concatenate[str, P], None], *about: P.args, **more: P.kwargs) -> asyncio.Task[None]:
-        self._noted = self._notes.add(functools.partial(note, self._run, *about, **more))
-        return self._noted
 
 
 _ENDS_THE_USER: Final = (errors.NeedsLogin, errors.Unauthorized, errors.Forbidden, errors.LoginError)

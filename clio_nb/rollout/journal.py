@@ -12,7 +12,7 @@ import secrets
 import sqlite3
 import time
 import weakref
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -52,6 +52,10 @@ INSERT INTO owned VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
 SET app = excluded.app, key = excluded.key, look = excluded.look, created_at = excluded.created_at
 WHERE owned.created_at IS NOT excluded.created_at
 """  # what is ours keeps the look that we gave it, unless its id came to another action
+_NOTE: Final = """
+UPDATE steps SET outcome = ?, message = ?, at = coalesce(?, at), action_id = coalesce(?, action_id)
+WHERE run = ? AND number = ?
+"""
 _SETTLE: Final = """
 UPDATE steps SET outcome = 'settled' WHERE outcome IN ('sent', 'unknown')
 AND run IN (SELECT run FROM runs WHERE app = ?) AND user_id IN (SELECT value FROM json_each(?))
@@ -88,6 +92,19 @@ class Run(NamedTuple):
     finished: dt.datetime | None
 
 
+class Note(NamedTuple):
+    """What happened to a step: that it was sent, or what came of it.
+
+    With ``item`` that was done; ``action`` is as it is now, or None for one that is deleted.
+    """
+
+    number: int
+    outcome: str
+    message: str = ""
+    item: Item | None = None
+    action: CustomAction | None = None
+
+
 class Journal:
     """The journal of one firm. Without a path it is kept in memory and ends with this process.
 
@@ -105,7 +122,7 @@ class Journal:
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=NORMAL")  # a killed process loses nothing
             self._database.executescript(_SCHEMA)
-        with self.together() as database:
+        with self._transaction() as database:
             database.execute("INSERT INTO firm SELECT ?, ?, ? WHERE NOT EXISTS (SELECT * FROM firm)", shelf)
             if database.execute("SELECT * FROM firm").fetchone() != tuple(shelf):
                 raise VaultError(f"The journal {path} is of another firm or app. Give each its own.")
@@ -141,7 +158,7 @@ class Journal:
         """
         now, run = dt.datetime.now(dt.UTC), plan.run
         read = {item.user_id for item in plan.items if item.kind is not Kind.BLOCKED}
-        with self.together() as database:
+        with self._transaction() as database:
             if run is None:
                 run = f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
                 manifest = plan.manifest.to_toml() if plan.manifest else None
@@ -159,53 +176,25 @@ class Journal:
             )
         return run, first
 
-    @contextlib.contextmanager
-    def together(self) -> Iterator[sqlite3.Connection]:
-        """Make what is noted within one transaction, or part of the one that is open: all of it is kept or nothing."""
-        with self._errors_named():
-            part_of_another = self._database.in_transaction
-            if not part_of_another:
-                self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                if not part_of_another:
-                    self._database.execute("COMMIT")
-            finally:
-                if not part_of_another and self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
-
-    def sent(self, run: str, number: int) -> None:
-        """Note that a request is about to be sent."""
-        with self.together() as database:
-            database.execute(
-                "UPDATE steps SET outcome = ?, at = ? WHERE run = ? AND number = ?", (SENT, time.time(), run, number)
-            )
-
-    def ended(self, run: str, number: int, outcome: str, message: str) -> None:
-        """Note what came of a request that changed nothing, or of which that is not known."""
-        with self.together() as database:
-            database.execute(
-                "UPDATE steps SET outcome = ?, message = ? WHERE run = ? AND number = ?",
-                (outcome, message, run, number),
-            )
-
-    def written(self, run: str, number: int, app: str, item: Item, action: CustomAction | None) -> None:
-        """Note that an item was carried out: the action as it is now, or None for one that is deleted."""
-        action_id = action.id if action else item.action_id
-        with self.together() as database:
-            database.execute(
-                "UPDATE steps SET outcome = ?, action_id = ? WHERE run = ? AND number = ?",
-                (DONE, action_id, run, number),
-            )
-            if action is None:
-                database.execute("DELETE FROM owned WHERE action_id = ?", (action_id,))
-            else:
+    def note(self, run: str, app: str, notes: Iterable[Note]) -> None:
+        """Note what happened to steps of a run: all of it or, when that fails, nothing."""
+        now, steps, ours, gone = time.time(), [], [], []
+        for number, outcome, message, item, action in notes:
+            at, action_id = now if outcome == SENT else None, action.id if action else None
+            steps.append((outcome, message, at, action_id, run, number))
+            if item is not None and action is not None:
                 made = msgspec.structs.replace(item, action_id=action.id, created_at=action.created_at)
-                database.execute(_OWN, _owned(app, made, Look.of(action)))
+                ours.append(_owned(app, made, Look.of(action)))
+            elif item is not None:
+                gone.append((item.action_id,))
+        with self._transaction() as database:
+            database.executemany(_NOTE, steps)
+            database.executemany("DELETE FROM owned WHERE action_id = ?", gone)
+            database.executemany(_OWN, ours)
 
     def finish(self, run: str) -> None:
         """Note that a run has come to its end."""
-        with self.together() as database:
+        with self._transaction() as database:
             database.execute("UPDATE runs SET finished = ? WHERE run = ?", (time.time(), run))
 
     def ledger(self) -> Ledger:
@@ -267,6 +256,17 @@ class Journal:
             )
             for name, number, user_id, user, kind, key, action_id, before, after, outcome, message, at in rows
         ]
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._errors_named():
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            finally:
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
 
     @contextlib.contextmanager
     def _errors_named(self) -> Iterator[None]:
