@@ -35,7 +35,7 @@ def rows(*, smoke: bool) -> Iterator[Row]:
     more = median(mine - other for mine, other in zip(took["ours"], took["plain"], strict=True)) * 1000
     peer = f"raw httpx GET {raw:.2f} ms"
     yield exactly("verify", "prove one launch: requests to Clio", asked, 1, "request")
-    yield Row("verify", "prove one launch", f"{ours:.2f} ms", peer, f"+{more:.2f} ms", "≤ +1 ms", more <= 1)
+    yield Row("verify", "prove one launch", f"{ours:.2f} ms", peer, f"{more:+.2f} ms", "≤ +1 ms", more <= 1)
 
 
 class _Clicks:
