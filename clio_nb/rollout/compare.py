@@ -34,10 +34,7 @@ class Comparison:
     def _looks(self, action: Action, manifest: Manifest, profile: str | None) -> list[Wanted]:
         """Say how an action should look in each place; all users share these."""
         target = manifest.target_url(action, profile)
-        return [
-            Wanted(action.key, Look(action.label, target, location.value), self._urls[action.key])
-            for location in action.locations
-        ]
+        return [Wanted(action.key, Look(action.label, target, location.value)) for location in action.locations]
 
 
 def items(

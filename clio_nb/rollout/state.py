@@ -10,7 +10,6 @@ from enum import StrEnum
 import msgspec
 
 from ..models import CustomAction, User
-from ..places import Location
 
 
 class Access(StrEnum):
@@ -127,13 +126,7 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One action that one user should see. ``urls`` are the target URLs that tell it, now or formerly."""
+    """One action that one user should see."""
 
     key: str
     look: Look
-    urls: frozenset[str]
-
-    @property
-    def location(self) -> Location:
-        """Its place."""
-        return Location(self.look.ui_reference or "")

@@ -25,6 +25,41 @@ def test_a_request_shows_neither_its_query_nor_its_nonce():
     assert request.target == "/api/v4/matters/7?fields=id&custom_action_nonce=canary"
 
 
+ACTIONS = "/api/v4/custom_actions"
+FIELDS = "fields=id%2Cetag%2Clabel%2Ctarget_url%2Cui_reference%2Ccreated_at%2Cupdated_at"
+USER = "fields=id%2Cname%2Cemail%2Cenabled%2Csubscription_type%2Croles"
+
+
+@pytest.mark.parametrize(
+    ("request_", "method", "target", "body"),
+    [
+        (wire.list_actions(), "GET", f"{ACTIONS}?{FIELDS}", None),
+        (wire.get_action(5), "GET", f"{ACTIONS}/5?{FIELDS}", None),
+        (
+            wire.create_action("Sign", "https://p.example/a", Location.MATTERS),
+            "POST",
+            f"{ACTIONS}?{FIELDS}",
+            b'{"data":{"label":"Sign","target_url":"https://p.example/a","ui_reference":"matters/show"}}',
+        ),
+        (wire.update_action(5, {"label": "S"}, '"1"'), "PATCH", f"{ACTIONS}/5?{FIELDS}", b'{"data":{"label":"S"}}'),
+        (wire.delete_action(5), "DELETE", f"{ACTIONS}/5", None),
+        (wire.who_am_i(), "GET", f"/api/v4/users/who_am_i?{USER}%2Caccount%7Bid%2Cname%7D", None),
+        (wire.list_users(), "GET", f"/api/v4/users?{USER}", None),
+        (wire.get_record(Location.MATTERS, 7), "GET", "/api/v4/matters/7", None),
+        (wire.get_record(Location.FOLDERS, 7, fields="id"), "GET", "/api/v4/folders/7?fields=id", None),
+        (wire.list_records(Location.FOLDERS, fields="id,name"), "GET", "/api/v4/folders?fields=id%2Cname", None),
+    ],
+)
+def test_each_request_is_as_clios_reference_has_it(request_, method, target, body):
+    assert (request_.method, request_.target, request_.body) == (method, target, body)
+
+
+def test_only_a_change_can_name_the_version_that_it_is_of():
+    assert wire.update_action(5, {}, '"1"').if_match == '"1"'
+    assert wire.update_action(5, {}).if_match is None
+    assert wire.delete_action(5).if_match is None
+
+
 def test_only_a_read_without_a_nonce_may_be_repeated():
     assert LIST.repeatable
     assert not wire.get_record(Location.MATTERS, 7, nonce=Secret("n")).repeatable
@@ -42,12 +77,13 @@ def test_the_next_page_is_asked_of_the_same_collection():
         b'{"data":[],"meta":{"paging":{"next":"https://evil.example/api/v4/custom_actions.json?page_token=p&limit=2"}}}'
     )
     following = decipher(200, body).next
-    assert (following.path, following.query) == ("/api/v4/custom_actions", (("page_token", "p"), ("limit", "2")))
+    assert following == wire.Request("GET", "/api/v4/custom_actions", (("page_token", "p"), ("limit", "2")))
 
 
 def test_a_next_page_in_another_collection_is_not_followed():
-    with pytest.raises(errors.UnexpectedAnswer, match="another collection"):
+    with pytest.raises(errors.UnexpectedAnswer, match="another collection") as caught:
         decipher(200, b'{"data":[],"meta":{"paging":{"next":"https://app.clio.com/api/v4/users?page_token=p"}}}')
+    assert (caught.value.status, caught.value.request) == (200, "GET /api/v4/custom_actions")
 
 
 @pytest.mark.parametrize(
@@ -64,6 +100,7 @@ def test_a_next_page_in_another_collection_is_not_followed():
         (429, errors.RateLimited),
         (500, errors.ServerError),
         (503, errors.ServerError),
+        (300, errors.UnexpectedAnswer),
         (302, errors.UnexpectedAnswer),
         (418, errors.ApiError),
     ],
@@ -74,6 +111,58 @@ def test_each_status_is_an_error_of_its_own(status, error):
     assert type(caught.value) is error
     assert caught.value.status == status
     assert caught.value.request == "GET /api/v4/custom_actions"
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "headers", "message"),
+    [
+        (418, b"", {}, "GET /api/v4/custom_actions: refused (418)."),
+        (
+            418,
+            b'{"error":{"type":"Tea","message":"no"}}',
+            {},
+            'GET /api/v4/custom_actions: refused (418 Tea). Clio says: "no".',
+        ),
+        (422, b'{"error":{"type":7,"message":[]}}', {}, "GET /api/v4/custom_actions: refused (422)."),
+        (
+            302,
+            b"",
+            {},
+            "GET /api/v4/custom_actions was answered with a redirect (302), which is never followed with a token.",
+        ),
+        (
+            429,
+            b"",
+            {"retry-after": "7"},
+            "GET /api/v4/custom_actions: too many requests with this user's token. Try again in 7 s.",
+        ),
+        (
+            429,
+            b"",
+            {},
+            "GET /api/v4/custom_actions: too many requests with this user's token. Try again in a minute.",
+        ),
+        (503, b"", {}, "GET /api/v4/custom_actions: Clio has trouble (503). Try again later."),
+    ],
+)
+def test_an_error_says_what_was_asked_what_came_and_what_to_do(status, body, headers, message):
+    with pytest.raises(errors.ApiError) as caught:
+        decipher(status, body, headers)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_wait_that_clio_asks_for_is_in_the_error(status):
+    with pytest.raises((errors.RateLimited, errors.ServerError)) as caught:
+        decipher(status, headers={"retry-after": "7"})
+    assert caught.value.retry_after == 7
+
+
+def test_what_clio_says_is_cut_before_it_fills_the_screen():
+    with pytest.raises(errors.RecordInvalid) as caught:
+        decipher(422, b'{"error":{"type":"%s","message":"%s"}}' % (b"t" * 900, b"m" * 900))
+    assert caught.value.type == "t" * 60
+    assert str(caught.value).count("m") == 300 + "GET /api/v4/custom_actions".count("m")
 
 
 def test_clios_own_words_are_in_the_message_on_one_line():
@@ -92,8 +181,16 @@ def test_a_bad_token_answers_with_a_text_instead_of_an_object():
     "body", [b"", b"<html>", b'{"data":[{"id":1', b"[]", b'{"data":{}}', b"\xff", b'{"data":[{"id":"x"}]}']
 )
 def test_what_is_no_record_of_clio_is_named_without_its_text(body):
-    with pytest.raises(errors.UnexpectedAnswer, match="text/html"):
+    with pytest.raises(errors.UnexpectedAnswer, match=rf"\(text/html, {len(body)} bytes\)") as caught:
         decipher(200, body, {"content-type": "text/html; charset=x"})
+    assert (caught.value.status, caught.value.request) == (200, "GET /api/v4/custom_actions")
+
+
+def test_an_answer_that_does_not_say_what_it_is_is_named_so_and_a_long_name_cut():
+    with pytest.raises(errors.UnexpectedAnswer, match=r"\(no content type, 0 bytes\)"):
+        decipher(200)
+    with pytest.raises(errors.UnexpectedAnswer, match=r"\(x{60}, 0 bytes\)"):
+        decipher(200, headers={"content-type": "x" * 900})
 
 
 def test_an_empty_answer_is_good_only_where_nothing_is_expected():
@@ -112,10 +209,17 @@ def test_an_empty_answer_is_good_only_where_nothing_is_expected():
         ("-3", None),
         ("", None),
         ("١", None),
+        ("12345678901234567890", 123456789.0),
+        ("Thu, 15 Jan 2026 16:00:00 GMT", 0.0),
     ],
 )
 def test_retry_after_is_seconds_or_a_date_by_clios_own_clock(text, seconds):
     assert wire.retry_after({"retry-after": text, "date": "Thu, 15 Jan 2026 17:00:00 GMT"}) == seconds
+
+
+def test_without_a_retry_after_there_is_no_wait():
+    assert wire.retry_after({}) is None
+    assert wire.retry_after({"retry-after": "Thu, 15 Jan 2026 17:01:00 GMT"}) is None
 
 
 def test_the_rate_is_read_against_the_answers_own_date():
@@ -127,7 +231,10 @@ def test_the_rate_is_read_against_the_answers_own_date():
     }
     assert wire.rate(headers) == wire.Rate(50, 12, 30.0)
     assert wire.rate({**headers, "x-ratelimit-limit": "many"}) is None
+    assert wire.rate({**headers, "x-ratelimit-reset": "1768496000"}) == wire.Rate(50, 12, 0.0)
     assert wire.rate({}) is None
+    del headers["date"]
+    assert wire.rate(headers) == wire.Rate(50, 12, 60.0)
 
 
 @given(

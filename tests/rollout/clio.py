@@ -8,8 +8,10 @@ from collections.abc import Iterable
 import msgspec
 
 from clio_nb.models import CustomAction, User
+from clio_nb.rollout.compare import items
 from clio_nb.rollout.item import Item, Kind
-from clio_nb.rollout.state import Ledger, Look, Owned, UserState
+from clio_nb.rollout.manifest import Action, AppOf, Manifest
+from clio_nb.rollout.state import Access, Claim, Ledger, Look, Owned, UserState
 
 NOON = dt.datetime(2026, 1, 15, 17, tzinfo=dt.UTC)
 ANNA = User(id=1, name="Anna Demo", email="anna@firm.example", roles=("Admin",), subscription_type="Attorney")
@@ -21,6 +23,30 @@ def look(label: str, target: str = "https://p.example/a", place: str = "matters/
 
 def action(id: int, label: str, target: str = "https://p.example/a", place: str = "matters/show") -> CustomAction:
     return CustomAction(id=id, etag='"1"', label=label, target_url=target, ui_reference=place, created_at=NOON)
+
+
+def manifest(*actions: Action, profiles: dict[str, dict[str, str]] | None = None) -> Manifest:
+    return Manifest(app=AppOf(name="partner"), actions=actions, profiles=profiles or {})
+
+
+def owned(action_id: int, seen: Look, key: str = "sign", app: str = "partner") -> Owned:
+    return Owned(ANNA.id, action_id, app, key, seen, NOON)
+
+
+def plan(
+    wanted: Manifest,
+    actions: Iterable[CustomAction] = (),
+    ours: Iterable[Owned] = (),
+    claims: Iterable[Claim] = (),
+    access: Access = Access.SIGNED_IN,
+    **options: object,
+) -> list[Item]:
+    state = UserState(ANNA, access, tuple(actions))
+    return list(items(wanted, [state], Ledger(ours, claims), **options))  # type: ignore[arg-type]
+
+
+def kinds(lines: list[Item]) -> dict[int | None, Kind]:
+    return {line.action_id: line.kind for line in lines}
 
 
 class PretendClio:

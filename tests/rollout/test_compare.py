@@ -2,55 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clio_nb.models import CustomAction
-from clio_nb.rollout.compare import items
+from clio_nb.models import CustomAction, User
+from clio_nb.rollout.compare import Comparison, items
 from clio_nb.rollout.item import Item, Kind
-from clio_nb.rollout.manifest import Action, AppOf, Manifest, Who
-from clio_nb.rollout.state import Access, Claim, Ledger, Look, Owned, UserState
+from clio_nb.rollout.manifest import Action, Manifest, Who
+from clio_nb.rollout.state import Access, Claim, Ledger, Owned, UserState
 
-from .clio import ANNA, NOON, PretendClio, action, look
+from .clio import ANNA, NOON, PretendClio, action, kinds, look, manifest, owned, plan
 
 TARGET = "https://p.example/a"
 OTHER = "https://p.example/b"
-
-
-def manifest(*actions: Action, profiles: dict[str, dict[str, str]] | None = None) -> Manifest:
-    return Manifest(app=AppOf(name="partner"), actions=actions, profiles=profiles or {})
 
 
 def sign(label: str = "Sign", target: str = TARGET, places: tuple[str, ...] = ("matters",), **more: object) -> Action:
     return Action(key="sign", label=label, target_url=target, places=places, **more)  # type: ignore[arg-type]
 
 
-def owned(action_id: int, seen: Look, key: str = "sign", app: str = "partner") -> Owned:
-    return Owned(ANNA.id, action_id, app, key, seen, NOON)
-
-
-def plan(
-    wanted: Manifest,
-    actions: Iterable[CustomAction] = (),
-    ours: Iterable[Owned] = (),
-    claims: Iterable[Claim] = (),
-    access: Access = Access.SIGNED_IN,
-    **options: object,
-) -> list[Item]:
-    state = UserState(ANNA, access, tuple(actions))
-    return list(items(wanted, [state], Ledger(ours, claims), **options))  # type: ignore[arg-type]
-
-
 def only(lines: list[Item]) -> Item:
     assert len(lines) == 1, lines
     return lines[0]
-
-
-def kinds(lines: list[Item]) -> dict[int | None, Kind]:
-    return {line.action_id: line.kind for line in lines}
 
 
 def test_a_missing_action_is_created() -> None:
@@ -121,9 +95,19 @@ def test_a_second_button_is_a_duplicate_and_the_right_one_is_kept() -> None:
 
 def test_an_action_no_longer_wanted_is_an_orphan_and_deleted_only_when_allowed() -> None:
     nobody = manifest(sign(who=Who(exclude=(ANNA.id,))))
-    line = only(plan(nobody, [action(5, "Sign")], [owned(5, look("Sign"))]))
-    assert (line.kind, line.reason) == (Kind.ORPHAN, "no longer wanted")
-    assert only(plan(nobody, [action(5, "Sign")], [owned(5, look("Sign"))], allow_delete=True)).kind is Kind.DELETE
+    there = [action(5, "Sign")], [owned(5, look("Sign"))]
+    line = only(plan(nobody, *there))
+    assert (line.kind, line.key, line.reason) == (Kind.ORPHAN, "sign", "no longer wanted")
+    assert line.advice == "Plan with allow_delete to have it deleted."
+    line = only(plan(nobody, *there, allow_delete=True))
+    assert (line.kind, line.key, line.reason, line.advice) == (Kind.DELETE, "sign", "no longer wanted", "")
+
+
+def test_a_duplicate_is_deleted_only_when_allowed() -> None:
+    twice = UserState(ANNA, actions=(action(5, "Old name"), action(6, "Sign")))
+    line = list(Comparison(manifest(sign()), Ledger()).lines(twice))[-1]
+    assert (line.kind, line.key, line.reason) == (Kind.DUPLICATE, "sign", "duplicate")
+    assert line.advice == "Plan with allow_delete to have it deleted."
 
 
 def test_deletes_touch_duplicates_and_orphans_and_nothing_else() -> None:
@@ -140,6 +124,23 @@ def test_deletes_touch_duplicates_and_orphans_and_nothing_else() -> None:
 def test_a_foreign_action_is_never_touched() -> None:
     lines = plan(manifest(sign()), [action(7, "Theirs", OTHER)], allow_delete=True)
     assert kinds(lines) == {7: Kind.FOREIGN, None: Kind.CREATE}
+    assert lines[0] == Item(
+        kind=Kind.FOREIGN,
+        user_id=ANNA.id,
+        user="Anna Demo",
+        action_id=7,
+        etag='"1"',
+        created_at=NOON,
+        before=look("Theirs", OTHER),
+        reason="not ours",
+        advice="It is never touched.",
+    )
+
+
+def test_a_user_without_a_name_has_an_empty_one() -> None:
+    nameless = UserState(User(id=2), actions=())
+    (line,) = Comparison(manifest(sign()), Ledger()).lines(nameless)
+    assert (line.user_id, line.user, line.action_id, line.advice) == (2, "", None, "")
 
 
 def test_an_action_of_another_manifest_is_foreign_whatever_it_looks_like() -> None:
@@ -207,14 +208,27 @@ def test_a_lost_create_that_arrived_is_ours_though_the_manifest_has_changed_sinc
 @pytest.mark.parametrize("access", [access for access in Access if access is not Access.SIGNED_IN])
 def test_a_user_who_cannot_be_read_is_blocked_with_the_reason_and_what_to_do(access: Access) -> None:
     line = only(plan(manifest(sign()), access=access))
-    assert (line.kind, line.reason, line.after) == (Kind.BLOCKED, access.value, look("Sign"))
+    assert (line.kind, line.key, line.reason, line.after) == (Kind.BLOCKED, "sign", access.value, look("Sign"))
     assert line.advice
+
+
+def test_what_a_blocked_user_has_already_is_one_line_with_what_is_wanted() -> None:
+    assert only(plan(manifest(sign()), ours=[owned(5, look("Sign"))], access=Access.REVOKED)).after == look("Sign")
 
 
 def test_what_of_ours_a_user_without_access_still_has_must_be_removed_by_hand() -> None:
     line = only(plan(manifest(), ours=[owned(5, look("Sign"))], access=Access.REVOKED))
-    assert (line.kind, line.action_id, line.before) == (Kind.BLOCKED, 5, look("Sign"))
-    assert "removed by hand" in line.advice
+    assert line == Item(
+        kind=Kind.BLOCKED,
+        user_id=ANNA.id,
+        user="Anna Demo",
+        key="sign",
+        action_id=5,
+        created_at=NOON,
+        before=look("Sign"),
+        reason=Access.REVOKED.value,
+        advice=f"It must be removed by hand. {UserState(ANNA, Access.REVOKED).advice}",
+    )
 
 
 def test_what_clio_left_out_does_no_harm() -> None:
