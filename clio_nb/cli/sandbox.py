@@ -33,7 +33,9 @@ def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = DEFAULT_PORT,
     users: Annotated[int, typer.Option(min=1, max=100_000, help="How many users the demo firm has.")] = 5,
     seed: Annotated[int, typer.Option(help="Another seed, other ids.")] = 0,
-    rate_limit: Annotated[int, typer.Option(min=0, help="Requests a minute for each token; 0 for no limit.")] = 50,
+    rate_limit: Annotated[
+        int, typer.Option(min=0, help="Requests a minute for each token; 0 for no limit and no rate headers.")
+    ] = 50,
     redirect_uri: Annotated[
         list[str] | None, typer.Option(help="Where your app wants its users back after signing in; may be repeated.")
     ] = None,

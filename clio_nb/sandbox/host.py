@@ -128,7 +128,7 @@ class Host:
 
     @property
     def rate_limit(self) -> int | None:
-        """Requests per token and minute, None for no limit. Set it to play peak hours beginning or ending."""
+        """Requests per token and minute, None for none. Set it to play peak hours beginning or ending."""
         return self._state.rates.limit
 
     @rate_limit.setter

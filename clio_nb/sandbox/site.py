@@ -25,7 +25,9 @@ class Sandbox(Host):
 
     It is itself the host of its first region; :meth:`at` gives the others.
 
-    - ``users``: how many users the demo firm has; ``seed``: other ids; ``rate_limit``: requests per token and minute
+    - ``users``: how many users the demo firm has; ``seed``: other ids
+    - ``rate_limit``: requests per token and minute; None refuses nothing and sends no ``X-RateLimit-*`` headers, and a
+      careful client, such as this library, then keeps to 50 all the same
     - ``port``: 0 for a free one (further regions take the ports after it); ``host`` other than loopback needs
       ``public=True``: it is made for one person on one machine and protects nothing
     - ``redirect_uris`` of the app (by default where a login on this machine listens), its ``permissions``
