@@ -20,7 +20,7 @@ _TARGET: Final = "https://partner.example/launch"
 
 
 def rows(*, smoke: bool) -> Iterator[Row]:
-    """Prove one launch after the other; the sandbox runs in a process of its own, has a clock that stands still, and lets any number through."""
+    """Prove one launch after the other at a sandbox in a process of its own, with no limit and a clock that stands."""
     count, times = (3, 1) if smoke else (50, 7)
     with sandbox(rate_limit=1_000_000) as about, httpx.Client(base_url=about["base_url"], trust_env=False) as plain:
         session = clio_nb.login(clio_nb.connect(about["base_url"]), user=about["users"][0]["id"])
