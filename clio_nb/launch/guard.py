@@ -60,8 +60,7 @@ class Guard:
         return _TURNED_AWAY[verdict.state]
 
     def _cookie(self, visit: Visit, proved: ProvedLaunch) -> str:
-        safe = visit.scheme == "https" or (self._target or "").startswith("https:")
-        attributes = f"; Max-Age={LIFETIME}; HttpOnly; SameSite=Lax" + ("; Secure" if safe else "")
+        attributes = f"; Max-Age={LIFETIME}; HttpOnly; SameSite=Lax" + ("; Secure" if visit.scheme == "https" else "")
         return self._tickets.cookie(proved) + attributes
 
 

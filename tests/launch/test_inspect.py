@@ -350,24 +350,31 @@ def test_a_launch_at_its_registered_target_is_accepted(target, url):
 @pytest.mark.parametrize(
     ("target", "word"),
     [
-        ("http://partner.example/launch", "scheme"),
-        ("https://partner.example.evil/launch", "host"),
-        ("https://other.example/launch", "host"),
-        ("https://partner.example:8443/launch", "port"),
-        ("https://partner.example/other", "path"),
-        ("https://partner.example/launch/", "path"),
-        ("https://partner.example/Launch", "path"),
+        ("http://partner.example/launch", "another scheme than"),
+        ("https://partner.example.evil/launch", "another host than"),
+        ("https://other.example/launch", "another host than"),
+        ("https://partner.example:8443/launch", "another port than"),
+        ("https://partner.example/other", "another path than"),
+        ("https://partner.example/launch/", "another path than"),
+        ("https://partner.example/Launch", "another path than"),
         ("https://partner.example/launch?tenant=8", "tenant"),
         ("https://partner.example/launch?tenant=7&tenant=7", "tenant"),
         ("https://partner.example/launch?other=7", "other"),
-        ("/launch", "target to compare with"),
-        ("", "target to compare with"),
+        ("/launch", "The target to compare with is no URL."),
+        ("", "The target to compare with is no URL."),
+        (7, "The target to compare with is no URL."),
+        (f"{TARGET}?own=" + "x" * URL_MAX, "The target to compare with is no URL."),
     ],
 )
 def test_l4_a_launch_that_does_not_fit_its_target_is_refused(target, word):
     report = inspect_launch(f"{TARGET}?tenant=7&{query()}", target=target)
     assert not report
     assert word in report.reasons[0]
+
+
+def test_l4_a_target_of_the_greatest_length_is_compared():
+    target = f"{TARGET}?own=".ljust(URL_MAX, "x")
+    assert "parameter own is missing" in inspect_launch(f"{TARGET}?{query()}", target=target).reasons[0]
 
 
 def test_l4_the_targets_own_parameters_are_kept_apart():

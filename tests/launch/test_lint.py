@@ -12,6 +12,7 @@ from clio_nb.models import CustomAction
 from clio_nb.places import Location
 
 TARGET = "https://partner.example/launch"
+LAUNCHED = "custom_action_id=1&user_id=1&subject_url=%2Fapi%2Fv4%2Fmatters%2F1&custom_action_nonce=sample-nonce"
 
 
 def sentences(action, **known):
@@ -41,14 +42,36 @@ def test_what_clio_refuses_is_an_error_with_clios_answer(action, field, clio):
     assert (worst.field, worst.level, worst.clio) == (field, "error", clio)
 
 
+@pytest.mark.parametrize(
+    ("action", "sentence"),
+    [
+        (("", TARGET, "matters"), "The label is empty; it is what the menu shows."),
+        (("x" * 33, TARGET, "matters"), "The label has 33 characters; Clio takes 32 at most."),
+        (("Sign", "", "matters"), "The target is no absolute http or https URL, such as https://example.com/launch."),
+    ],
+)
+def test_the_sentence_says_what_is_wrong(action, sentence):
+    assert lint(action)[0].sentence == sentence
+
+
+def test_a_place_that_is_none_is_named_with_those_that_there_are():
+    assert "bills" in lint(("Sign", TARGET, "bills"))[0].sentence
+    assert "matters" in lint(("Sign", TARGET, "bills"))[0].sentence
+
+
+def test_an_action_of_which_clio_left_out_everything_has_a_finding_for_each_field():
+    assert [finding.field for finding in lint(CustomAction(id=1))] == ["label", "at", "target_url"]
+
+
 @pytest.mark.parametrize("label", [" Sign", "Sign ", "Si\tgn", "Si\u200bgn"])
 def test_spaces_at_an_end_and_characters_that_do_not_show_are_pointed_out(label):
-    (finding,) = lint((label, TARGET, "matters"))
-    assert (finding.field, finding.level, finding.clio) == ("label", "warning", "")
+    sentence = "The label holds spaces at an end or characters that do not show."
+    assert lint((label, TARGET, "matters")) == [("label", "warning", sentence, "")]
 
 
 def test_a_placeholder_in_a_label_is_pointed_out():
-    assert "users read it so" in sentences(("Sign {matter_id}", TARGET, "matters"))
+    sentence = "The label holds a placeholder. Clio does not fill it in: users read it so."
+    assert lint(("Sign {matter_id}", TARGET, "matters")) == [("label", "warning", sentence, "")]
 
 
 def test_a_label_of_32_characters_is_short_enough():
@@ -73,7 +96,10 @@ def test_a_reserved_name_in_the_target_breaks_every_launch(target):
     "target", ["https://user:pw@partner.example/launch", "https://partner.example/100%", "https://partner.example/ä"]
 )
 def test_a_target_whose_launches_would_be_refused_is_an_error(target):
-    assert "No launch of this target would be accepted." in lint(("Sign", target, "matters"))[0].sentence
+    worst = lint(("Sign", target, "matters"))[0]
+    assert (worst.field, worst.level, worst.clio) == ("target_url", "error", "")
+    assert worst.sentence.startswith("No launch of this target would be accepted. ")
+    assert worst.sentence.endswith(" ".join(clio.inspect_launch(f"{target}?{LAUNCHED}").reasons))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +125,10 @@ def test_a_placeholder_is_pointed_out_since_clio_does_not_fill_it_in(target):
         ("https://[::1]/launch", "this machine or network only"),
         ("https://10.1.2.3/launch", "this machine or network only"),
         ("https://intranet/launch", "this machine or network only"),
+        ("https://localhost./launch", "this machine or network only"),
+        ("https://app.localhost/launch", "this machine or network only"),
+        ("https://app.local/launch", "this machine or network only"),
+        ("https://app.internal/launch", "this machine or network only"),
         ("https://partner.example/launch?tenant=7", "a path is safer"),
         ("https://partner.example/#/launch", "never sends"),
     ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 import pytest
@@ -11,7 +12,9 @@ from starlette.routing import Route
 
 from clio_nb.errors import InvalidInput
 from clio_nb.launch import asgi, wsgi
-from clio_nb.launch.ticket import LIFETIME, Tickets
+from clio_nb.launch.guard import Guard
+from clio_nb.launch.pages import Visit
+from clio_nb.launch.ticket import LIFETIME
 
 from .conftest import KEY, new_browser
 
@@ -145,23 +148,28 @@ def test_a_forged_or_broken_ticket_opens_nothing(anna, receiver, browser, spoil)
         assert forger.get(clean, headers={"cookie": f"{another}={value}"}).status_code == 400
 
 
-def test_a_ticket_of_another_key_or_of_yesterday_opens_nothing(anna, receiver, browser, monkeypatch):
+def test_a_ticket_of_yesterday_opens_nothing(anna, receiver, browser, monkeypatch):
     clean = browser.get(at(receiver, anna.click())).next_request.url
-    mark = str(clean).rpartition("=")[2]
-    cookies = "; ".join(f"{name}={value}" for name, value in browser.cookies.items())
-    assert Tickets(KEY).read(cookies, mark)
-    assert Tickets("k" * 32).read(cookies, mark) is None
+    kept = {"cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items())}
     right = time.time
     monkeypatch.setattr(time, "time", lambda: right() + LIFETIME + 1)
-    assert browser.get(clean).status_code == 400
+    with new_browser() as hoarder:
+        assert hoarder.get(clean, headers=kept).status_code == 400
 
 
 def test_the_cookie_is_short_lived_and_kept_from_scripts(anna, receiver, browser):
     cookie = browser.get(at(receiver, anna.click())).headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
-    assert f"Max-Age={LIFETIME}" in cookie
-    assert "Secure" not in cookie
+    assert cookie.endswith(f"; Max-Age={LIFETIME}; HttpOnly; SameSite=Lax")
+
+
+@pytest.mark.parametrize(("scheme", "end"), [("http", "; SameSite=Lax"), ("https", "; SameSite=Lax; Secure")])
+def test_over_https_the_cookie_goes_over_https_only(anna, scheme, end):
+    query = anna.click().partition("?")[2]
+    guard = Guard(anna.session, KEY, target=f"{scheme}://public.example/launch")
+    page = asyncio.run(guard.admit(Visit("GET", scheme, "public.example", "/launch", query, {})))
+    assert dict(page.headers)["set-cookie"].endswith(end)
 
 
 @pytest.mark.parametrize(
@@ -181,6 +189,22 @@ def test_a_forged_launch_is_turned_away_without_telling_why(anna, receiver, brow
     assert "set-cookie" not in answer.headers
     assert "77" not in answer.text
     assert "Clio" in answer.text
+
+
+def test_the_log_says_why_a_launch_was_turned_away(anna, receiver, browser, caplog):
+    caplog.set_level("INFO", "clio_nb.launch")
+    answer = browser.get(at(receiver, anna.click(user_id="x", subject_url=None)))
+    assert (
+        "<h1>Open it from Clio</h1><p>This is no launch of a custom action. Click the action in Clio.</p>"
+        in answer.text
+    )
+    browser.get(at(receiver, anna.click(custom_action_id="77")))
+    refused, unproved = (record.getMessage() for record in caplog.records if record.name == "clio_nb.launch")
+    assert refused.startswith("launch refused: ")
+    assert "user_id" in refused
+    assert "subject_url" in refused
+    assert unproved.startswith("launch refused: ")
+    assert "77" in unproved
 
 
 def test_no_answer_from_clio_is_no_success(anna, site, receiver, browser):
