@@ -20,9 +20,10 @@ from .where import AsJson, Site, VaultAt, firm_at, site_at
 if TYPE_CHECKING:
     from ..firm import Firm
     from ..rollout.apply import Result
+    from ..rollout.manifest import Manifest
     from ..rollout.plan import Plan
 
-Manifest = Annotated[Path, typer.Argument(help="A TOML file that says what every user should see.")]
+ManifestAt = Annotated[Path, typer.Argument(help="A TOML file that says what every user should see.")]
 Profile = Annotated[str | None, typer.Option(help="Take the target URLs of this profile of the manifest.")]
 AllowDelete = Annotated[bool, typer.Option(help="Also delete what is ours and no longer wanted.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
@@ -43,7 +44,7 @@ class PlanCommand(TyperCommand):
 
 
 def plan(
-    manifest: Manifest,
+    manifest: ManifestAt,
     site: Site = None,
     vault: VaultAt = None,
     profile: Profile = None,
@@ -54,13 +55,14 @@ def plan(
 
     Exit code 0 when there is nothing to do, 2 when there are changes, 1 when it cannot be told.
     """
-    made = firm_at(site, vault).plan(manifest, profile=profile, allow_delete=allow_delete)
+    wanted = _read(manifest)
+    made = firm_at(site, vault).plan(wanted, profile=profile, allow_delete=allow_delete)
     _print_json(made) if as_json else _show_plan(made)
     raise typer.Exit(CHANGES if made.changes else NOTHING)
 
 
 def apply(
-    manifest: Manifest,
+    manifest: ManifestAt,
     site: Site = None,
     vault: VaultAt = None,
     profile: Profile = None,
@@ -68,8 +70,8 @@ def apply(
     yes: Yes = False,
 ) -> None:
     """Plan, show the plan, ask, and do exactly that. Exit code 0 when every line was done, 1 when one was not."""
-    firm = firm_at(site, vault)
-    _do(firm, firm.plan(manifest, profile=profile, allow_delete=allow_delete), yes=yes)
+    wanted, firm = _read(manifest), firm_at(site, vault)
+    _do(firm, firm.plan(wanted, profile=profile, allow_delete=allow_delete), yes=yes)
 
 
 def undo(
@@ -91,9 +93,9 @@ def offboard(
     yes: Yes = False,
 ) -> None:
     """Remove all that is ours, and list what has to be removed by hand."""
-    firm = firm_at(site, vault)
+    wanted, firm = manifest and _read(manifest), firm_at(site, vault)
     named = [int(user) if user.isascii() and user.isdigit() else user for user in users or []] or None
-    _do(firm, firm.plan_offboard(named, manifest=manifest), yes=yes)
+    _do(firm, firm.plan_offboard(named, manifest=wanted), yes=yes)
 
 
 def status(
@@ -103,7 +105,8 @@ def status(
     as_json: AsJson = False,
 ) -> None:
     """Say who sees what in each place, and why somebody does not."""
-    frame = firm_at(site, vault).coverage(manifest)
+    wanted = manifest and _read(manifest)
+    frame = firm_at(site, vault).coverage(wanted)
     if as_json:
         sys.stdout.write(frame.reset_index().to_json(orient="records") + "\n")
     else:
@@ -127,6 +130,13 @@ def login(site: Site = None, vault: VaultAt = None) -> None:
     else:
         session = login(app)
     sys.stdout.write(f"{firm.add(session)} is signed in. The token is kept: {firm.vault!r}\n")
+
+
+def _read(manifest: Path) -> Manifest:
+    """Read a manifest before anything else: its mistakes need neither an app nor a network to be found."""
+    from ..rollout.manifest import read_manifest  # noqa: PLC0415 -- a decoder, for the commands that need one
+
+    return read_manifest(manifest)
 
 
 def _do(firm: Firm, plan: Plan, *, yes: bool) -> None:

@@ -58,8 +58,11 @@ def connect(
     try:
         known = Region(text.lower())
     except ValueError:
-        said = f"{text[:40]!r} is no region of Clio" if text else "Say which region of Clio"
-        raise InvalidInput(f"{said}; choose us, eu, ca or au.", field="region") from None
+        said = f"{text[:40]!r} is no region of Clio" if text else "Say which Clio you mean"
+        raise InvalidInput(
+            f"{said}: us, eu, ca or au, or the URL of a sandbox that runs (in a terminal: --site URL, or {SITE}).",
+            field="region",
+        ) from None
     client_id = client_id or os.environ.get("CLIO_CLIENT_ID", "")
     client_secret = client_secret or os.environ.get("CLIO_CLIENT_SECRET", "")
     for name, value in (("client_id", client_id), ("client_secret", client_secret)):

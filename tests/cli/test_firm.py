@@ -66,6 +66,15 @@ def test_plan_as_json_can_be_loaded_again(run, manifest, tmp_path):
     assert Plan.load(tmp_path / "plan.json").counts() == {"create": 10}
 
 
+@pytest.mark.parametrize(
+    "words", [("plan", "nowhere.toml"), ("apply", "nowhere.toml"), ("status", "--manifest", "nowhere.toml")]
+)
+def test_a_mistake_in_the_manifest_is_told_before_anybody_is_asked_for_an_app(run, words):
+    code, out, err = run(*words, site=False)
+    assert (code, out) == (1, "")
+    assert "nowhere.toml: cannot be read" in err
+
+
 @pytest.mark.parametrize("words", [("plan", "nowhere.toml"), ("plan",), ("plan", "x.toml", "--no-such-option")])
 def test_plan_exits_with_1_whenever_it_cannot_tell(run, words):
     code, _, err = run(*words)

@@ -298,8 +298,8 @@ def test_id_and_secret_can_come_from_the_environment(monkeypatch):
 @pytest.mark.parametrize(
     ("region", "given", "words"),
     [
-        ("uk", {}, "choose us, eu, ca or au"),
-        (None, {}, "Say which region"),
+        ("uk", {}, "'uk' is no region of Clio: us, eu, ca or au, or the URL of a sandbox"),
+        (None, {}, "Say which Clio you mean: us, eu, ca or au, or the URL of a sandbox.*CLIO_NB_SITE"),
         ("us", {"client_secret": "s"}, "client_id is missing"),
         ("us", {"client_id": "i"}, "CLIO_CLIENT_SECRET"),
         ("https://app.clio.com", {}, "give a region"),
