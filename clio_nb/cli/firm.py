@@ -53,12 +53,12 @@ def plan(
 ) -> None:
     """Say what would have to be done so that every user sees what the manifest says. Changes nothing.
 
-    Exit code 0 when there is nothing to do, 2 when there are changes, 1 when it cannot be told.
+    Exit code 0 when there is nothing to do, 2 when there are changes, 1 when it cannot be told: nobody could be read.
     """
     wanted = _read(manifest)
     made = firm_at(site, vault).plan(wanted, profile=profile, allow_delete=allow_delete)
     _print_json(made) if as_json else _show_plan(made)
-    raise typer.Exit(CHANGES if made.changes else NOTHING)
+    raise typer.Exit(CHANGES if made.changes else _nothing_to_do(made))
 
 
 def apply(
@@ -143,7 +143,7 @@ def _do(firm: Firm, plan: Plan, *, yes: bool) -> None:
     """Show a plan, have it confirmed, and apply it."""
     _show_plan(plan)
     if not plan.changes:
-        raise typer.Exit(NOTHING)
+        raise typer.Exit(_nothing_to_do(plan))
     if not yes:
         if not sys.stdin.isatty():
             raise InvalidInput("Nothing was changed: there is nobody to ask. Say --yes to do this plan.")
@@ -151,6 +151,12 @@ def _do(firm: Firm, plan: Plan, *, yes: bool) -> None:
     result = firm.apply(plan, progress=sys.stderr.isatty())
     _show_result(result)
     raise typer.Exit(NOTHING if result else ERROR)
+
+
+def _nothing_to_do(plan: Plan) -> int:
+    """Tell a firm that is as it should be from one of which nothing could be read."""
+    blind = len(plan.blocked) == len(plan.items) and (plan.items or plan.notes)
+    return ERROR if blind else NOTHING
 
 
 def _show_plan(plan: Plan) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..errors import NeedsLogin
+
 if TYPE_CHECKING:
     from ..firm import Firm
     from ..models import App
@@ -38,13 +40,22 @@ def site_at(site: str | None) -> App:
 
 
 def firm_at(site: str | None, vault: str | None) -> Firm:
-    """Return the firm that the options name: at a sandbox with everyone signed in, at Clio with those in the vault."""
+    """Return the firm that the options name: at a sandbox with everyone signed in, at Clio with those in the vault.
+
+    Raises :class:`NeedsLogin` when nobody is in it: nothing can be told of such a firm, least of all that all is well.
+    """
     from ..firm import Firm, journal_path  # noqa: PLC0415 -- a database, for these commands only
     from ..vault import Vault  # noqa: PLC0415 -- as above
 
     app = site_at(site)
     if app.control_url is None:
-        return Firm(app, Vault.open(vault))
+        firm = Firm(app, Vault.open(vault))
+        if next(firm.vault.grants(app), None) is None:
+            raise NeedsLogin(
+                f"Nobody has signed in: {firm.vault!r} holds no token for this app at {app.region.value}. Run clio-nb "
+                "login, or name the right vault (--vault, or CLIO_NB_VAULT)."
+            )
+        return firm
     firm = Firm(app, journal=journal_path(app))
     firm.sign_in_everyone()
     return firm

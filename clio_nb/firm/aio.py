@@ -13,7 +13,7 @@ import msgspec
 import platformdirs
 
 from ..client import AsyncSession, Session
-from ..errors import InvalidInput, ManifestError
+from ..errors import InvalidInput, ManifestError, NeedsLogin
 from ..models import Site, Token, User
 from ..portal import on_portal
 from ..rollout.apply import Line, Result, Stop, apply
@@ -225,10 +225,13 @@ class AsyncFirm:
         """Return what is not as it should be, one row for each; empty when all is well.
 
         Without a manifest: what was changed by hand since it was written. With one: what a plan of it would change.
-        The columns are those of :func:`rollout.view.items_frame`.
+        The columns are those of :func:`rollout.view.items_frame`. Raises :class:`errors.NeedsLogin` when nobody has
+        signed in: an empty table would say that all is well.
         """
         from ..rollout.view import items_frame  # noqa: PLC0415 -- as above
 
+        if next(self.vault.grants(self.site, firm=self.name), None) is None:
+            raise NeedsLogin(f"Nobody has signed in: {self.vault!r} holds no token of this firm. Sign users in first.")
         if manifest is not None:
             lines = (await self.plan(manifest, profile=profile)).items
         else:

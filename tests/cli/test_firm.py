@@ -138,6 +138,34 @@ def test_offboard_removes_ours_of_one_user_or_of_everyone(run, manifest, clio_sa
     assert run("offboard", "nobody@example.com", "--yes")[0] == 1
 
 
+@pytest.mark.parametrize("words", [("plan",), ("apply", "--yes"), ("status", "--manifest")])
+def test_a_vault_without_anybody_is_an_error_and_not_a_firm_where_all_is_well(run, manifest, monkeypatch, words):
+    monkeypatch.setenv("CLIO_NB_SITE", "us")
+    monkeypatch.setenv("CLIO_CLIENT_ID", "id")
+    monkeypatch.setenv("CLIO_CLIENT_SECRET", "secret")
+    monkeypatch.setenv("CLIO_NB_KEY", "")
+    code, out, err = run(words[0], *words[1:], manifest, site=False)
+    assert (code, out) == (1, "")
+    assert "Nobody has signed in" in err
+    assert "clio-nb login" in err
+
+
+@pytest.mark.parametrize("words", [("plan",), ("apply", "--yes")])
+def test_a_firm_of_which_nobody_can_be_read_is_an_error(run, clio_sandbox, manifest, words):
+    clio_sandbox.fault("status", status=403, path="/api/v4/custom_actions*", times=None)
+    code, out, _ = run(words[0], manifest, *words[1:])
+    assert code == 1
+    assert "10 blocked" in out
+
+
+def test_who_cannot_be_read_is_shown_and_does_not_hide_that_the_others_have_nothing_to_do(run, clio_sandbox, manifest):
+    run("apply", manifest, "--yes")
+    clio_sandbox.fault("status", status=403, path="/api/v4/custom_actions*", times=1)
+    code, out, _ = run("plan", manifest)
+    assert code == 0
+    assert "2 blocked" in out
+
+
 def test_without_a_site_it_says_how_to_name_one(run, manifest):
     code, _, err = run("status", site=False)
     assert code == 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from clio_nb.errors import NeedsLogin
 from clio_nb.firm import Firm
 from clio_nb.models import Token, User
 from clio_nb.places import Location, Region
@@ -174,4 +175,7 @@ def test_a_firm_without_anybody_is_an_empty_table_and_a_note(clio_sandbox: Sandb
     plan = firm.plan(manifest)
     assert plan.items == ()
     assert "Nobody of this firm has access" in plan.notes[0]
+    for held_against in (None, manifest):
+        with pytest.raises(NeedsLogin, match="Sign users in first"):
+            firm.drift(held_against)
     assert clio_sandbox.requests == []
