@@ -31,27 +31,38 @@ USER = "fields=id%2Cname%2Cemail%2Cenabled%2Csubscription_type%2Croles"
 
 
 @pytest.mark.parametrize(
-    ("request_", "method", "target", "body"),
+    ("build", "method", "target", "body"),
     [
-        (wire.list_actions(), "GET", f"{ACTIONS}?{FIELDS}", None),
-        (wire.get_action(5), "GET", f"{ACTIONS}/5?{FIELDS}", None),
+        (wire.list_actions, "GET", f"{ACTIONS}?{FIELDS}", None),
+        (lambda: wire.get_action(5), "GET", f"{ACTIONS}/5?{FIELDS}", None),
         (
-            wire.create_action("Sign", "https://p.example/a", Location.MATTERS),
+            lambda: wire.create_action("Sign", "https://p.example/a", Location.MATTERS),
             "POST",
             f"{ACTIONS}?{FIELDS}",
             b'{"data":{"label":"Sign","target_url":"https://p.example/a","ui_reference":"matters/show"}}',
         ),
-        (wire.update_action(5, {"label": "S"}, '"1"'), "PATCH", f"{ACTIONS}/5?{FIELDS}", b'{"data":{"label":"S"}}'),
-        (wire.delete_action(5), "DELETE", f"{ACTIONS}/5", None),
-        (wire.who_am_i(), "GET", f"/api/v4/users/who_am_i?{USER}%2Caccount%7Bid%2Cname%7D", None),
-        (wire.list_users(), "GET", f"/api/v4/users?{USER}", None),
-        (wire.get_record(Location.MATTERS, 7), "GET", "/api/v4/matters/7", None),
-        (wire.get_record(Location.FOLDERS, 7, fields="id"), "GET", "/api/v4/folders/7?fields=id", None),
-        (wire.list_records(Location.FOLDERS, fields="id,name"), "GET", "/api/v4/folders?fields=id%2Cname", None),
+        (
+            lambda: wire.update_action(5, {"label": "S"}, '"1"'),
+            "PATCH",
+            f"{ACTIONS}/5?{FIELDS}",
+            b'{"data":{"label":"S"}}',
+        ),
+        (lambda: wire.delete_action(5), "DELETE", f"{ACTIONS}/5", None),
+        (wire.who_am_i, "GET", f"/api/v4/users/who_am_i?{USER}%2Caccount%7Bid%2Cname%7D", None),
+        (wire.list_users, "GET", f"/api/v4/users?{USER}", None),
+        (lambda: wire.get_record(Location.MATTERS, 7), "GET", "/api/v4/matters/7", None),
+        (lambda: wire.get_record(Location.FOLDERS, 7, fields="id"), "GET", "/api/v4/folders/7?fields=id", None),
+        (
+            lambda: wire.list_records(Location.FOLDERS, fields="id,name"),
+            "GET",
+            "/api/v4/folders?fields=id%2Cname",
+            None,
+        ),
     ],
 )
-def test_each_request_is_as_clios_reference_has_it(request_, method, target, body):
-    assert (request_.method, request_.target, request_.body) == (method, target, body)
+def test_each_request_is_as_clios_reference_has_it(build, method, target, body):
+    request = build()
+    assert (request.method, request.target, request.body) == (method, target, body)
 
 
 def test_only_a_change_can_name_the_version_that_it_is_of():
@@ -111,6 +122,11 @@ def test_each_status_is_an_error_of_its_own(status, error):
     assert type(caught.value) is error
     assert caught.value.status == status
     assert caught.value.request == "GET /api/v4/custom_actions"
+
+
+def test_a_good_body_does_not_make_a_redirect_an_answer():
+    with pytest.raises(errors.UnexpectedAnswer, match=r"redirect \(300\)"):
+        decipher(300, b'{"data":[]}')
 
 
 @pytest.mark.parametrize(

@@ -154,16 +154,6 @@ def test_a_plan_states_its_cost_and_shows_itself_as_a_table(applied: Firm, manif
     }
 
 
-def test_the_time_of_a_plan_counts_the_windows_of_the_busiest_token() -> None:
-    from clio_nb.rollout.item import Item, Kind
-
-    def plan(calls: int) -> Plan:
-        items = tuple(Item(kind=Kind.CREATE, user_id=1) for _ in range(calls))
-        return Plan(site="us", client_id="a", firm="f", app="x", items=items)
-
-    assert [plan(calls).cost().seconds for calls in (0, 1, 50, 51, 100, 101)] == [0, 0, 0, 60, 60, 120]
-
-
 def test_a_plan_saved_and_loaded_is_the_same_and_can_be_applied(firm: Firm, manifest: Manifest, tmp_path: Path) -> None:
     plan = firm.plan(manifest)
     plan.save(tmp_path / "plan.json")

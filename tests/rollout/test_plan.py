@@ -29,6 +29,17 @@ def test_a_delete_costs_two_calls_because_it_is_read_just_before() -> None:
     assert plan(item(Kind.DELETE), item(Kind.CREATE), item(Kind.UPDATE, user_id=2)).cost() == Cost(4, 3, 0)
 
 
+@pytest.mark.parametrize(("calls", "seconds"), [(0, 0), (1, 0), (50, 0), (51, 60), (100, 60), (101, 120)])
+def test_the_time_of_a_plan_counts_the_windows_of_the_busiest_token(calls: int, seconds: int) -> None:
+    assert plan(*[item(Kind.CREATE)] * calls, item(Kind.CREATE, user_id=2)).cost().seconds == seconds
+
+
+def test_a_plan_saved_and_loaded_is_the_same(tmp_path: Path) -> None:
+    kept = plan(item(Kind.CREATE), item(Kind.BLOCKED, user_id=2))
+    kept.save(tmp_path / "plan.json")
+    assert Plan.load(tmp_path / "plan.json") == kept
+
+
 def test_a_plan_says_in_a_sentence_what_it_would_do() -> None:
     several = plan(item(Kind.CREATE), item(Kind.CREATE), item(Kind.OK))
     assert str(several) == ("Plan for partner: 2 create, 1 ok. 2 calls, at most 2 per token, 0 s under the rate limit.")
