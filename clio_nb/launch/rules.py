@@ -118,7 +118,7 @@ def _stays_on_this_machine(target_url: str) -> bool:
     try:
         return not ipaddress.ip_address(host).is_global
     except ValueError:
-        return host == "localhost" or host.endswith((".localhost", ".local", ".internal")) or "." not in host
+        return "." not in host or host.endswith((".localhost", ".local", ".internal"))
 
 
 _BREAKS_LAUNCHES: Final[tuple[tuple[Callable[[str], bool], str], ...]] = (

@@ -214,8 +214,13 @@ def test_no_answer_from_clio_is_no_success(anna, site, receiver, browser):
 
 
 def test_the_targets_own_parameters_stay_in_the_address(anna, receiver, browser):
-    moved = browser.get(f"{at(receiver, anna.click())}&tenant=7&q=a%20b")
-    assert moved.headers["location"].startswith("?tenant=7&q=a%20b&clio_launch=")
+    launch = f"{at(receiver, anna.click())}&tenant=7&q=a%20b"
+    for _ in "once", "again":
+        assert browser.get(launch).headers["location"].startswith("?tenant=7&q=a%20b&clio_launch=")
+
+
+def test_without_any_the_address_holds_nothing_but_the_mark(anna, receiver, browser):
+    assert browser.get(at(receiver, anna.click())).headers["location"].startswith("?clio_launch=")
 
 
 def test_other_paths_are_left_alone(receiver, browser):
@@ -235,8 +240,9 @@ def test_path_target_and_actions_can_be_given(anna, serve, kind, browser):
 
 def test_a_short_key_is_refused():
     for middleware in (asgi.LaunchMiddleware, wsgi.LaunchMiddleware):
-        with pytest.raises(InvalidInput, match="32 characters"):
+        with pytest.raises(InvalidInput, match="32 characters") as caught:
             middleware(asgi_page, [], "short")
+        assert caught.value.field == "key"
 
 
 def test_it_is_a_starlette_middleware(anna, serve, browser):

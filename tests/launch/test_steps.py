@@ -125,7 +125,7 @@ def test_what_is_known_of_one_user_is_not_known_of_another(anna, ben):
     people = [anna.session, ben.session]
     assert verify_launch(anna.click(), people)
     assert verify_launch(ben.click(), people)
-    verdict = verify_launch(ben.click(custom_action_id=anna.action().id), people)
+    verdict = verify_launch(anna.click(custom_action_id=ben.action().id), people)
     assert (verdict.state, failed(verdict)) == ("refused", KNOWN_ACTION)
 
 
