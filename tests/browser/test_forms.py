@@ -27,9 +27,10 @@ places = ["matters", "documents"]
 
 @pytest.fixture
 def site():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with Sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",), rate_limit=None) as sandbox:
+    with socket.create_server(("127.0.0.1", 0)) as kept:  # or the sandbox could be given the same port
+        port = kept.getsockname()[1]
+        sandbox = Sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",), rate_limit=None)
+    with sandbox:
         yield sandbox
 
 

@@ -88,9 +88,10 @@ def connect(browser, site, url, user):
 def test_an_example_app_passes_the_probe(copied, tmp_path, language):
     if shutil.which(APPS[language][0]) is None:
         pytest.skip(f"there is no {language} on this machine")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        url = f"http://127.0.0.1:{free.getsockname()[1]}"
-    with clio_nb.sandbox(redirect_uris=[f"{url}/callback"], rate_limit=None) as site:
+    with socket.create_server(("127.0.0.1", 0)) as kept:  # or the sandbox could be given the same port
+        url = f"http://127.0.0.1:{kept.getsockname()[1]}"
+        sandbox = clio_nb.sandbox(redirect_uris=[f"{url}/callback"], rate_limit=None)
+    with sandbox as site:
         settings = {
             "APP_URL": url,
             "CLIO_URL": site.origin,

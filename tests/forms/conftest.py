@@ -18,9 +18,10 @@ from clio_nb.sandbox import Sandbox
 
 @pytest.fixture
 def site() -> Iterator[Sandbox]:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    with Sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",)) as sandbox:
+    with socket.create_server(("127.0.0.1", 0)) as kept:  # or the sandbox could be given the same port
+        port = kept.getsockname()[1]
+        sandbox = Sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",))
+    with sandbox:
         yield sandbox
 
 

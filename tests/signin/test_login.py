@@ -22,11 +22,6 @@ from clio_nb.signin import Login, connect, login
 from clio_nb.signin.surroundings import redirect_uri_here
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
-
-
 def listening(port):
     """The addresses of this machine on which something listens at that port, as the system tells."""
     for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
@@ -36,14 +31,17 @@ def listening(port):
 
 
 @pytest.fixture
-def port():
-    return free_port()
+def site():
+    with socket.create_server(("127.0.0.1", 0)) as kept:  # or the sandbox could be given the same port
+        port = kept.getsockname()[1]
+        sandbox = clio_nb.sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",))
+    with sandbox:
+        yield sandbox
 
 
 @pytest.fixture
-def site(port):
-    with clio_nb.sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",)) as sandbox:
-        yield sandbox
+def port(site):
+    return urlsplit(site.redirect_uri).port
 
 
 @pytest.fixture
