@@ -5,26 +5,20 @@ import itertools
 import shutil
 import socket
 import tempfile
+from typing import Any
 
 import nbval.kernel
 from jupyter_client import KernelManager
-from traitlets import default
 
 FOLDER = tempfile.mkdtemp()
 atexit.register(shutil.rmtree, FOLDER, ignore_errors=True)
 numbers = itertools.count()
 
 
-class OverFiles(KernelManager):
-    """A kernel that is reached through the file system, where there are such sockets."""
-
-    @default("transport")
-    def _transport_default(self) -> str:
-        return "ipc" if hasattr(socket, "AF_UNIX") else "tcp"
-
-    @default("ip")
-    def _ip_default(self) -> str:
-        return f"{FOLDER}/{next(numbers)}" if self.transport == "ipc" else "127.0.0.1"
+def over_files(**options: Any) -> KernelManager:
+    """Return the manager of a kernel that is reached through the file system."""
+    return KernelManager(transport="ipc", ip=f"{FOLDER}/{next(numbers)}", **options)
 
 
-nbval.kernel.KernelManager = OverFiles
+if hasattr(socket, "AF_UNIX"):
+    nbval.kernel.KernelManager = over_files
