@@ -26,7 +26,7 @@ _STYLE: Final = f"""
 .clio-form table{{border-collapse:collapse;margin:4px 0}}
 .clio-form caption{{text-align:left;font-weight:600;padding:0 0 4px;color:{INK}}}
 .clio-form th,.clio-form td{{text-align:left;vertical-align:top;padding:3px 16px 3px 0;font-weight:normal}}
-.clio-form td code{{display:inline-block;min-width:16em}}
+.clio-form td code{{display:inline-block;min-width:19em}}
 .clio-form thead th{{color:{MUTED}}}
 .clio-form tbody tr{{border-top:1px solid {EDGE}}}
 """
