@@ -1,0 +1,87 @@
+"""Every chore by its name: ``nox -l`` lists them, ``nox -s NAME`` runs one, ``.ci/run`` runs those that CI wants.
+
+The chores use the environment that they are called from; ``wheel`` makes one of its own.
+"""
+
+import tempfile
+from pathlib import Path
+
+import nox
+
+nox.needs_version = ">=2025.2"
+nox.options.default_venv_backend = "none"
+nox.options.sessions = ["tests", "checks"]
+
+
+@nox.session
+def tests(session: nox.Session) -> None:
+    """Run the tests, or those that you name: ``nox -s tests -- tests/vault -k two_processes``."""
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session
+def long(session: nox.Session) -> None:
+    """Run the tests that take long, whole: kills, models, fuzzing and every failure of every verb."""
+    session.run("python", "-m", "pytest", "-m", "long", *session.posargs)
+
+
+@nox.session
+def checks(session: nox.Session) -> None:
+    """Check style, types and the floors that imports keep to."""
+    session.run("ruff", "check", ".")
+    session.run("ruff", "format", "--check", ".")
+    session.run("mypy")
+    session.run("lint-imports")
+
+
+@nox.session
+def benches(session: nox.Session) -> None:
+    """Run the benches with little work: the counts must be right; for times run ``python -m bench``."""
+    session.run("python", "-m", "bench", "--smoke", *session.posargs)
+
+
+@nox.session
+def docs(session: nox.Session) -> None:
+    """Build the documentation into ``site/``; ``nox -s docs -- serve`` shows it while you write."""
+    session.run("python", "-m", "mkdocs", *(session.posargs or ["build", "--strict"]))
+
+
+@nox.session
+def notebooks(session: nox.Session) -> None:
+    """Run the walkthroughs anew and store their outputs."""
+    session.run("python", "notebooks/regenerate.py", *session.posargs)
+
+
+@nox.session
+def wheel(session: nox.Session) -> None:
+    """Build and check the wheel, and run the demo from it in an environment of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        built = _built(session, Path(folder))
+        session.run("twine", "check", "--strict", *map(str, Path(folder).glob("dist/*")))
+        python = _environment(session, Path(folder))
+        session.run(python, "-m", "pip", "install", "-q", built)
+        with session.chdir(folder):
+            session.run(str(Path(python).with_name("clio-nb")), "demo")
+
+
+@nox.session
+def release(session: nox.Session) -> None:
+    """Do all that must be green before a version is tagged, and leave the files to upload in ``dist/``."""
+    session.notify("tests")
+    session.notify("long")
+    session.notify("checks")
+    session.notify("wheel")
+    session.run("python", "-m", "build")
+
+
+def _built(session: nox.Session, folder: Path) -> str:
+    session.run("python", "-m", "build", "--outdir", str(folder / "dist"), silent=True)
+    return str(next(folder.glob("dist/*.whl")))
+
+
+def _environment(session: nox.Session, folder: Path) -> str:
+    """Make an empty environment and return its Python."""
+    session.run("python", "-m", "venv", str(folder / "venv"))
+    python = folder / "venv" / "bin" / "python"
+    session.run(str(python), "-m", "pip", "install", "-q", "-U", "pip")
+    return str(python)
