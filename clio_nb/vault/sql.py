@@ -6,21 +6,20 @@ on SQLite too, which can lock only as a whole.
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import VaultError
-from .private import private_file
+from .fork import Unshared
+from .private import DatabaseFile
 from .store import Row, Shelf
 
 PATIENCE: Final = 10.0  # seconds to wait for a database that is busy or far away
@@ -56,10 +55,11 @@ _change: Final = sa.update(_grants).where(
 _change_same: Final = _change.where(_grants.c.version == sa.bindparam("of_version"))
 
 
-class SqlStore:
+class SqlStore(Unshared):
     """Rows in a database that SQLAlchemy reaches. Made by :func:`sqlite_store` and :func:`sql_store`."""
 
     def __init__(self, engine: sa.Engine, name: str, check: Callable[[], None]) -> None:
+        super().__init__()
         self.name = name
         self._engine = engine
         self._check = check
@@ -72,6 +72,15 @@ class SqlStore:
     def close(self) -> None:
         """Let go of the database."""
         self._engine.dispose()
+
+    def part(self) -> None:
+        """Close a file before a fork; a server's connections stay."""
+        if not self._on_postgresql:
+            self.close()
+
+    def forget(self) -> None:
+        """Leave the parent's connections to the parent."""
+        self._engine.dispose(close=False)
 
     def mark(self, first: str) -> str:
         """Return the mark, set by the first who asks."""
@@ -182,7 +191,11 @@ class SqlStore:
     def _transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:
         self._check()
         try:
-            with self._engine.connect().execution_options(clio_nb_write=write) as database, database.begin():
+            with (
+                nullcontext() if self._on_postgresql else self.use,
+                self._engine.connect().execution_options(clio_nb_write=write) as database,
+                database.begin(),
+            ):
                 yield database
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as cause:
             raise VaultError(f"{self.name}: {_why(cause)} Nothing was changed.") from None
@@ -193,29 +206,11 @@ def sqlite_store(path: Path) -> SqlStore:
 
     Raises :class:`VaultError` for a symbolic link, a foreign owner, a file that is no vault.
     """
-    path = private_file(path)
-    opened = path.stat()
+    file = DatabaseFile(path)
 
     def connect() -> sqlite3.Connection:
-        uri = f"file:{quote(str(path))}?mode=rw"
-        database = sqlite3.connect(uri, uri=True, timeout=PATIENCE, check_same_thread=False, isolation_level=None)
-        try:
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=FULL")  # a rotated refresh token that is lost cannot be had again
-        except sqlite3.Error:
-            database.close()
-            raise
-        return database
-
-    def check() -> None:
-        try:
-            same = os.path.samestat(path.stat(), opened)
-        except OSError:
-            same = False
-        if not same:
-            raise VaultError(
-                f"{path} is gone or was replaced while it was in use. Put it back, or open the vault again."
-            )
+        # FULL: a rotated refresh token that is lost cannot be had again
+        return file.connect("journal_mode=WAL", "synchronous=FULL", timeout=PATIENCE)
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.QueuePool, hide_parameters=True)
 
@@ -224,7 +219,7 @@ def sqlite_store(path: Path) -> SqlStore:
         write = database.get_execution_options().get("clio_nb_write")
         database.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
-    return SqlStore(engine, f"SQLite file {path}", check)
+    return SqlStore(engine, f"SQLite file {file.path}", file.check)
 
 
 def postgresql_store(url: str) -> SqlStore:
