@@ -6,6 +6,7 @@ on SQLite too, which can lock only as a whole.
 
 from __future__ import annotations
 
+import logging
 import sqlite3
 import time
 import weakref
@@ -22,6 +23,7 @@ from .fork import Unshared
 from .private import DatabaseFile
 from .store import Row, Shelf
 
+_log: Final = logging.getLogger("clio_nb.vault")
 PATIENCE: Final = 10.0  # seconds to wait for a database that is busy or far away
 CHUNK: Final = 1000
 
@@ -45,6 +47,7 @@ _marks: Final = sa.Table(
     sa.Column("name", sa.String(20), primary_key=True),
     sa.Column("value", sa.String(64), nullable=False),
 )
+_sealed: Final = sa.type_coerce(_grants.c.sealed, sa.types.NullType())  # as it is, whatever it is
 _key: Final = sa.select(_marks.c.value).where(_marks.c.name == "key")
 _key_shared: Final = _key.with_for_update(read=True)
 
@@ -92,17 +95,20 @@ class SqlStore(Unshared):
         """Return one row, or None."""
         with self._transaction() as database:
             row = database.execute(_rows().where(_here(shelf), _grants.c.user_id == user_id)).one_or_none()
-        return None if row is None else Row(*row)
+        return None if row is None else _row(*row)
 
     def scan(self, shelf: Shelf) -> Iterator[Row]:
         """Give the rows of a shelf in order, a thousand at a time."""
-        after = -1
+        after = -(2**63)
         while True:
             page = _rows().where(_here(shelf), _grants.c.user_id > after).order_by(_grants.c.user_id).limit(CHUNK)
             with self._transaction() as database:
-                rows = [Row(*row) for row in database.execute(page)]
+                found = database.execute(page).all()
+            rows = [_row(*row) for row in found if isinstance(row[0], int)]
+            if len(rows) < len(found):
+                _log.warning("%s: %d rows belong to no user and were left out", self.name, len(found) - len(rows))
             yield from rows
-            if len(rows) < CHUNK:
+            if len(rows) < CHUNK:  # what is no number comes last
                 return
             after = rows[-1].user_id
 
@@ -120,7 +126,7 @@ class SqlStore(Unshared):
             set_={
                 "sealed": insert.excluded.sealed,
                 "trouble": insert.excluded.trouble,
-                "version": _grants.c.version + 1,
+                "version": sa.case((_grants.c.version.between(1, 2**31 - 2), _grants.c.version + 1), else_=1),
             },
         )
         with self._transaction(write=True) as database:
@@ -153,7 +159,8 @@ class SqlStore(Unshared):
     def lease(self, shelf: Shelf, user_id: int, owner: str, seconds: float) -> bool:
         """Take the right to renew. The time is the database's where several machines share it."""
         now: Any = sa.func.extract("epoch", sa.func.clock_timestamp()) if self._on_postgresql else time.time()
-        free = sa.or_(_grants.c.lease_owner.in_(("", owner)), _grants.c.lease_until <= now)
+        # one that ends later than any lease can is damaged, and holds nobody up
+        free = sa.or_(_grants.c.lease_owner.in_(("", owner)), ~_grants.c.lease_until.between(now, now + seconds))
         taken = (
             sa.update(_grants)
             .where(_here(shelf), _grants.c.user_id == user_id, free)
@@ -168,18 +175,20 @@ class SqlStore(Unshared):
         with self._transaction(write=True) as database:
             database.execute(given.values(lease_owner="", lease_until=0))
 
-    def reseal(self, again: Callable[[bytes], bytes], mark: str) -> None:
+    def reseal(self, again: Callable[[object], bytes | None], mark: str) -> None:
         """Seal all rows anew in one transaction."""
         keys = list(_grants.primary_key.columns)
         with self._transaction(write=True) as database:
             database.execute(_key.with_for_update())
-            rows = database.execute(sa.select(*keys, _grants.c.sealed)).all()
+            rows = database.execute(sa.select(*keys, _sealed)).all()
             for start in range(0, len(rows), CHUNK):
                 chunk = [
-                    {**{f"of_{column.name}": row[at] for at, column in enumerate(keys)}, "sealed": again(row.sealed)}
+                    {**{f"of_{column.name}": row[at] for at, column in enumerate(keys)}, "sealed": sealed}
                     for row in rows[start : start + CHUNK]
+                    if (sealed := again(row[-1])) is not None
                 ]
-                database.execute(_change, chunk)
+                if chunk:
+                    database.execute(_change, chunk)
             database.execute(sa.update(_marks).where(_marks.c.name == "key").values(value=mark))
 
     @staticmethod
@@ -239,8 +248,15 @@ def postgresql_store(url: str) -> SqlStore:
     return SqlStore(engine, f"PostgreSQL database {parsed.host or 'local'}/{parsed.database}", lambda: None)
 
 
-def _rows() -> sa.Select[int, bytes, int, str]:
-    return sa.select(_grants.c.user_id, _grants.c.sealed, _grants.c.version, _grants.c.trouble)
+def _rows() -> sa.Select[Any, Any, Any, Any]:
+    return sa.select(_grants.c.user_id, _sealed, _grants.c.version, _grants.c.trouble)
+
+
+def _row(user_id: int, sealed: object, version: object, trouble: object) -> Row:
+    """Return a row. SQLite keeps a value of any type in any column: what is of an odd one makes a row that never opens."""
+    if isinstance(sealed, bytes) and isinstance(version, int) and isinstance(trouble, str):
+        return Row(user_id, sealed, version, trouble)
+    return Row(user_id, b"")
 
 
 def _here(shelf: Shelf) -> sa.ColumnElement[bool]:
