@@ -48,6 +48,7 @@ _marks: Final = sa.Table(
     sa.Column("value", sa.String(64), nullable=False),
 )
 _sealed: Final = sa.type_coerce(_grants.c.sealed, sa.types.NullType())  # as it is, whatever it is
+_whole: Final = sa.cast(_grants.c.version, sa.Integer)
 _key: Final = sa.select(_marks.c.value).where(_marks.c.name == "key")
 _key_shared: Final = _key.with_for_update(read=True)
 
@@ -126,7 +127,7 @@ class SqlStore(Unshared):
             set_={
                 "sealed": insert.excluded.sealed,
                 "trouble": insert.excluded.trouble,
-                "version": sa.case((_grants.c.version.between(1, 2**31 - 2), _grants.c.version + 1), else_=1),
+                "version": sa.case((_grants.c.version.between(1, 2**31 - 2), _whole + 1), else_=1),
             },
         )
         with self._transaction(write=True) as database:
@@ -175,11 +176,12 @@ class SqlStore(Unshared):
         with self._transaction(write=True) as database:
             database.execute(given.values(lease_owner="", lease_until=0))
 
-    def reseal(self, again: Callable[[object], bytes | None], mark: str) -> None:
+    def reseal(self, again: Callable[[object], bytes | None], before: str, mark: str) -> bool:
         """Seal all rows anew in one transaction."""
         keys = list(_grants.primary_key.columns)
         with self._transaction(write=True) as database:
-            database.execute(_key.with_for_update())
+            if database.execute(_key.with_for_update()).scalar_one() != before:
+                return False
             rows = database.execute(sa.select(*keys, _sealed)).all()
             for start in range(0, len(rows), CHUNK):
                 chunk = [
@@ -190,6 +192,7 @@ class SqlStore(Unshared):
                 if chunk:
                     database.execute(_change, chunk)
             database.execute(sa.update(_marks).where(_marks.c.name == "key").values(value=mark))
+        return True
 
     @staticmethod
     def _sealed_under(database: sa.Connection, mark: str) -> bool:

@@ -66,7 +66,7 @@ class Store(Protocol):
     def release(self, shelf: Shelf, user_id: int, owner: str) -> None:
         """Give that right back."""
 
-    def reseal(self, again: Callable[[object], bytes | None], mark: str) -> None:
+    def reseal(self, again: Callable[[object], bytes | None], before: str, mark: str) -> bool:
         """Pass every sealed text through ``again`` and take the new mark, all or nothing; what gives None stays."""
 
     def close(self) -> None:
@@ -154,11 +154,14 @@ class MemoryStore:
             if self._leases.get((shelf, user_id), ("", 0.0))[0] == owner:
                 del self._leases[shelf, user_id]
 
-    def reseal(self, again: Callable[[object], bytes | None], mark: str) -> None:
+    def reseal(self, again: Callable[[object], bytes | None], before: str, mark: str) -> bool:
         """Seal all rows anew."""
         with self._lock:
+            if self._mark != before:
+                return False
             self._rows = {key: replace(row, sealed=again(row.sealed) or row.sealed) for key, row in self._rows.items()}
             self._mark = mark
+            return True
 
     def close(self) -> None:
         """Do nothing: there is no file or connection."""

@@ -124,11 +124,11 @@ class Vault:
         the next one: with ``CLIO_NB_KEY`` put the new key in front yourself (``NEW,OLD``), rotate, then drop the old.
         What cannot be read stays as it is, with a warning.
         """
+        before = self._mark = self._sealed_under()
         by_hand = isinstance(self._keys.place, InEnvironment)
-        if by_hand and self._keys.first == self._mark:
+        if by_hand and self._keys.first == before:
             raise VaultError(f"Put a new key in front of the old one in {VARIABLE} (NEW,OLD), then rotate.")
         keys = self._keys if by_hand else self._keys.with_new()
-
         unread = 0
 
         def again(text: object) -> bytes | None:
@@ -137,7 +137,10 @@ class Vault:
             unread += plain is None
             return None if plain is None else keys.seal(plain, keys.first)
 
-        self._store.reseal(again, keys.first)
+        if not self._store.reseal(again, before, keys.first):
+            raise VaultError(
+                f"{self._store.name}: another process rotated the key at the same time. Nothing was changed."
+            )
         self._mark = keys.first
         self._keys = keys if by_hand else keys.only_first()
         if unread:
