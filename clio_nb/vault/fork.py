@@ -1,8 +1,8 @@
 """What no fork may copy: a database connection belongs to the process that opened it.
 
-SQLite keeps its locks in memory as well as in the system, and a child that inherits the former without the latter writes
-unprotected (https://sqlite.org/howtocorrupt.html, 2.6). So files are closed in the parent for the moment of the fork, and
-both open them again when they next need them. Connections to a server stay the parent's: the child forgets them.
+SQLite keeps its locks in memory too, and a child that has only those writes unprotected
+(https://sqlite.org/howtocorrupt.html, 2.6). So files are closed in the parent for the moment of the fork, and both open
+them again when they need them. Connections to a server stay the parent's: the child forgets them.
 """
 
 from __future__ import annotations

@@ -256,7 +256,7 @@ def _rows() -> sa.Select[Any, Any, Any, Any]:
 
 
 def _row(user_id: int, sealed: object, version: object, trouble: object) -> Row:
-    """Return a row. SQLite keeps a value of any type in any column: what is of an odd one makes a row that never opens."""
+    """Return a row, or one that never opens: SQLite keeps values of any type in any column."""
     if isinstance(sealed, bytes) and isinstance(version, int) and isinstance(trouble, str):
         return Row(user_id, sealed, version, trouble)
     return Row(user_id, b"")

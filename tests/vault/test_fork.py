@@ -14,6 +14,7 @@ import psycopg
 import pytest
 
 from clio_nb.vault import new_key
+
 from .conftest import Cluster
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -263,9 +264,7 @@ assert works(firm)
 
 @only_sqlite
 @pytest.mark.parametrize("end", ["sys.exit(0)", "pass"])
-def test_p6_a_child_stops_neither_the_sandbox_nor_the_inbox_of_its_parent(
-    place: str, tmp_path: Path, end: str
-) -> None:
+def test_p6_a_child_stops_neither_the_sandbox_nor_the_inbox_of_its_parent(place: str, tmp_path: Path, end: str) -> None:
     program = f"""
 from clio_nb.launch.receive import inbox
 with Sandbox(rate_limit=None, db=folder / "clio.db") as site:

@@ -1,4 +1,4 @@
-"""However often a vault, a journal or its lock is opened, in one process or in many, nothing that was written is lost."""
+"""However often a vault, a journal or its lock is opened, by one process or by many, nothing is lost."""
 
 from __future__ import annotations
 
@@ -20,8 +20,7 @@ from clio_nb.places import Region
 from clio_nb.rollout.journal import Journal
 from clio_nb.rollout.plan import Plan
 from clio_nb.secret import Secret
-from clio_nb.vault import Vault, new_key
-from clio_nb.vault import private
+from clio_nb.vault import Vault, new_key, private
 from clio_nb.vault.private import private_file
 from clio_nb.vault.vault import shelf_of
 
@@ -178,9 +177,9 @@ def test_p1_what_is_no_file_of_its_own_is_refused_and_left(path: Path, tmp_path:
         os.mkfifo(odd)
     else:
         odd.mkdir()
-    with pytest.raises(VaultError, match="symbolic link" if kind == "link" else "no regular file"):
-        with Journal(path, SHELF).lock():
-            pass
+    refused = pytest.raises(VaultError, match="symbolic link" if kind == "link" else "no regular file")
+    with refused, Journal(path, SHELF).lock():
+        pass
     assert kind != "link" or (tmp_path / "precious").read_text() == "precious"
 
 

@@ -150,7 +150,7 @@ def test_p5_a_session_ends_within_thirty_seconds_when_another_process_ends_it(
     end(vaults[1], clio_sandbox, clio_sandbox.users[0])
     elsewhere()
     clock.time += 30.0
-    with pytest.raises(NeedsLogin, match="no token in the vault|revoked"):
+    with pytest.raises(NeedsLogin, match=r"no token in the vault|revoked"):
         session.list_actions()
 
 
