@@ -15,10 +15,10 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from contextlib import AbstractContextManager
 from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
-from anyio.from_thread import BlockingPortal, start_blocking_portal
+import anyio
+from anyio.from_thread import BlockingPortal
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,48 +26,59 @@ A = TypeVar("A")
 
 
 class _Portal:
-    """Starts the loop when it is first needed, and again in a forked child, which inherits no threads."""
+    """Starts the loop when it is first needed. A forked child has one of its own and leaves this one alone.
+
+    The loop's thread holds this object. A child inherits the thread's frames and never unwinds them: so nothing that is
+    to be found from here is ever closed or finalized in a child, neither the loop nor the connections to Clio.
+    """
 
     def __init__(self) -> None:
+        self.closers: list[Callable[[], Awaitable[None]]] = []
         self._lock = threading.Lock()
-        self._holder: AbstractContextManager[BlockingPortal] | None = None
         self._portal: BlockingPortal | None = None
-        self._thread: int | None = None
+        self._thread: threading.Thread | None = None
 
     def get(self) -> BlockingPortal:
         with self._lock:
             if self._portal is None:
-                self._holder = start_blocking_portal("asyncio", name="clio_nb")
-                portal = self._holder.__enter__()
-                self._thread = portal.call(threading.get_ident)
-                self._portal = portal
-                atexit.register(self._close)
+                ready: Future[BlockingPortal] = Future()
+                self._thread = threading.Thread(target=self._run, args=(ready,), name="clio_nb", daemon=True)
+                self._thread.start()
+                self._portal = ready.result()
+                atexit.register(self.close)
             return self._portal
 
-    def _close(self) -> None:
+    def _run(self, ready: Future[BlockingPortal]) -> None:
+        async def serve() -> None:
+            async with BlockingPortal() as portal:
+                ready.set_result(portal)
+                await portal.sleep_until_stopped()
+
+        try:
+            anyio.run(serve)
+        except OSError as cause:  # no file descriptor left for a loop
+            ready.set_exception(cause)
+
+    def close(self) -> None:
         """End what still runs, close what was opened, and join the thread, while the interpreter is whole."""
-        if self._portal is None or self._holder is None:
+        if self._portal is None or self._thread is None:
             return
-        while _closers:
-            self._portal.call(_closers.pop())
+        while self.closers:
+            self._portal.call(self.closers.pop())
         self._portal.call(self._portal.stop, True)
-        self._holder.__exit__(None, None, None)
+        self._thread.join()
         self._portal = None
 
     def is_here(self) -> bool:
         """Whether the caller runs on the loop already."""
-        return threading.get_ident() == self._thread
+        return threading.current_thread() is self._thread
 
 
 _state: Final = {"portal": _Portal()}
-_inherited: Final[list[_Portal]] = []
-_closers: Final[list[Callable[[], Awaitable[None]]]] = []
 
 
 def _after_fork() -> None:
-    """Forget the parent's portal, and keep it: collecting it would wait for a thread that this process has not."""
-    _inherited.append(_state["portal"])
-    _closers.clear()
+    atexit.unregister(_state["portal"].close)
     _state["portal"] = _Portal()
 
 
@@ -77,7 +88,7 @@ if hasattr(os, "register_at_fork"):
 
 def at_close(closer: Callable[[], Awaitable[None]]) -> None:
     """Have something closed on this loop before the process ends."""
-    _closers.append(closer)
+    _state["portal"].closers.append(closer)
 
 
 def submit(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:

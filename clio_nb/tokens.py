@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Final, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from . import errors, oauth, transport
 from .models import Site, Token
+
+T = TypeVar("T")
 
 FORM: Final = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 
@@ -22,13 +25,27 @@ class TokenSource(Protocol):
         """Return a token newer than ``stale``, refreshed at most once for all who ask at the same time."""
 
 
+class Flight(Generic[T]):
+    """Work that is done once for all who ask while it is under way."""
+
+    def __init__(self) -> None:
+        self._work: asyncio.Task[T] | None = None
+
+    async def join(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+        """Return what the work under way returns, begun now if there is none. One who gives up does not end it."""
+        mine = self._work is not None and self._work.get_loop() is asyncio.get_running_loop()  # not a parent's
+        if self._work is None or self._work.done() or not mine:
+            self._work = asyncio.ensure_future(work())
+        return await asyncio.shield(self._work)
+
+
 class OwnToken:
     """A token held in memory by one session."""
 
     def __init__(self, site: Site, token: Token) -> None:
         self._site = site
         self._token = token
-        self._lock = asyncio.Lock()
+        self._flight: Flight[Token] = Flight()
 
     async def current(self) -> Token:
         """Return the token as it is."""
@@ -36,10 +53,12 @@ class OwnToken:
 
     async def renew(self, stale: Token) -> Token:
         """Refresh the token once, however many ask."""
-        async with self._lock:
-            if self._token is stale:
-                self._token = await refresh(self._site, stale)
-            return self._token
+        return await self._flight.join(lambda: self._renewed(stale))
+
+    async def _renewed(self, stale: Token) -> Token:
+        if self._token is stale:
+            self._token = await refresh(self._site, stale)
+        return self._token
 
 
 async def grant(site: Site, form: dict[str, str], *, before: Token | None = None) -> Token:

@@ -12,7 +12,6 @@ import asyncio
 import functools
 import importlib.metadata
 import logging
-import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -40,15 +39,15 @@ class Raw:
 
 
 @functools.cache
-def _engine(pid: int) -> httpx.AsyncBaseTransport:
-    """One engine a process; its pool and TLS context serve every user. A forked child makes its own."""
+def _engine(loop: asyncio.AbstractEventLoop) -> httpx.AsyncBaseTransport:
+    """One engine for a loop; its pool and TLS context serve every user. A forked child has a loop of its own."""
     engine = Engine()
     portal.at_close(engine.aclose)
     return engine
 
 
 @functools.cache
-def _gate(pid: int) -> asyncio.Semaphore:
+def _gate(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
     """Lets so many requests of this process through at a time."""
     return asyncio.Semaphore(IN_FLIGHT)
 
@@ -74,8 +73,9 @@ async def exchange(
     request = httpx.Request(method, _parsed(url), headers=lines, stream=stream, extensions=timeout)
     started = time.perf_counter()
     try:
-        async with _gate(os.getpid()):
-            response = await _engine(os.getpid()).handle_async_request(request)
+        loop = asyncio.get_running_loop()
+        async with _gate(loop):
+            response = await _engine(loop).handle_async_request(request)
     except httpx.TransportError as cause:
         _log.debug("%s %s: %s", method, request.url.path, type(cause).__name__)
         raise errors.NetworkError(

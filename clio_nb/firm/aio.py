@@ -29,7 +29,7 @@ from ..rollout.survey import Roll, Survey
 from ..rollout.undo import offboard_items, undo_items
 from ..signin import login_async
 from ..vault import Vault
-from ..vault.grants import Grant
+from ..vault.grants import DAMAGED, Grant
 from ..vault.vault import FIRM, shelf_of
 
 if TYPE_CHECKING:
@@ -263,7 +263,8 @@ class AsyncFirm:
 
     async def _keep(self, tokens: list[tuple[User, Token]]) -> None:
         """Keep tokens, after making sure that all are of one firm at Clio."""
-        first = next(iter(self.vault.grants(self.site, firm=self.name)), None)
+        grants = self.vault.grants(self.site, firm=self.name)
+        first = next((grant for grant in grants if grant.trouble != DAMAGED), None)
         users = [user for user, _ in tokens] if first is None else [first.user, *(user for user, _ in tokens)]
         accounts = {user.account.id: user.account.name for user in users if user.account is not None}
         if len(accounts) > 1:

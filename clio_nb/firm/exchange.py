@@ -60,7 +60,7 @@ def tokens_frame(vault: Vault, site: Site, firm: str) -> pd.DataFrame:
             "user_id": integers([grant.user.id for grant in grants]),
             "name": texts([grant.user.name for grant in grants]),
             "email": texts([grant.user.email for grant in grants]),
-            "access_token": pd.Series([grant.token.access for grant in grants], dtype=object),
+            "access_token": pd.Series([grant.token.access or None for grant in grants], dtype=object),
             "refresh_token": pd.Series([grant.token.refresh for grant in grants], dtype=object),
             "expires_at": times([None if at is None else dt.datetime.fromtimestamp(at, dt.UTC) for at in moments]),
             "trouble": texts([grant.trouble or None for grant in grants]),
@@ -69,8 +69,8 @@ def tokens_frame(vault: Vault, site: Site, firm: str) -> pd.DataFrame:
 
 
 def export_tokens(vault: Vault, site: Site, firm: str, path: Path) -> Path:
-    """Write the tokens of a firm in clear to a CSV file that only its owner can read."""
-    table = tokens_frame(vault, site, firm)
+    """Write the tokens of a firm in clear to a CSV file that only its owner can read, without what is damaged."""
+    table = tokens_frame(vault, site, firm).dropna(subset="access_token")
     for column in ("access_token", "refresh_token"):
         table[column] = [secret.reveal() if isinstance(secret, Secret) else None for secret in table[column]]
     for column in ("name", "email"):

@@ -86,7 +86,7 @@ class Firm:
         """Return what the vault holds of this firm; the tokens themselves do not show.
 
         Columns: ``user_id`` (Int64), ``name``, ``email`` (string), ``access_token``, ``refresh_token`` (object:
-        :class:`Secret` or None), ``expires_at`` (datetime64[ns, UTC]), ``trouble`` (string: revoked, expired).
+        :class:`Secret` or None), ``expires_at`` (datetime64[ns, UTC]), ``trouble`` (string: revoked, expired, damaged).
         """
         from .exchange import tokens_frame  # noqa: PLC0415 -- as above
 

@@ -61,6 +61,7 @@ class Inbox:
             async with loopback.serving(self._serve, bound):
                 await self._ended.wait()
 
+        self._pid = os.getpid()
         self._serving = portal.submit(serve)
 
     def __repr__(self) -> str:
@@ -116,9 +117,10 @@ class Inbox:
         return portal.run(self.verify_async, received)
 
     def close(self) -> None:
-        """Stop listening. The launches stay. Closing twice is once."""
-        portal.run(self._end)
-        self._serving.result()
+        """Stop listening. The launches stay. Closing twice is once, and a forked child has nothing to close."""
+        if os.getpid() == self._pid:
+            portal.run(self._end)
+            self._serving.result()
 
     async def _end(self) -> None:
         self._ended.set()

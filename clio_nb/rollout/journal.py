@@ -14,13 +14,14 @@ import time
 import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from ..errors import InvalidInput, RunInProgress, VaultError
 from ..models import CustomAction
-from ..vault.private import private_file
+from ..vault.fork import Unshared
+from ..vault.private import DatabaseFile
 from ..vault.store import Shelf
 from .item import Item, Kind
 from .manifest import Manifest, parse_manifest
@@ -105,23 +106,22 @@ class Note(NamedTuple):
     action: CustomAction | None = None
 
 
-class Journal:
+class Journal(Unshared):
     """The journal of one firm. Without a path it is kept in memory and ends with this process.
 
     Raises :class:`VaultError` when the file cannot be used, or is another firm's.
     """
 
     def __init__(self, path: Path | None, shelf: Shelf) -> None:
-        self.path = private_file(path) if path is not None else None
+        super().__init__()
+        self._file = None if path is None else DatabaseFile(path)
+        self.path = None if self._file is None else self._file.path
         self._running = False
-        self._database = sqlite3.connect(
-            self.path or ":memory:", check_same_thread=False, isolation_level=None, timeout=10
-        )
-        self.close = weakref.finalize(self, self._database.close)
-        with self._errors_named():
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=NORMAL")  # a killed process loses nothing
-            self._database.executescript(_SCHEMA)
+        self._opened = contextlib.ExitStack()
+        self._connection: sqlite3.Connection | None = None
+        self.close = weakref.finalize(self, self._opened.close)
+        with self._using() as database:
+            database.executescript(_SCHEMA)
         with self._transaction() as database:
             database.execute("INSERT INTO firm SELECT ?, ?, ? WHERE NOT EXISTS (SELECT * FROM firm)", shelf)
             if database.execute("SELECT * FROM firm").fetchone() != tuple(shelf):
@@ -136,9 +136,8 @@ class Journal:
         with contextlib.ExitStack() as held:
             free = not self._running
             if free and self.path is not None:
-                lock = private_file(self.path.with_name(f"{self.path.name}.lock"))
-                holder = sqlite3.connect(lock, check_same_thread=False, timeout=0, isolation_level=None)
-                held.callback(holder.close)
+                lock = DatabaseFile(self.path.with_name(f"{self.path.name}.lock"))
+                holder = held.enter_context(contextlib.closing(lock.connect(timeout=0)))
                 with contextlib.suppress(sqlite3.OperationalError):
                     holder.execute("BEGIN EXCLUSIVE")
                 free = holder.in_transaction
@@ -199,8 +198,8 @@ class Journal:
 
     def ledger(self) -> Ledger:
         """Return what is known to be ours."""
-        owned = self._database.execute("SELECT user_id, action_id, app, key, look, created_at FROM owned")
-        lost = self._database.execute(
+        owned = self._all("SELECT user_id, action_id, app, key, look, created_at FROM owned")
+        lost = self._all(
             "SELECT user_id, app, steps.key, after FROM steps JOIN runs USING (run) "
             "WHERE kind = 'create' AND outcome IN ('sent', 'unknown') ORDER BY at"
         )
@@ -214,7 +213,7 @@ class Journal:
 
     def runs(self) -> list[Run]:
         """Return all runs, the oldest first."""
-        rows = self._database.execute(
+        rows = self._all(
             "SELECT run, app, purpose, profile, allow_delete, manifest, started, finished FROM runs ORDER BY started"
         )
         return [
@@ -242,7 +241,7 @@ class Journal:
 
     def steps(self, run: str | None = None) -> list[Step]:
         """Return the steps of one run, or of all, in their order."""
-        rows = self._database.execute(
+        rows = self._all(
             "SELECT steps.* FROM steps JOIN runs USING (run) WHERE ? IS NULL OR run = ? ORDER BY started, number",
             (run, run),
         )
@@ -257,23 +256,44 @@ class Journal:
             for name, number, user_id, user, kind, key, action_id, before, after, outcome, message, at in rows
         ]
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        with self._errors_named():
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-                self._database.execute("COMMIT")
-            finally:
-                if self._database.in_transaction:
-                    self._database.execute("ROLLBACK")
+    def part(self) -> None:
+        """Close the file before a fork."""
+        if self._file is not None:
+            self._opened.close()
+            self._connection = None
 
     @contextlib.contextmanager
-    def _errors_named(self) -> Iterator[None]:
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        with self._using() as database:
+            database.execute("BEGIN IMMEDIATE")
+            try:
+                yield database
+                database.execute("COMMIT")
+            finally:
+                if database.in_transaction:
+                    database.execute("ROLLBACK")
+
+    @contextlib.contextmanager
+    def _using(self) -> Iterator[sqlite3.Connection]:
         try:
-            yield
+            with self.use:
+                if self._connection is None:
+                    self._connection = self._opened.enter_context(contextlib.closing(self._connect()))
+                elif self._file is not None:
+                    self._file.check()
+                yield self._connection
         except sqlite3.Error as cause:
             raise VaultError(f"The journal {self.path or 'in memory'} cannot be used ({cause}).") from None
+
+    def _connect(self) -> sqlite3.Connection:
+        if self._file is None:
+            return sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        # NORMAL: a killed process loses nothing
+        return self._file.connect("journal_mode=WAL", "synchronous=NORMAL", timeout=10)
+
+    def _all(self, query: str, values: tuple[object, ...] = ()) -> list[Any]:
+        with self._using() as database:
+            return database.execute(query, values).fetchall()
 
 
 def _ours(plan: Plan, kinds: tuple[Kind, ...]) -> list[tuple[object, ...]]:

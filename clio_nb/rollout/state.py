@@ -19,6 +19,7 @@ class Access(StrEnum):
     NEVER_SIGNED_IN = "never signed in"
     REVOKED = "revoked"
     EXPIRED = "expired"
+    DAMAGED = "damaged"
     NO_PERMISSION = "no permission"
     WRONG_REGION = "wrong region"
     DISABLED = "disabled user"
@@ -30,6 +31,7 @@ ADVICE = {
     Access.NEVER_SIGNED_IN: "Ask this user to sign in.",
     Access.REVOKED: "The access was taken back. Ask this user to sign in again.",
     Access.EXPIRED: "The access has ended and cannot be renewed. Ask this user to sign in again.",
+    Access.DAMAGED: "What the vault holds of this user cannot be read. Ask this user to sign in again, or remove it.",
     Access.NO_PERMISSION: "Tick the custom_actions permission of the app, then ask this user to sign in again.",
     Access.WRONG_REGION: "The token is of another region. Ask this user to sign in in this one.",
     Access.DISABLED: "The user is disabled in Clio. Enable the user there, or exclude the user in the manifest.",

@@ -139,4 +139,4 @@ def _access(user: User, grant: Grant | None, elsewhere: Collection[int]) -> Acce
 def _trouble(grant: Grant | None) -> Access:
     if grant is None:
         return Access.NEVER_SIGNED_IN
-    return Access.EXPIRED if grant.trouble == Access.EXPIRED else Access.REVOKED
+    return Access(grant.trouble) if grant.trouble in (Access.EXPIRED, Access.DAMAGED) else Access.REVOKED

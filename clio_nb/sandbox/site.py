@@ -89,7 +89,7 @@ class Sandbox(Host):
             Host(state, messenger, self) for state, messenger in zip(states[1:], messengers[1:], strict=True)
         ]
         self._server.start()
-        self._stop = weakref.finalize(self, _stop, self._server, self._world)
+        self._stop = weakref.finalize(self, _stop, self._server, self._world, os.getpid())
 
     def __enter__(self) -> Self:
         return self
@@ -134,9 +134,10 @@ def _redirect_uris_here() -> tuple[str, ...]:
     return (*proxied, "http://127.0.0.1:8765/callback")
 
 
-def _stop(server: Server, world: World) -> None:
-    server.stop()
-    world.close()
+def _stop(server: Server, world: World, owner: int) -> None:
+    if os.getpid() == owner:  # a forked child has neither the thread nor a right to the file
+        server.stop()
+        world.close()
 
 
 def _address(host: str) -> str:

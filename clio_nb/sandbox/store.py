@@ -24,7 +24,7 @@ class Store:
     """Keep small values by region, kind and key. Secrets come in as digests, so no file holds one."""
 
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
-        if path is not None:
+        if path is not None and not Path(path).exists():  # to close one that SQLite has open would drop its locks
             Path(path).touch(mode=0o600)
         self._db: Final = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
         try:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import msgspec
 
-from ..errors import VaultError
+from .. import portal
 from ..models import Token, User
 from ..secret import Secret
 from .keys import Keys
@@ -15,12 +16,16 @@ from .store import Row, Shelf
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the vault holds of one user. ``trouble`` says why the token is of no use any more, or is empty."""
+    """What the vault holds of one user. ``trouble`` says why the token is of no use any more, or is empty.
+
+    What cannot be read has the trouble :data:`DAMAGED`, and an empty token.
+    """
 
     user: User
     token: Token
     trouble: str = ""
     version: int = 1
+    read_at: float = field(default_factory=lambda: portal.now(), compare=False)  # noqa: PLW0108 -- tests move the clock
 
 
 class _Sealed(msgspec.Struct, omit_defaults=True):
@@ -33,6 +38,8 @@ class _Sealed(msgspec.Struct, omit_defaults=True):
     expires_at: float | None = None
 
 
+DAMAGED: Final = "damaged"
+_LATEST: Final = 2.0**33  # the year 2242, which every clock and table here can show
 _decoder = msgspec.json.Decoder(_Sealed)
 
 
@@ -49,17 +56,25 @@ def sealed(keys: Keys, mark: str, shelf: Shelf, grant: Grant) -> Row:
     return Row(grant.user.id, keys.seal(msgspec.json.encode(text), mark), grant.version, grant.trouble)
 
 
-def opened(keys: Keys, shelf: Shelf, row: Row) -> Grant | None:
-    """Open a row, or return None when no key fits. Raises :class:`VaultError` when it holds another row's text."""
+def opened(keys: Keys, shelf: Shelf, row: Row, read_at: float) -> Grant | None:
+    """Open a row, or return None when no key fits, or it holds anything but a grant of its own user."""
     plain = keys.open(row.sealed)
-    if plain is None:
+    try:
+        text = _decoder.decode(plain or b"")
+    except (msgspec.MsgspecError, RecursionError):
         return None
-    text = _decoder.decode(plain)
-    if text.owner != _owner(shelf, row.user_id):
-        raise VaultError(f"The vault holds a token for user {row.user_id} that belongs to another. It was not used.")
+    good = text.access.isascii() and text.access.isprintable() and text.access.strip()
+    if text.owner != _owner(shelf, row.user_id) or text.user.id != row.user_id or not good:
+        return None
     refresh = Secret(text.refresh) if text.refresh else None
-    token = Token(access=Secret(text.access), refresh=refresh, expires_at=text.expires_at)
-    return Grant(text.user, token, row.trouble, row.version)
+    expires_at = None if text.expires_at is None else min(max(text.expires_at, 0.0), _LATEST)
+    token = Token(access=Secret(text.access), refresh=refresh, expires_at=expires_at)
+    return Grant(text.user, token, row.trouble, row.version, read_at)
+
+
+def damaged(row: Row, read_at: float) -> Grant:
+    """Return what is left of a row that cannot be read: whose it is."""
+    return Grant(User(id=row.user_id), Token(access=Secret("")), DAMAGED, row.version, read_at)
 
 
 def _owner(shelf: Shelf, user_id: int) -> str:

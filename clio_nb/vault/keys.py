@@ -138,10 +138,10 @@ class Keys:
         """Encrypt under the key of that mark."""
         return Fernet(self._texts[mark].reveal()).encrypt(plain)
 
-    def open(self, sealed: bytes) -> bytes | None:
-        """Decrypt with whichever key fits, or return None when none does."""
+    def open(self, sealed: object) -> bytes | None:
+        """Decrypt with whichever key fits, or return None when none does, or it is no sealed text at all."""
         try:
-            return self._all.decrypt(sealed)
+            return self._all.decrypt(sealed) if isinstance(sealed, bytes) else None
         except InvalidToken:
             return None
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
+import sqlite3
 import stat
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote
 
 from ..errors import VaultError
 
@@ -14,27 +17,83 @@ _NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
 
 def private_file(path: Path) -> Path:
-    """Make sure that a file is there, 0600, in a folder that others cannot write to; return its path.
+    """Make sure that a database file is there, 0600, in a folder that others cannot write to; return its path.
 
     A missing folder is made 0700; an existing one that holds nothing but this file's family is tightened to 0700, any
     other stays as it is. Raises :class:`VaultError` for a symbolic link, a foreign owner, or a folder anyone can write.
+
+    A file that is there is looked at and never opened: when a process closes a file, POSIX drops all locks that the
+    process has on it, those of SQLite included (https://sqlite.org/howtocorrupt.html, 2.2).
     """
     path = path.absolute()
     _private_folder(path)
     try:
-        handle = os.open(path, os.O_RDWR | os.O_CREAT | _NO_LINKS, 0o600)
+        if not os.path.lexists(path):
+            _made(path)
+        for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
+            with contextlib.suppress(FileNotFoundError):  # SQLite makes and deletes the others as it needs them
+                _tightened(path.with_name(name))
     except OSError as cause:
         raise VaultError(_why(path, cause)) from None
-    try:
-        found = os.fstat(handle)
-        if not stat.S_ISREG(found.st_mode):
-            raise VaultError(f"{path} is no regular file. Choose another place, or move it away.")
-        _owned(path, found)
-        if stat.S_IMODE(found.st_mode) & 0o077 and hasattr(os, "fchmod"):
-            os.fchmod(handle, 0o600)
-    finally:
-        os.close(handle)
     return path
+
+
+def _made(path: Path) -> None:
+    """Make an empty file whose handle is closed before anyone can find it by its name; one that is there stays."""
+    draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o600))
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        return
+    except OSError:  # a file system without hard links: made under its own name, and its handle is never closed
+        with contextlib.suppress(FileExistsError):
+            os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o600)
+    finally:
+        draft.unlink()
+
+
+def _tightened(path: Path) -> None:
+    found = path.lstat()
+    if stat.S_ISLNK(found.st_mode):
+        raise VaultError(_LINK.format(path))
+    if not stat.S_ISREG(found.st_mode):
+        raise VaultError(f"{path} is no regular file. Choose another place, or move it away.")
+    _owned(path, found)
+    if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077:
+        path.chmod(0o600)
+
+
+class DatabaseFile:
+    """A private SQLite file, known by what it was when it was first looked at: it is not used once it was replaced."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = private_file(path)
+        self._found = self._now()
+
+    def connect(self, *pragmas: str, timeout: float) -> sqlite3.Connection:
+        """Open the file, which must be there."""
+        uri = f"file:{quote(str(self.path))}?mode=rw"
+        database = sqlite3.connect(uri, uri=True, timeout=timeout, check_same_thread=False, isolation_level=None)
+        try:
+            self.check()  # what was opened by its name is what was looked at
+            for pragma in pragmas:
+                database.execute(f"PRAGMA {pragma}")
+        except (sqlite3.Error, VaultError):
+            database.close()
+            raise
+        return database
+
+    def check(self) -> None:
+        """Raise :class:`VaultError` when another file, or none, is in its place now."""
+        if not os.path.samestat(self._now(), self._found):
+            raise VaultError(_GONE.format(self.path))
+
+    def _now(self) -> os.stat_result:
+        try:
+            return self.path.lstat()
+        except OSError:
+            raise VaultError(_GONE.format(self.path)) from None
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -112,6 +171,7 @@ def _owned(path: Path, found: os.stat_result) -> None:
         raise VaultError(f"{path} belongs to another user of this machine. Choose another place, or take it over.")
 
 
+_GONE: Final = "{} is gone or was replaced while it was in use. Put it back, or open the vault again."
 _LINK: Final = "{} is a symbolic link, which could lead anywhere. Give the place itself."
 
 

@@ -41,26 +41,26 @@ class VaultTokens:
         self._user_id = user_id
         self._grant = grant
         self._unsaved: Grant | None = None
-        self._flight: asyncio.Future[Token] | None = None
+        self._flight: tokens.Flight[Token] = tokens.Flight()
         self._owner = secrets.token_hex(8)
 
-    def forget(self) -> None:
-        """Read the vault again before the next use: the user has signed in anew."""
-        self._grant = self._unsaved = None
-
     async def current(self) -> Token:
-        """Return the token. Raises :class:`NeedsLogin` when there is none, or it is known to be revoked."""
+        """Return the token. Raises :class:`NeedsLogin` when there is none, or it is known to be of no use.
+
+        The vault is asked again once what it said may have changed: at once after a change in this process, else every
+        :data:`LOOK` seconds.
+        """
+        if self._unsaved is not None and not self._vault.still(self._shelf, self._unsaved):
+            await self._save(self._unsaved)
         if self._unsaved is not None:
             return self._unsaved.token
-        if self._grant is None or self._grant.trouble:
+        if self._grant is None or self._grant.trouble or not self._vault.still(self._shelf, self._grant):
             self._grant = await self._read()
         return self._usable(self._grant).token
 
     async def renew(self, stale: Token) -> Token:
         """Return a newer token than ``stale``. However many ask, in one process Clio is asked once."""
-        if self._flight is None or self._flight.done():
-            self._flight = asyncio.ensure_future(self._renewed(stale))
-        return await asyncio.shield(self._flight)  # one who gives up must not end it for the others
+        return await self._flight.join(lambda: self._renewed(stale))
 
     async def _renewed(self, stale: Token) -> Token:
         if self._unsaved is not None:
@@ -108,7 +108,7 @@ class VaultTokens:
         try:
             saved = await _in_thread(self._vault.swap, self._shelf, grant)
         except VaultError as error:
-            self._unsaved = grant
+            self._unsaved = replace(grant, read_at=portal.now())
             _log.error("the renewed token of %s is kept in memory only: %s", grant.user, error)
             return
         self._unsaved = None

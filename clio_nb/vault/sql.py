@@ -6,23 +6,24 @@ on SQLite too, which can lock only as a whole.
 
 from __future__ import annotations
 
-import os
+import logging
 import sqlite3
 import time
 import weakref
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import quote
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import VaultError
-from .private import private_file
+from .fork import Unshared
+from .private import DatabaseFile
 from .store import Row, Shelf
 
+_log: Final = logging.getLogger("clio_nb.vault")
 PATIENCE: Final = 10.0  # seconds to wait for a database that is busy or far away
 CHUNK: Final = 1000
 
@@ -46,6 +47,8 @@ _marks: Final = sa.Table(
     sa.Column("name", sa.String(20), primary_key=True),
     sa.Column("value", sa.String(64), nullable=False),
 )
+_sealed: Final = sa.type_coerce(_grants.c.sealed, sa.types.NullType())  # as it is, whatever it is
+_whole: Final = sa.cast(_grants.c.version, sa.Integer)
 _key: Final = sa.select(_marks.c.value).where(_marks.c.name == "key")
 _key_shared: Final = _key.with_for_update(read=True)
 
@@ -56,10 +59,11 @@ _change: Final = sa.update(_grants).where(
 _change_same: Final = _change.where(_grants.c.version == sa.bindparam("of_version"))
 
 
-class SqlStore:
+class SqlStore(Unshared):
     """Rows in a database that SQLAlchemy reaches. Made by :func:`sqlite_store` and :func:`sql_store`."""
 
     def __init__(self, engine: sa.Engine, name: str, check: Callable[[], None]) -> None:
+        super().__init__()
         self.name = name
         self._engine = engine
         self._check = check
@@ -73,6 +77,15 @@ class SqlStore:
         """Let go of the database."""
         self._engine.dispose()
 
+    def part(self) -> None:
+        """Close a file before a fork; a server's connections stay."""
+        if not self._on_postgresql:
+            self.close()
+
+    def forget(self) -> None:
+        """Leave the parent's connections to the parent."""
+        self._engine.dispose(close=False)
+
     def mark(self, first: str) -> str:
         """Return the mark, set by the first who asks."""
         with self._transaction(write=True) as database:
@@ -83,17 +96,20 @@ class SqlStore:
         """Return one row, or None."""
         with self._transaction() as database:
             row = database.execute(_rows().where(_here(shelf), _grants.c.user_id == user_id)).one_or_none()
-        return None if row is None else Row(*row)
+        return None if row is None else _row(*row)
 
     def scan(self, shelf: Shelf) -> Iterator[Row]:
         """Give the rows of a shelf in order, a thousand at a time."""
-        after = -1
+        after = -(2**63)
         while True:
             page = _rows().where(_here(shelf), _grants.c.user_id > after).order_by(_grants.c.user_id).limit(CHUNK)
             with self._transaction() as database:
-                rows = [Row(*row) for row in database.execute(page)]
+                found = database.execute(page).all()
+            rows = [_row(*row) for row in found if isinstance(row[0], int)]
+            if len(rows) < len(found):
+                _log.warning("%s: %d rows belong to no user and were left out", self.name, len(found) - len(rows))
             yield from rows
-            if len(rows) < CHUNK:
+            if len(rows) < CHUNK:  # what is no number comes last
                 return
             after = rows[-1].user_id
 
@@ -111,7 +127,7 @@ class SqlStore:
             set_={
                 "sealed": insert.excluded.sealed,
                 "trouble": insert.excluded.trouble,
-                "version": _grants.c.version + 1,
+                "version": sa.case((_grants.c.version.between(1, 2**31 - 2), _whole + 1), else_=1),
             },
         )
         with self._transaction(write=True) as database:
@@ -144,7 +160,8 @@ class SqlStore:
     def lease(self, shelf: Shelf, user_id: int, owner: str, seconds: float) -> bool:
         """Take the right to renew. The time is the database's where several machines share it."""
         now: Any = sa.func.extract("epoch", sa.func.clock_timestamp()) if self._on_postgresql else time.time()
-        free = sa.or_(_grants.c.lease_owner.in_(("", owner)), _grants.c.lease_until <= now)
+        # one that ends later than any lease can is damaged, and holds nobody up
+        free = sa.or_(_grants.c.lease_owner.in_(("", owner)), ~_grants.c.lease_until.between(now, now + seconds))
         taken = (
             sa.update(_grants)
             .where(_here(shelf), _grants.c.user_id == user_id, free)
@@ -159,19 +176,23 @@ class SqlStore:
         with self._transaction(write=True) as database:
             database.execute(given.values(lease_owner="", lease_until=0))
 
-    def reseal(self, again: Callable[[bytes], bytes], mark: str) -> None:
+    def reseal(self, again: Callable[[object], bytes | None], before: str, mark: str) -> bool:
         """Seal all rows anew in one transaction."""
         keys = list(_grants.primary_key.columns)
         with self._transaction(write=True) as database:
-            database.execute(_key.with_for_update())
-            rows = database.execute(sa.select(*keys, _grants.c.sealed)).all()
+            if database.execute(_key.with_for_update()).scalar_one() != before:
+                return False
+            rows = database.execute(sa.select(*keys, _sealed)).all()
             for start in range(0, len(rows), CHUNK):
                 chunk = [
-                    {**{f"of_{column.name}": row[at] for at, column in enumerate(keys)}, "sealed": again(row.sealed)}
+                    {**{f"of_{column.name}": row[at] for at, column in enumerate(keys)}, "sealed": sealed}
                     for row in rows[start : start + CHUNK]
+                    if (sealed := again(row[-1])) is not None
                 ]
-                database.execute(_change, chunk)
+                if chunk:
+                    database.execute(_change, chunk)
             database.execute(sa.update(_marks).where(_marks.c.name == "key").values(value=mark))
+        return True
 
     @staticmethod
     def _sealed_under(database: sa.Connection, mark: str) -> bool:
@@ -182,7 +203,11 @@ class SqlStore:
     def _transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:
         self._check()
         try:
-            with self._engine.connect().execution_options(clio_nb_write=write) as database, database.begin():
+            with (
+                nullcontext() if self._on_postgresql else self.use,
+                self._engine.connect().execution_options(clio_nb_write=write) as database,
+                database.begin(),
+            ):
                 yield database
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as cause:
             raise VaultError(f"{self.name}: {_why(cause)} Nothing was changed.") from None
@@ -193,29 +218,11 @@ def sqlite_store(path: Path) -> SqlStore:
 
     Raises :class:`VaultError` for a symbolic link, a foreign owner, a file that is no vault.
     """
-    path = private_file(path)
-    opened = path.stat()
+    file = DatabaseFile(path)
 
     def connect() -> sqlite3.Connection:
-        uri = f"file:{quote(str(path))}?mode=rw"
-        database = sqlite3.connect(uri, uri=True, timeout=PATIENCE, check_same_thread=False, isolation_level=None)
-        try:
-            database.execute("PRAGMA journal_mode=WAL")
-            database.execute("PRAGMA synchronous=FULL")  # a rotated refresh token that is lost cannot be had again
-        except sqlite3.Error:
-            database.close()
-            raise
-        return database
-
-    def check() -> None:
-        try:
-            same = os.path.samestat(path.stat(), opened)
-        except OSError:
-            same = False
-        if not same:
-            raise VaultError(
-                f"{path} is gone or was replaced while it was in use. Put it back, or open the vault again."
-            )
+        # FULL: a rotated refresh token that is lost cannot be had again
+        return file.connect("journal_mode=WAL", "synchronous=FULL", timeout=PATIENCE)
 
     engine = sa.create_engine("sqlite://", creator=connect, poolclass=sa.pool.QueuePool, hide_parameters=True)
 
@@ -224,7 +231,7 @@ def sqlite_store(path: Path) -> SqlStore:
         write = database.get_execution_options().get("clio_nb_write")
         database.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
-    return SqlStore(engine, f"SQLite file {path}", check)
+    return SqlStore(engine, f"SQLite file {file.path}", file.check)
 
 
 def postgresql_store(url: str) -> SqlStore:
@@ -244,8 +251,15 @@ def postgresql_store(url: str) -> SqlStore:
     return SqlStore(engine, f"PostgreSQL database {parsed.host or 'local'}/{parsed.database}", lambda: None)
 
 
-def _rows() -> sa.Select[int, bytes, int, str]:
-    return sa.select(_grants.c.user_id, _grants.c.sealed, _grants.c.version, _grants.c.trouble)
+def _rows() -> sa.Select[Any, Any, Any, Any]:
+    return sa.select(_grants.c.user_id, _sealed, _grants.c.version, _grants.c.trouble)
+
+
+def _row(user_id: int, sealed: object, version: object, trouble: object) -> Row:
+    """Return a row, or one that never opens: SQLite keeps values of any type in any column."""
+    if isinstance(sealed, bytes) and isinstance(version, int) and isinstance(trouble, str):
+        return Row(user_id, sealed, version, trouble)
+    return Row(user_id, b"")
 
 
 def _here(shelf: Shelf) -> sa.ColumnElement[bool]:

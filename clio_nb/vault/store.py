@@ -66,8 +66,8 @@ class Store(Protocol):
     def release(self, shelf: Shelf, user_id: int, owner: str) -> None:
         """Give that right back."""
 
-    def reseal(self, again: Callable[[bytes], bytes], mark: str) -> None:
-        """Pass every sealed text through ``again`` and take the new mark, all or nothing."""
+    def reseal(self, again: Callable[[object], bytes | None], before: str, mark: str) -> bool:
+        """Pass every sealed text through ``again`` and take the new mark, all or nothing; what gives None stays."""
 
     def close(self) -> None:
         """Let go of the place."""
@@ -154,11 +154,14 @@ class MemoryStore:
             if self._leases.get((shelf, user_id), ("", 0.0))[0] == owner:
                 del self._leases[shelf, user_id]
 
-    def reseal(self, again: Callable[[bytes], bytes], mark: str) -> None:
+    def reseal(self, again: Callable[[object], bytes | None], before: str, mark: str) -> bool:
         """Seal all rows anew."""
         with self._lock:
-            self._rows = {key: replace(row, sealed=again(row.sealed)) for key, row in self._rows.items()}
+            if self._mark != before:
+                return False
+            self._rows = {key: replace(row, sealed=again(row.sealed) or row.sealed) for key, row in self._rows.items()}
             self._mark = mark
+            return True
 
     def close(self) -> None:
         """Do nothing: there is no file or connection."""

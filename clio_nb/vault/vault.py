@@ -10,10 +10,11 @@ from weakref import WeakValueDictionary
 
 import platformdirs
 
+from .. import portal
 from ..errors import VaultError
 from ..models import Site, Token, User
 from ..places import Region
-from .grants import Grant, opened, sealed
+from .grants import Grant, damaged, opened, sealed
 from .keys import VARIABLE, InEnvironment, Keys, find_keys, passing_keys
 from .refresh import VaultTokens
 from .store import MemoryStore, Row, Shelf, Store
@@ -78,13 +79,20 @@ class Vault:
         return self.take(shelf_of(site, firm), user_id)
 
     def grants(self, site: Site, *, firm: str = FIRM) -> Iterator[Grant]:
-        """Give what the vault holds of a firm, in order of user id, without loading it all at once."""
-        shelf = shelf_of(site, firm)
-        return (self._opened(shelf, row) for row in self._store.scan(shelf))
+        """Give what the vault holds of a firm, in order of user id, without loading it all at once.
+
+        What cannot be read comes with the trouble "damaged" and an empty token: sign that user in again, or remove it.
+        """
+        shelf, now = shelf_of(site, firm), portal.now()
+        return (self._opened(shelf, row, now) for row in self._store.scan(shelf))
 
     def remove(self, site: Site, user_id: int, *, firm: str = FIRM) -> None:
-        """Forget a user's token. Clio is not told: revoke it first with the session's ``logout()``."""
+        """Forget a user's token. Clio is not told: revoke it first with the session's ``logout()``.
+
+        Sessions that use it end: at once in this process, in any other when it looks again (every 30 seconds).
+        """
         self._store.remove(shelf_of(site, firm), user_id)
+        _note_change([(shelf_of(site, firm), user_id)])
 
     def firms(self, site: Site) -> list[str]:
         """Return the names of the firms that have tokens here for this app."""
@@ -114,36 +122,54 @@ class Vault:
 
         Both are kept until all is sealed anew, so a crash on the way loses nothing. A process cannot set a variable for
         the next one: with ``CLIO_NB_KEY`` put the new key in front yourself (``NEW,OLD``), rotate, then drop the old.
+        What cannot be read stays as it is, with a warning.
         """
+        before = self._mark = self._sealed_under()
         by_hand = isinstance(self._keys.place, InEnvironment)
-        if by_hand and self._keys.first == self._mark:
+        if by_hand and self._keys.first == before:
             raise VaultError(f"Put a new key in front of the old one in {VARIABLE} (NEW,OLD), then rotate.")
         keys = self._keys if by_hand else self._keys.with_new()
+        unread = 0
 
-        def again(text: bytes) -> bytes:
+        def again(text: object) -> bytes | None:
+            nonlocal unread
             plain = keys.open(text)
-            if plain is None:
-                raise VaultError(_NO_KEY.format(self._store.name))
-            return keys.seal(plain, keys.first)
+            unread += plain is None
+            return None if plain is None else keys.seal(plain, keys.first)
 
-        self._store.reseal(again, keys.first)
+        if not self._store.reseal(again, before, keys.first):
+            raise VaultError(
+                f"{self._store.name}: another process rotated the key at the same time. Nothing was changed."
+            )
         self._mark = keys.first
         self._keys = keys if by_hand else keys.only_first()
+        if unread:
+            warnings.warn(
+                f"{unread} of the tokens in {self._store.name} cannot be read and were left as they are. firm.tokens() "
+                'names their users as "damaged": sign them in again, or remove them.',
+                stacklevel=2,
+            )
 
     # Below: what the rooms around it build on.
 
     def take(self, shelf: Shelf, user_id: int) -> Grant | None:
         """Return one user's grant, or None."""
+        now = portal.now()
         row = self._store.read(shelf, user_id)
-        return None if row is None else self._opened(shelf, row)
+        return None if row is None else self._opened(shelf, row, now)
+
+    def still(self, shelf: Shelf, grant: Grant) -> bool:
+        """Whether a grant was read a short time ago and not changed in this process since, in no vault of it."""
+        if abs(portal.now() - grant.read_at) >= LOOK:
+            return False
+        changed = _changed.get((shelf, grant.user.id))
+        return changed is None or changed < grant.read_at
 
     def keep_all(self, grants: Iterable[tuple[Shelf, Grant]]) -> None:
         """Keep many grants, all or none."""
         several = list(grants)
         self._write(lambda: self._store.put([(shelf, self._row(shelf, grant)) for shelf, grant in several], self._mark))
-        for shelf, grant in several:
-            if source := self._sources.get((shelf, grant.user.id)):
-                source.forget()
+        _note_change([(shelf, grant.user.id) for shelf, grant in several])
 
     def swap(self, shelf: Shelf, grant: Grant) -> bool:
         """Keep a renewed grant if nobody changed it since ``grant.version`` was read."""
@@ -171,14 +197,12 @@ class Vault:
         before, self._mark = self._mark, self._sealed_under()
         return self._mark != before and write()
 
-    def _opened(self, shelf: Shelf, row: Row) -> Grant:
-        grant = opened(self._keys, shelf, row)
+    def _opened(self, shelf: Shelf, row: Row, read_at: float) -> Grant:
+        grant = opened(self._keys, shelf, row, read_at)
         if grant is None:
-            self._mark = self._sealed_under()
-            grant = opened(self._keys, shelf, row)
-        if grant is None:
-            raise VaultError(_NO_KEY.format(self._store.name))
-        return grant
+            self._mark = self._sealed_under()  # which raises when it is the key that is wrong, and not this row
+            grant = opened(self._keys, shelf, row, read_at)
+        return damaged(row, read_at) if grant is None else grant
 
     def _sealed_under(self) -> str:
         """Return the mark of the key that seals the store, looking for it again if another process made it."""
@@ -193,6 +217,18 @@ class Vault:
 _NO_KEY: Final = (
     "{}: the key does not open it. Give the key that sealed it (keyring, CLIO_NB_KEY or key file); nothing was changed."
 )
+
+
+LOOK: Final = 30.0  # seconds after which a session looks whether its token was changed by another process
+_changed: Final[dict[tuple[Shelf, int], float]] = {}
+
+
+def _note_change(keys: list[tuple[Shelf, int]]) -> None:
+    """Remember for as long as it matters what was changed in this process, by whichever of its vaults."""
+    now = portal.now()
+    for key in [key for key, at in list(_changed.items()) if abs(now - at) >= LOOK]:
+        _changed.pop(key, None)
+    _changed.update(dict.fromkeys(keys, now))
 
 
 def shelf_of(site: Site, firm: str) -> Shelf:
