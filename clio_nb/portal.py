@@ -20,6 +20,8 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
+from .frames import Cut, cut, verb
+
 P = ParamSpec("P")
 T = TypeVar("T")
 A = TypeVar("A")
@@ -40,6 +42,7 @@ class _Portal:
                 self._holder = start_blocking_portal("asyncio", name="clio_nb")
                 portal = self._holder.__enter__()
                 self._thread = portal.call(threading.get_ident)
+                portal.call(_tell_of_no_frames)
                 self._portal = portal
                 atexit.register(self._close)
             return self._portal
@@ -80,14 +83,31 @@ def at_close(closer: Callable[[], Awaitable[None]]) -> None:
     _closers.append(closer)
 
 
+async def _tell_of_no_frames() -> None:
+    """Have the loop log an error that nobody took without frames, as those are that somebody takes."""
+
+    def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        if error := context.get("exception"):
+            cut(error)
+        loop.default_exception_handler(context)
+
+    asyncio.get_running_loop().set_exception_handler(tell)
+
+
+@verb
+async def _cutting(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    return await work(*args, **kwargs)
+
+
 def submit(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """Start a coroutine function on the library's loop and return at once.
 
     The future's callbacks run on that loop's thread; cancelling the future cancels the work.
     """
-    return _state["portal"].get().start_task_soon(functools.partial(work, *args, **kwargs))
+    return _state["portal"].get().start_task_soon(lambda: _cutting(work, *args, **kwargs))
 
 
+@verb
 def run(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a coroutine function on the library's loop and wait for its result.
 
@@ -110,7 +130,8 @@ def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
     @functools.wraps(work)
     def twin(*args: P.args, **kwargs: P.kwargs) -> T:
-        return run(work, *args, **kwargs)
+        with Cut():
+            return run(work, *args, **kwargs)
 
     return twin
 
@@ -137,9 +158,10 @@ def on_portal(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutin
 
     @functools.wraps(work)
     async def there(*args: P.args, **kwargs: P.kwargs) -> T:
-        if _state["portal"].is_here():
-            return await work(*args, **kwargs)
-        return await asyncio.wrap_future(submit(work, *args, **kwargs))
+        with Cut():
+            if _state["portal"].is_here():
+                return await work(*args, **kwargs)
+            return await asyncio.wrap_future(submit(work, *args, **kwargs))
 
     return there
 

@@ -12,6 +12,7 @@ from traitlets import Instance, Unicode
 from .. import portal
 from ..client import Session
 from ..errors import InvalidInput
+from ..frames import verb
 from ..launch import LaunchReport, Verdict, inspect_launch, verify_launch_async
 from ..places import NONCE_LIFETIME
 from ..secret import Secret
@@ -66,13 +67,13 @@ class LaunchForm(Form[Verdict]):
         """Take the launch that was inspected last."""
         if not self._url:
             raise InvalidInput("Paste a launch URL first.", field="url")
-        url, arrived = self._url.reveal(), self._arrived
+        url, arrived = self._url, self._arrived
         self._stop_countdown()
         self.status = Status("busy", "Asking Clio …")
 
         async def work() -> Verdict:
             sessions = [session.aio for session in self._sessions]
-            verdict = await verify_launch_async(url, sessions, target=self.target or None, arrived=arrived)
+            verdict = await verify_launch_async(url.reveal(), sessions, target=self.target or None, arrived=arrived)
             say(self._steps, _steps(verdict))
             return verdict
 
@@ -82,6 +83,7 @@ class LaunchForm(Form[Verdict]):
         """Say the verdict."""
         return Status("done" if value else "failed", f"{value.state.capitalize()}: {value.reason}")
 
+    @verb
     def _take(self, change: dict[str, str]) -> None:
         """Read a pasted URL and empty the box at once, since it holds a nonce."""
         if url := change["new"].strip():

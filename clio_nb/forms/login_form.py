@@ -12,6 +12,7 @@ from traitlets import Enum, Unicode
 
 from .. import errors, oauth, portal, signin
 from ..client import AsyncSession, Session
+from ..frames import verb
 from ..models import Site, User
 from ..places import Region
 from ..secret import Secret
@@ -135,6 +136,7 @@ class LoginForm(Form[Session]):
             on_public_machine=self._public.value,
         )
 
+    @verb
     def _take_secret(self, change: dict[str, str]) -> None:
         """Read the client secret, and empty the box at once."""
         if change["new"]:
@@ -200,7 +202,7 @@ class LoginForm(Form[Session]):
         while True:
             answer = await self._pasted.get()
             try:
-                return await attempt.finish_async(answer.reveal())
+                return await attempt.finish_async(answer)
             except (errors.InvalidInput, errors.StateMismatch) as error:
                 self._tell(error)
 
@@ -209,6 +211,7 @@ class LoginForm(Form[Session]):
         say(self._link, markup.link(in_browser(authorization_url), "Open Clio's consent page in a new tab"))
         self.status = Status("busy", f"{_FOLLOW} {_PASTE}")
 
+    @verb
     def _take(self, change: dict[str, str]) -> None:
         """Read what is pasted, which holds a code, and empty the box at once."""
         if answer := change["new"].strip():

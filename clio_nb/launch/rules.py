@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from ..errors import InvalidInput
+from ..frames import verb
 from ..models import CustomAction, location_of, web_url
 from ..places import LABEL_MAX, Location
 from .report import MEANINGS
@@ -34,6 +35,7 @@ class Finding(NamedTuple):
     clio: str = ""
 
 
+@verb
 def lint(action: CustomAction | Draft, *, beside: Iterable[CustomAction] = ()) -> list[Finding]:
     """Return what is wrong with an action, worst first; an empty list when nothing is. Nothing is sent.
 

@@ -8,7 +8,7 @@ import msgspec
 
 from ..errors import VaultError
 from ..models import Token, User
-from ..secret import Secret
+from ..secret import Secret, reading
 from .keys import Keys
 from .store import Row, Shelf
 
@@ -28,12 +28,12 @@ class _Sealed(msgspec.Struct, omit_defaults=True):
 
     owner: str
     user: User
-    access: str
-    refresh: str | None = None
+    access: Secret
+    refresh: Secret | None = None
     expires_at: float | None = None
 
 
-_decoder = msgspec.json.Decoder(_Sealed)
+_decoder = msgspec.json.Decoder(_Sealed, dec_hook=reading)
 
 
 def sealed(keys: Keys, mark: str, shelf: Shelf, grant: Grant) -> Row:
@@ -42,11 +42,13 @@ def sealed(keys: Keys, mark: str, shelf: Shelf, grant: Grant) -> Row:
     text = _Sealed(
         owner=_owner(shelf, grant.user.id),
         user=User(id=grant.user.id, name=grant.user.name, email=grant.user.email, account=grant.user.account),
-        access=token.access.reveal(),
-        refresh=token.refresh.reveal() if token.refresh else None,
+        access=token.access,
+        refresh=token.refresh or None,
         expires_at=token.expires_at,
     )
-    return Row(grant.user.id, keys.seal(msgspec.json.encode(text), mark), grant.version, grant.trouble)
+    return Row(
+        grant.user.id, keys.seal(msgspec.json.encode(text, enc_hook=Secret.reveal), mark), grant.version, grant.trouble
+    )
 
 
 def opened(keys: Keys, shelf: Shelf, row: Row) -> Grant | None:
@@ -55,10 +57,10 @@ def opened(keys: Keys, shelf: Shelf, row: Row) -> Grant | None:
     if plain is None:
         return None
     text = _decoder.decode(plain)
+    del plain
     if text.owner != _owner(shelf, row.user_id):
         raise VaultError(f"The vault holds a token for user {row.user_id} that belongs to another. It was not used.")
-    refresh = Secret(text.refresh) if text.refresh else None
-    token = Token(access=Secret(text.access), refresh=refresh, expires_at=text.expires_at)
+    token = Token(access=text.access, refresh=text.refresh, expires_at=text.expires_at)
     return Grant(text.user, token, row.trouble, row.version)
 
 

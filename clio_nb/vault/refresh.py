@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from .. import portal, tokens
 from ..errors import GrantRefused, NeedsLogin, VaultError
+from ..frames import verb
 from ..models import Site, Token
 from .grants import Grant
 from .store import Shelf
@@ -62,6 +63,7 @@ class VaultTokens:
             self._flight = asyncio.ensure_future(self._renewed(stale))
         return await asyncio.shield(self._flight)  # one who gives up must not end it for the others
 
+    @verb
     async def _renewed(self, stale: Token) -> Token:
         if self._unsaved is not None:
             await self._save(self._unsaved)
