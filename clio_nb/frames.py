@@ -10,7 +10,7 @@ import functools
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from types import FrameType, TracebackType
 from typing import Any, Final, ParamSpec, TypeVar
 
@@ -37,15 +37,22 @@ class Cut:
 
 
 def cut(error: BaseException, outside: BaseException | None = None) -> None:
-    """Cut the library's frames from an error, and from all that it is chained to except ``outside``."""
+    """Cut the library's frames from an error and from all that it is chained to, up to ``outside``."""
     if os.environ.get(VARIABLE) == "1":
         if _WARNING not in getattr(error, "__notes__", ()):
             error.add_note(_WARNING)
         return
-    for one in _chain(error, outside):
+    left, done = [error], {id(outside)}
+    while left:
+        one = left.pop()
+        done.add(id(one))
         one.__traceback__ = _of_the_person(one.__traceback__)
         if one.__suppress_context__:  # "from None" hides it only: it still holds requests and statements
             one.__context__ = None
+        group = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        left += [
+            other for other in (one.__cause__, one.__context__, *group) if other is not None and id(other) not in done
+        ]
 
 
 def verb(work: Callable[P, T]) -> Callable[P, T]:
@@ -84,24 +91,15 @@ def verbs(cls: C) -> C:
     return cls
 
 
-def _chain(error: BaseException, outside: BaseException | None) -> Iterator[BaseException]:
-    left, done = [error], {id(outside)} - {id(error)}
-    while left:
-        one = left.pop()
-        if id(one) not in done:
-            done.add(id(one))
-            chained = (one.__cause__, one.__context__, *(one.exceptions if isinstance(one, BaseExceptionGroup) else ()))
-            left += [other for other in chained if other is not None]
-            yield one
-
-
 def _of_the_person(traceback: TracebackType | None) -> TracebackType | None:
-    if traceback is None:
-        return None
-    rest = _of_the_person(traceback.tb_next)
-    if _is_library(traceback.tb_frame):
-        return rest
-    return TracebackType(rest, traceback.tb_frame, traceback.tb_lasti, traceback.tb_lineno)
+    kept = []
+    while traceback is not None:
+        if not _is_library(traceback.tb_frame):
+            kept.append(traceback)
+        traceback = traceback.tb_next
+    for entry, following in zip(kept, [*kept[1:], None], strict=False):
+        entry.tb_next = following
+    return kept[0] if kept else None
 
 
 def _is_library(frame: FrameType) -> bool:

@@ -42,7 +42,7 @@ class _Portal:
                 self._holder = start_blocking_portal("asyncio", name="clio_nb")
                 portal = self._holder.__enter__()
                 self._thread = portal.call(threading.get_ident)
-                portal.call(_tell_of_no_frames)
+                portal.call(asyncio.get_running_loop).set_exception_handler(_log_cut)
                 self._portal = portal
                 atexit.register(self._close)
             return self._portal
@@ -83,15 +83,11 @@ def at_close(closer: Callable[[], Awaitable[None]]) -> None:
     _closers.append(closer)
 
 
-async def _tell_of_no_frames() -> None:
-    """Have the loop log an error that nobody took without frames, as those are that somebody takes."""
-
-    def tell(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        if error := context.get("exception"):
-            cut(error)
-        loop.default_exception_handler(context)
-
-    asyncio.get_running_loop().set_exception_handler(tell)
+def _log_cut(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that nobody waited for as it would have reached a person."""
+    if error := context.get("exception"):
+        cut(error)
+    loop.default_exception_handler(context)
 
 
 @verb

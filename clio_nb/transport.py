@@ -16,6 +16,7 @@ import os
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -65,7 +66,7 @@ async def exchange(
     method: str,
     url: str | Secret,
     *,
-    headers: Mapping[str, str | Secret] | None = None,
+    headers: Mapping[str, str | Secret] = MappingProxyType({}),
     content: bytes | Secret = b"",
     deadline: float = DEADLINE,
 ) -> Raw:
@@ -75,9 +76,7 @@ async def exchange(
     ``deadline`` in seconds covers it all; redirects are not followed; a body over 32 MiB is not read. Raises
     :class:`errors.NetworkError` when no whole answer came.
     """
-    parts = urlsplit(url if isinstance(url, str) else url.reveal())
-    host, path = parts.hostname, parts.path
-    del parts
+    shown = urlsplit(Secret(url).reveal())._replace(query="")
     started = time.perf_counter()
     try:
         async with _gate(os.getpid()):
@@ -85,29 +84,25 @@ async def exchange(
                 httpx.Request(
                     method,
                     _parsed(url) if isinstance(url, str) else httpx.URL(url.reveal()),
-                    headers=[
-                        (b"user-agent", _agent),
-                        *((name.encode(), _clear(value)) for name, value in (headers or {}).items()),
-                    ],
+                    headers=[(b"user-agent", _agent), *((key.encode(), _clear(headers[key])) for key in headers)],
                     # Not content: httpx would add headers that the engine adds too, which costs more than all the rest.
-                    stream=httpx.ByteStream(_clear(content)),
+                    stream=httpx.ByteStream(content if isinstance(content, bytes) else _clear(content)),
                     extensions={"timeout": {"read": deadline}},
                 )
             )
     except httpx.TransportError as cause:
-        _log.debug("%s %s: %s", method, path, type(cause).__name__)
+        _log.debug("%s %s: %s", method, shown.path, type(cause).__name__)
         raise errors.NetworkError(
-            f"No answer from {host} to {method} {path} ({cause}). Check the network, then try again."
+            f"No answer from {shown.hostname} to {method} {shown.path} ({cause}). Check the network, then try again."
         ) from None
     if _log.isEnabledFor(logging.DEBUG):
         took = (time.perf_counter() - started) * 1000
-        _log.debug("%s %s: %d in %.0f ms", method, path, response.status_code, took)
+        _log.debug("%s %s: %d in %.0f ms", method, shown.path, response.status_code, took)
     return Raw(response.status_code, _plain(response.headers.raw), await _body(response))
 
 
-def _clear(value: bytes | str | Secret) -> bytes:
-    text = value.reveal() if isinstance(value, Secret) else value
-    return text if isinstance(text, bytes) else text.encode(errors="replace")
+def _clear(value: str | Secret) -> bytes:
+    return Secret(value).reveal().encode(errors="replace")  # an encoding error would hold the text
 
 
 async def _body(response: httpx.Response) -> bytes:

@@ -12,7 +12,6 @@ from traitlets import Instance, Unicode
 from .. import portal
 from ..client import Session
 from ..errors import InvalidInput
-from ..frames import verb
 from ..launch import LaunchReport, Verdict, inspect_launch, verify_launch_async
 from ..places import NONCE_LIFETIME
 from ..secret import Secret
@@ -83,7 +82,6 @@ class LaunchForm(Form[Verdict]):
         """Say the verdict."""
         return Status("done" if value else "failed", f"{value.state.capitalize()}: {value.reason}")
 
-    @verb
     def _take(self, change: dict[str, str]) -> None:
         """Read a pasted URL and empty the box at once, since it holds a nonce."""
         if url := change["new"].strip():

@@ -12,7 +12,6 @@ from traitlets import Enum, Unicode
 
 from .. import errors, oauth, portal, signin
 from ..client import AsyncSession, Session
-from ..frames import verb
 from ..models import Site, User
 from ..places import Region
 from ..secret import Secret
@@ -136,7 +135,6 @@ class LoginForm(Form[Session]):
             on_public_machine=self._public.value,
         )
 
-    @verb
     def _take_secret(self, change: dict[str, str]) -> None:
         """Read the client secret, and empty the box at once."""
         if change["new"]:
@@ -211,7 +209,6 @@ class LoginForm(Form[Session]):
         say(self._link, markup.link(in_browser(authorization_url), "Open Clio's consent page in a new tab"))
         self.status = Status("busy", f"{_FOLLOW} {_PASTE}")
 
-    @verb
     def _take(self, change: dict[str, str]) -> None:
         """Read what is pasted, which holds a code, and empty the box at once."""
         if answer := change["new"].strip():

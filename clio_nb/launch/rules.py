@@ -9,7 +9,6 @@ from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
 
 from ..errors import InvalidInput
-from ..frames import verb
 from ..models import CustomAction, location_of, web_url
 from ..places import LABEL_MAX, Location
 from .report import MEANINGS
@@ -35,7 +34,6 @@ class Finding(NamedTuple):
     clio: str = ""
 
 
-@verb
 def lint(action: CustomAction | Draft, *, beside: Iterable[CustomAction] = ()) -> list[Finding]:
     """Return what is wrong with an action, worst first; an empty list when nothing is. Nothing is sent.
 

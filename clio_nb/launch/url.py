@@ -12,7 +12,6 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
-from ..frames import verb
 from ..models import Subject
 from ..places import Location
 from ..secret import Secret
@@ -79,7 +78,6 @@ class _Demands(NamedTuple):
     own: dict[str, list[str]]
 
 
-@verb
 def inspect_launch(url: object, *, target: object = None) -> LaunchReport:
     """Say whether a URL is a launch of a custom action, and explain every part of it. Nothing is sent anywhere.
 

@@ -38,7 +38,7 @@ def with_locals(error: BaseException) -> str:
 
 
 def with_values(error: BaseException) -> str:
-    """What a crash reporter may gather: locals that are not the test's own, their items and attributes, hidden errors."""
+    """What a crash reporter may gather: locals but the test's own, their items and attributes, hidden errors."""
     return "\n".join(text for one in errors_of(error) for text in _told(one))
 
 

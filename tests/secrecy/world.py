@@ -30,7 +30,8 @@ from clio_nb.vault.keys import passing_keys
 
 TARGET = "https://partner.example/launch"
 MANIFEST = parse_manifest(
-    f'[app]\nname = "partner"\n[[actions]]\nkey = "sign"\nlabel = "Sign"\ntarget_url = "{TARGET}"\nplaces = ["matters"]\n'
+    f'[app]\nname = "partner"\n[[actions]]\nkey = "sign"\nlabel = "Sign"\n'
+    f'target_url = "{TARGET}"\nplaces = ["matters"]\n'
 )
 
 NETWORK = {
@@ -179,8 +180,8 @@ def failing(w: World, failure: str, monkeypatch: Any) -> Iterator[Network]:
     else:
         astray = lambda text, **options: yarl.URL(text.replace(w.site.origin, to), **options)  # noqa: E731
         monkeypatch.setattr(engine, "URL", astray)
-    if failure == "timeout":
-        monkeypatch.setitem(transport.exchange.__kwdefaults__, "deadline", 0.05)
+    if network.answer is None:
+        monkeypatch.setitem(transport.exchange.__kwdefaults__, "deadline", 0.05 if failure == "timeout" else 1.0)
     try:
         yield network
     finally:
