@@ -126,10 +126,9 @@ def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
 
     @functools.wraps(work)
     def twin(*args: P.args, **kwargs: P.kwargs) -> T:
-        with Cut():
-            return run(work, *args, **kwargs)
+        return run(work, *args, **kwargs)
 
-    return twin
+    return verb(twin)
 
 
 class HasAsync(Protocol[A]):
