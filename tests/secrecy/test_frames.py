@@ -18,6 +18,7 @@ import msgspec
 import pytest
 
 import clio_nb as clio
+import clio_nb.errors
 from clio_nb import frames, portal
 from clio_nb.models import Token
 
@@ -116,6 +117,19 @@ SAMPLE = [
 @pytest.mark.parametrize(("verb", "failure"), SAMPLE)
 def test_s7_no_secret_is_in_a_frame_of_ours(w, verb, failure, monkeypatch):
     assert check(w, verb, failure, monkeypatch)
+
+
+def test_s7_each_failure_is_what_it_says(w, monkeypatch):
+    kinds = {
+        **{"403": clio.errors.Forbidden, "404": clio.errors.NotFound, "422": clio.errors.RecordInvalid},
+        **{"429": clio.errors.RateLimited, "500": clio.errors.ServerError, "HTML": clio.errors.UnexpectedAnswer},
+        **dict.fromkeys(("cut off", "reset", "timeout", "refused connection"), clio.errors.NetworkError),
+        **{"refused renewal": clio.errors.NeedsLogin, "Ctrl-C": KeyboardInterrupt},
+    }
+    assert {failure: type(fail(w, "Session.list_records", failure, monkeypatch)) for failure in kinds} == kinds
+    assert type(fail(w, "AsyncSession.list_records", "cancelled task", monkeypatch)) is asyncio.CancelledError
+    assert type(fail(w, "Vault.grant", "wrong key", monkeypatch)) is clio.errors.VaultError
+    assert type(fail(w, "Vault.keep", "gone database", monkeypatch)) is clio.errors.VaultError
 
 
 @pytest.mark.long

@@ -35,19 +35,19 @@ MANIFEST = parse_manifest(
 )
 
 NETWORK = {
-    "403": b"HTTP/1.1 403 Forbidden\r\ncontent-length: 2\r\n\r\n{}",
-    "404": b"HTTP/1.1 404 Not Found\r\ncontent-length: 2\r\n\r\n{}",
-    "422": b"HTTP/1.1 422 Unprocessable\r\ncontent-length: 2\r\n\r\n{}",
-    "429": b"HTTP/1.1 429 Too Many\r\nretry-after: 1\r\ncontent-length: 2\r\n\r\n{}",
-    "500": b"HTTP/1.1 500 Oops\r\ncontent-length: 2\r\n\r\n{}",
-    "HTML": b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 6\r\n\r\n<html>",
-    "cut off": b'HTTP/1.1 200 OK\r\ncontent-length: 900\r\n\r\n{"access_token": "half',
+    "403": b"HTTP/1.1 403 Forbidden\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}",
+    "404": b"HTTP/1.1 404 Not Found\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}",
+    "422": b"HTTP/1.1 422 Unprocessable\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}",
+    "429": b"HTTP/1.1 429 Too Many\r\nretry-after: 1\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}",
+    "500": b"HTTP/1.1 500 Oops\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}",
+    "HTML": b"HTTP/1.1 200 OK\r\ncontent-type: text/html\r\nconnection: close\r\ncontent-length: 6\r\n\r\n<html>",
+    "cut off": b'HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 900\r\n\r\n{"access_token": "half',
     "reset": b"",
     "timeout": None,
     "refused connection": b"",
-    "refused renewal": b"HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\n{}",
+    "refused renewal": b"HTTP/1.1 401 Unauthorized\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}",
 }
-NO_GRANT = b'HTTP/1.1 400 Bad\r\ncontent-length: 25\r\n\r\n{"error":"invalid_grant"}'
+NO_GRANT = b'HTTP/1.1 400 Bad\r\nconnection: close\r\ncontent-length: 25\r\n\r\n{"error":"invalid_grant"}'
 BEFORE = ("wrong key", "gone database")
 FAILURES = (*NETWORK, *BEFORE, "Ctrl-C", "cancelled task")
 
@@ -81,8 +81,13 @@ class Network:
                 return
             if not self.answer:
                 line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                line.close()
+                return
             renewal = self.answer == NETWORK["refused renewal"] and b" /oauth/token" in asked
             line.sendall(NO_GRANT if renewal else self.answer)
+            line.shutdown(socket.SHUT_WR)
+            while line.recv(65536):  # to close with something unread would be a reset
+                pass
             line.close()
 
     def close(self) -> None:
@@ -181,7 +186,7 @@ def failing(w: World, failure: str, monkeypatch: Any) -> Iterator[Network]:
         astray = lambda text, **options: yarl.URL(text.replace(w.site.origin, to), **options)  # noqa: E731
         monkeypatch.setattr(engine, "URL", astray)
     if network.answer is None:
-        monkeypatch.setitem(transport.exchange.__kwdefaults__, "deadline", 0.05 if failure == "timeout" else 1.0)
+        monkeypatch.setitem(transport.exchange.__kwdefaults__, "deadline", 0.05 if failure == "timeout" else 0.3)
     try:
         yield network
     finally:
