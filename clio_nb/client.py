@@ -151,8 +151,8 @@ class AsyncSession:
     async def logout(self) -> None:
         """Revoke this session's access token (``POST /oauth/deauthorize``)."""
         token = await self._tokens.current()
-        form = urlencode({"token": token.access.reveal()}).encode()
-        headers = {**FORM, "authorization": f"Bearer {token.access.reveal()}"}
+        form = Secret(urlencode({"token": token.access.reveal()}))
+        headers: dict[str, str | Secret] = {**FORM, "authorization": Secret(f"Bearer {token.access.reveal()}")}
         raw = await transport.exchange("POST", self.site.origin + oauth.DEAUTHORIZE, headers=headers, content=form)
         if raw.status not in (200, 204):
             wire.decipher(wire.Request("POST", oauth.DEAUTHORIZE), raw.status, raw.headers, raw.body, type(None))
@@ -209,14 +209,17 @@ class AsyncSession:
     ) -> wire.Answer[T]:
         pace = await self._turn(request, token, patience)
         window, rate = pace.window, None
-        headers = {"authorization": f"Bearer {token.access.reveal()}", "accept": "application/json"}
+        headers: dict[str, str | Secret] = {
+            "authorization": Secret(f"Bearer {token.access.reveal()}"),
+            "accept": "application/json",
+        }
         if request.data is not None:
             headers["content-type"] = "application/json"
         if request.if_match is not None:
             headers["if-match"] = request.if_match
         try:
             raw = await transport.exchange(
-                request.method, self.site.origin + request.target, headers=headers, content=request.body or b""
+                request.method, request.url(self.site.origin), headers=headers, content=request.body or b""
             )
             rate = wire.rate(raw.headers)
         finally:

@@ -33,22 +33,18 @@ class Engine(httpx.AsyncBaseTransport):
         Raises :class:`httpx.TimeoutException` or :class:`httpx.NetworkError`. Neither says whether the
         server saw the request.
         """
-        headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw]
+        sending = self._session.request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            headers=[(name.decode("latin-1"), value.decode("latin-1")) for name, value in request.headers.raw],
+            data=request.read() or None,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=request.extensions["timeout"]["read"]),
+        )
+        del request  # it holds a token, and what follows can fail
         try:
-            async with self._session.request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=headers,
-                data=request.read() or None,
-                allow_redirects=False,
-                timeout=aiohttp.ClientTimeout(total=request.extensions["timeout"]["read"]),
-            ) as answer:
-                body = bytearray()
-                async for chunk in answer.content.iter_any():
-                    body += chunk
-                    if len(body) > BODY_CAP:
-                        raise httpx.ReadError("the answer is too large")
-                stream = httpx.ByteStream(bytes(body))
+            async with sending as answer:
+                stream = httpx.ByteStream(await _whole(answer.content))
                 return httpx.Response(answer.status, headers=list(answer.raw_headers), stream=stream)
         except TimeoutError:
             raise httpx.ReadTimeout("no answer in time") from None
@@ -58,6 +54,15 @@ class Engine(httpx.AsyncBaseTransport):
     async def aclose(self) -> None:
         """Close the pool."""
         await self._session.close()
+
+
+async def _whole(content: aiohttp.StreamReader) -> bytes:
+    body = bytearray()
+    async for chunk in content.iter_any():
+        body += chunk
+        if len(body) > BODY_CAP:
+            raise httpx.ReadError("the answer is too large")
+    return bytes(body)
 
 
 async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

@@ -21,7 +21,7 @@ from oauthlib.oauth2 import WebApplicationClient
 
 from . import errors
 from .models import Site, Token
-from .secret import Secret
+from .secret import Secret, reading
 
 AUTHORIZE: Final = "/oauth/authorize"
 TOKEN: Final = "/oauth/token"  # noqa: S105 -- a path
@@ -57,15 +57,20 @@ class Grant:
         """Whether an answer that carries this state belongs to this attempt (constant time)."""
         return hmac.compare_digest(self.state.reveal().encode(), (state or "").encode(errors="replace"))
 
-    def code_from(self, answer: str) -> Secret:
+    def code_from(self, answer: str | Secret) -> Secret:
         """Read the code from what came back: the whole redirect URL, or a bare code that the user pasted.
 
         Raises :class:`errors.LoginDeclined`, :class:`errors.StateMismatch`, or :class:`errors.InvalidInput` when it is
         neither. The URL of Clio's approval page carries no state; a code pasted by the user needs none.
         """
-        text = answer.strip()
+        found = self._code_in(Secret(answer).reveal().strip())
+        if isinstance(found, Secret):
+            return found
+        raise found
+
+    def _code_in(self, text: str) -> Secret | errors.ClioError:
         if not text or any(char.isspace() for char in text) or len(text) > 4096:
-            raise errors.InvalidInput(
+            return errors.InvalidInput(
                 "Paste the code that Clio shows, or the whole address of the page.", field="answer"
             )
         if "://" not in text and "?" not in text:
@@ -74,47 +79,49 @@ class Grant:
         if ("state" in fields or not text.startswith(self.site.origin + APPROVAL)) and not self.knows(
             fields.get("state")
         ):
-            raise errors.StateMismatch(
+            return errors.StateMismatch(
                 "This address belongs to another login. Start the login again and use its own link."
             )
         if "error" in fields:
-            raise refusal(fields)
+            return refusal(fields)
         if not fields.get("code"):
-            raise errors.InvalidInput(
+            return errors.InvalidInput(
                 "This address holds no code. Paste the address you were sent to after Allow.", field="answer"
             )
         return Secret(fields["code"])
 
-    def exchange(self, code: Secret) -> dict[str, str]:
+    def exchange(self, code: Secret) -> Secret:
         """Build the form that turns a code into a token (``POST /oauth/token``)."""
-        body = WebApplicationClient(self.site.client_id).prepare_request_body(
-            code=code.reveal(),
-            redirect_uri=self.redirect_uri,
-            code_verifier=self.verifier.reveal(),
-            client_secret=Secret(self.site.client_secret).reveal(),
+        return Secret(
+            WebApplicationClient(self.site.client_id).prepare_request_body(
+                code=code.reveal(),
+                redirect_uri=self.redirect_uri,
+                code_verifier=self.verifier.reveal(),
+                client_secret=Secret(self.site.client_secret).reveal(),
+            )
         )
-        return dict(parse_qsl(body))
 
 
-def refresh(site: Site, token: Token) -> dict[str, str]:
+def refresh(site: Site, token: Token) -> Secret:
     """Build the form that renews an access token. Raises :class:`errors.NeedsLogin` when there is no refresh token."""
     if token.refresh is None:
         raise errors.NeedsLogin("This user's access has ended and cannot be renewed. Sign the user in again.")
-    body = WebApplicationClient(site.client_id).prepare_refresh_body(
-        refresh_token=token.refresh.reveal(),
-        client_id=site.client_id,
-        client_secret=Secret(site.client_secret).reveal(),
+    return Secret(
+        WebApplicationClient(site.client_id).prepare_refresh_body(
+            refresh_token=token.refresh.reveal(),
+            client_id=site.client_id,
+            client_secret=Secret(site.client_secret).reveal(),
+        )
     )
-    return dict(parse_qsl(body))
 
 
 class _Granted(msgspec.Struct):
-    access_token: str
-    refresh_token: str | None = None
+    access_token: Secret
+    refresh_token: Secret | None = None
     expires_in: float | None = None
 
 
-def token_from(status: int, body: bytes, *, before: Token | None = None) -> Token:
+def token_from(status: int, body: Secret, *, before: Token | None = None) -> Token:
     """Read the answer of ``/oauth/token``.
 
     The refresh token comes only when it changed: otherwise the one of ``before`` is kept. Raises
@@ -124,7 +131,7 @@ def token_from(status: int, body: bytes, *, before: Token | None = None) -> Toke
     if status != 200:
         raise _token_error(status, body)
     try:
-        granted = msgspec.json.decode(body, type=_Granted)
+        granted = msgspec.json.decode(body.reveal(), type=_Granted, dec_hook=reading)
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
         raise errors.UnexpectedAnswer(
             "Clio's token answer cannot be read. Try again; a proxy on the way may have answered instead.",
@@ -133,8 +140,8 @@ def token_from(status: int, body: bytes, *, before: Token | None = None) -> Toke
         ) from cause
     kept = before.refresh if before else None
     return Token(
-        access=Secret(granted.access_token),
-        refresh=Secret(granted.refresh_token) if granted.refresh_token else kept,
+        access=granted.access_token,
+        refresh=granted.refresh_token or kept,
         expires_at=None if granted.expires_in is None else time.time() + granted.expires_in,
     )
 
@@ -148,9 +155,9 @@ def refusal(fields: Mapping[str, str]) -> errors.LoginError:
     )
 
 
-def _token_error(status: int, body: bytes) -> errors.ClioError:
+def _token_error(status: int, body: Secret) -> errors.ClioError:
     try:
-        answer: Any = msgspec.json.decode(body)
+        answer: Any = msgspec.json.decode(body.reveal())
     except (msgspec.DecodeError, UnicodeDecodeError):
         answer = {}
     kind = _word(answer.get("error")) if isinstance(answer, dict) else ""

@@ -20,6 +20,8 @@ from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
 import anyio
 from anyio.from_thread import BlockingPortal
 
+from .frames import Cut, cut, verb
+
 P = ParamSpec("P")
 T = TypeVar("T")
 A = TypeVar("A")
@@ -45,6 +47,7 @@ class _Portal:
                 self._thread = threading.Thread(target=self._run, args=(ready,), name="clio_nb", daemon=True)
                 self._thread.start()
                 self._portal = ready.result()
+                self._portal.call(asyncio.get_running_loop).set_exception_handler(_log_cut)
                 atexit.register(self.close)
             return self._portal
 
@@ -91,14 +94,27 @@ def at_close(closer: Callable[[], Awaitable[None]]) -> None:
     _state["portal"].closers.append(closer)
 
 
+def _log_cut(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log an error that nobody waited for as it would have reached a person."""
+    if error := context.get("exception"):
+        cut(error)
+    loop.default_exception_handler(context)
+
+
+@verb
+async def _cutting(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    return await work(*args, **kwargs)
+
+
 def submit(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
     """Start a coroutine function on the library's loop and return at once.
 
     The future's callbacks run on that loop's thread; cancelling the future cancels the work.
     """
-    return _state["portal"].get().start_task_soon(functools.partial(work, *args, **kwargs))
+    return _state["portal"].get().start_task_soon(lambda: _cutting(work, *args, **kwargs))
 
 
+@verb
 def run(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Run a coroutine function on the library's loop and wait for its result.
 
@@ -123,7 +139,7 @@ def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
     def twin(*args: P.args, **kwargs: P.kwargs) -> T:
         return run(work, *args, **kwargs)
 
-    return twin
+    return verb(twin)
 
 
 class HasAsync(Protocol[A]):
@@ -148,9 +164,10 @@ def on_portal(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutin
 
     @functools.wraps(work)
     async def there(*args: P.args, **kwargs: P.kwargs) -> T:
-        if _state["portal"].is_here():
-            return await work(*args, **kwargs)
-        return await asyncio.wrap_future(submit(work, *args, **kwargs))
+        with Cut():
+            if _state["portal"].is_here():
+                return await work(*args, **kwargs)
+            return await asyncio.wrap_future(submit(work, *args, **kwargs))
 
     return there
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hmac
-from typing import NoReturn, final
+from typing import Any, NoReturn, final
 
 
 @final
@@ -54,3 +54,10 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is never pickled; store it in the vault, or reveal() it where it is sent")
+
+
+def reading(kind: type, text: object) -> Any:
+    """Read a text straight into a :class:`Secret`: msgspec's ``dec_hook``."""
+    if kind is not Secret or not isinstance(text, str):
+        raise TypeError("expected a text")
+    return Secret(text)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Generic, Protocol, TypeVar
-from urllib.parse import urlencode
 
 from . import errors, oauth, transport
 from .models import Site, Token
+from .secret import Secret
 
 T = TypeVar("T")
 
@@ -61,10 +61,10 @@ class OwnToken:
         return self._token
 
 
-async def grant(site: Site, form: dict[str, str], *, before: Token | None = None) -> Token:
+async def grant(site: Site, form: Secret, *, before: Token | None = None) -> Token:
     """Send a form to ``/oauth/token`` and read the token. Sent once: it spends a code or a rotating refresh token."""
-    raw = await transport.exchange("POST", site.origin + oauth.TOKEN, headers=FORM, content=urlencode(form).encode())
-    return oauth.token_from(raw.status, raw.body, before=before)
+    raw = await transport.exchange("POST", site.origin + oauth.TOKEN, headers=FORM, content=form)
+    return oauth.token_from(raw.status, Secret(raw.body.decode(errors="replace")), before=before)
 
 
 async def refresh(site: Site, token: Token) -> Token:

@@ -14,13 +14,16 @@ import importlib.metadata
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
+from urllib.parse import urlsplit
 
 import httpx
 
 from . import errors, portal
 from .engine import Engine
+from .secret import Secret
 
 DEADLINE: Final = 30.0
 IN_FLIGHT: Final = 50  # requests at a time, all users together; waiting for a budget does not count
@@ -35,7 +38,7 @@ class Raw:
 
     status: int
     headers: Mapping[str, str]
-    body: bytes
+    body: bytes = field(repr=False)
 
 
 @functools.cache
@@ -59,33 +62,47 @@ def _parsed(url: str) -> httpx.URL:
 
 
 async def exchange(
-    method: str, url: str, *, headers: Mapping[str, str] | None = None, content: bytes = b"", deadline: float = DEADLINE
+    method: str,
+    url: str | Secret,
+    *,
+    headers: Mapping[str, str | Secret] = MappingProxyType({}),
+    content: bytes | Secret = b"",
+    deadline: float = DEADLINE,
 ) -> Raw:
     """Send one request and return the answer, whatever its status.
 
+    What is secret comes as such, also a URL with a nonce, and is revealed in the call of the engine and nowhere else.
     ``deadline`` in seconds covers it all; redirects are not followed; a body over 32 MiB is not read. Raises
     :class:`errors.NetworkError` when no whole answer came.
     """
-    lines = [(b"user-agent", _agent), *((name.encode(), value.encode()) for name, value in (headers or {}).items())]
-    timeout = {"timeout": {"read": deadline}}
-    # A stream, not content: httpx would add headers that the engine adds anyhow, which costs more than all the rest.
-    stream = httpx.ByteStream(content)
-    request = httpx.Request(method, _parsed(url), headers=lines, stream=stream, extensions=timeout)
+    shown = urlsplit(Secret(url).reveal())._replace(query="")
     started = time.perf_counter()
     try:
         loop = asyncio.get_running_loop()
         async with _gate(loop):
-            response = await _engine(loop).handle_async_request(request)
+            response = await _engine(loop).handle_async_request(
+                httpx.Request(
+                    method,
+                    _parsed(url) if isinstance(url, str) else httpx.URL(url.reveal()),
+                    headers=[(b"user-agent", _agent), *((key.encode(), _clear(headers[key])) for key in headers)],
+                    # Not content: httpx would add headers that the engine adds too, which costs more than all the rest.
+                    stream=httpx.ByteStream(content if isinstance(content, bytes) else _clear(content)),
+                    extensions={"timeout": {"read": deadline}},
+                )
+            )
     except httpx.TransportError as cause:
-        _log.debug("%s %s: %s", method, request.url.path, type(cause).__name__)
+        _log.debug("%s %s: %s", method, shown.path, type(cause).__name__)
         raise errors.NetworkError(
-            f"No answer from {request.url.host} to {method} {request.url.path} ({cause}). "
-            "Check the network, then try again."
+            f"No answer from {shown.hostname} to {method} {shown.path} ({cause}). Check the network, then try again."
         ) from None
     if _log.isEnabledFor(logging.DEBUG):
         took = (time.perf_counter() - started) * 1000
-        _log.debug("%s %s: %d in %.0f ms", method, request.url.path, response.status_code, took)
+        _log.debug("%s %s: %d in %.0f ms", method, shown.path, response.status_code, took)
     return Raw(response.status_code, _plain(response.headers.raw), await _body(response))
+
+
+def _clear(value: str | Secret) -> bytes:
+    return Secret(value).reveal().encode(errors="replace")  # an encoding error would hold the text
 
 
 async def _body(response: httpx.Response) -> bytes:

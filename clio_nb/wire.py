@@ -45,6 +45,10 @@ class Request:
             query += ("&" if query else "") + urlencode({"custom_action_nonce": self.nonce.reveal()})
         return f"{self.path}?{query}" if query else self.path
 
+    def url(self, origin: str) -> str | Secret:
+        """Where it is sent; secret with a nonce in it."""
+        return origin + self.target if self.nonce is None else Secret(origin + self.target)
+
     @property
     def body(self) -> bytes | None:
         """The JSON body in Clio's ``data`` wrapper, or None."""

@@ -14,6 +14,7 @@ import platformdirs
 
 from ..client import AsyncSession, Session
 from ..errors import InvalidInput, ManifestError, NeedsLogin
+from ..frames import verbs
 from ..models import Site, Token, User
 from ..portal import on_portal
 from ..rollout.apply import Line, Result, Stop, apply
@@ -48,6 +49,7 @@ def journal_path(site: Site, name: str = FIRM) -> Path:
     return platformdirs.user_data_path("clio-nb") / f"journal-{whose}.sqlite"
 
 
+@verbs
 class AsyncFirm:
     """Everyone of a firm who has signed in, for servers: the verbs of :class:`Firm`, to be awaited from any event loop.
 

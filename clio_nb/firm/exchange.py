@@ -29,7 +29,7 @@ def import_tokens(vault: Vault, site: Site, firm: str, source: pd.DataFrame | Pa
     if isinstance(source, pd.DataFrame):
         table = source
     elif query is not None:
-        table = _queried(str(source), query)
+        table = _queried(Secret(str(source)), query)
     else:
         table = _read(Path(source))
     missing = next((column for column in NEEDED if column not in table.columns), None)
@@ -70,13 +70,16 @@ def tokens_frame(vault: Vault, site: Site, firm: str) -> pd.DataFrame:
 
 def export_tokens(vault: Vault, site: Site, firm: str, path: Path) -> Path:
     """Write the tokens of a firm in clear to a CSV file that only its owner can read, without what is damaged."""
-    table = tokens_frame(vault, site, firm).dropna(subset="access_token")
+    write_whole(path, _in_clear(tokens_frame(vault, site, firm).dropna(subset="access_token")))
+    return path
+
+
+def _in_clear(table: pd.DataFrame) -> Secret:
     for column in ("access_token", "refresh_token"):
         table[column] = [secret.reveal() if isinstance(secret, Secret) else None for secret in table[column]]
     for column in ("name", "email"):
         table[column] = table[column].map(neutral, na_action="ignore")
-    write_whole(path, table.to_csv(index=False))
-    return path
+    return Secret(table.to_csv(index=False))
 
 
 def _read(path: Path) -> pd.DataFrame:
@@ -88,11 +91,11 @@ def _read(path: Path) -> pd.DataFrame:
         raise InvalidInput(f"{path}: is no CSV file with a line of column names.", field="source") from None
 
 
-def _queried(url: str, query: str) -> pd.DataFrame:
+def _queried(url: Secret, query: str) -> pd.DataFrame:
     import sqlalchemy as sa  # noqa: PLC0415 -- only to ask a database
 
     try:
-        engine = sa.create_engine(url, hide_parameters=True, poolclass=sa.pool.NullPool)
+        engine = sa.create_engine(url.reveal(), hide_parameters=True, poolclass=sa.pool.NullPool)
         with engine.connect() as database:
             found = database.execute(sa.text(query))
             return pd.DataFrame(found.all(), columns=list(found.keys()))

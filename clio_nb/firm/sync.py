@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from .. import portal
 from ..client import Session
+from ..frames import verbs
 from ..models import Site
 from ..portal import waiting
 from ..rollout.apply import Line, Result, Stop
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 LOOK: Final = 0.1  # seconds between looks at a run: to be woken for every line would slow it down
 
 
+@verbs
 class Firm:
     """Everyone of a firm who has signed in, and what can be done for all of them at once.
 

@@ -15,6 +15,7 @@ from traitlets import Bool, HasTraits, Instance, Unicode, link
 
 from .. import portal
 from ..errors import ClioError, InvalidInput
+from ..frames import verb, verbs
 from . import markup
 
 T = TypeVar("T")
@@ -31,6 +32,7 @@ class Status(NamedTuple):
     text: str
 
 
+@verbs
 class Form(HasTraits, Generic[T]):
     """A form over one verb of the library.
 
@@ -43,6 +45,9 @@ class Form(HasTraits, Generic[T]):
     busy = Bool(default_value=False)
     status = Instance(Status, ("idle", ""))
     code = Unicode()
+
+    def __init_subclass__(cls) -> None:
+        verbs(cls)
 
     def __init__(self, title: str, button: str) -> None:
         super().__init__()
@@ -182,7 +187,7 @@ class Form(HasTraits, Generic[T]):
 def push(text: str, action: Callable[[object], object], *, style: str = "") -> w.Button:
     """Return a button with text, which does something when it is clicked."""
     button = w.Button(description=text, button_style=style, layout={"width": "auto"})
-    button.on_click(action)
+    button.on_click(verb(action))
     return button
 
 

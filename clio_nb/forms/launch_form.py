@@ -66,13 +66,13 @@ class LaunchForm(Form[Verdict]):
         """Take the launch that was inspected last."""
         if not self._url:
             raise InvalidInput("Paste a launch URL first.", field="url")
-        url, arrived = self._url.reveal(), self._arrived
+        url, arrived = self._url, self._arrived
         self._stop_countdown()
         self.status = Status("busy", "Asking Clio …")
 
         async def work() -> Verdict:
             sessions = [session.aio for session in self._sessions]
-            verdict = await verify_launch_async(url, sessions, target=self.target or None, arrived=arrived)
+            verdict = await verify_launch_async(url.reveal(), sessions, target=self.target or None, arrived=arrived)
             say(self._steps, _steps(verdict))
             return verdict
 

@@ -200,7 +200,7 @@ class LoginForm(Form[Session]):
         while True:
             answer = await self._pasted.get()
             try:
-                return await attempt.finish_async(answer.reveal())
+                return await attempt.finish_async(answer)
             except (errors.InvalidInput, errors.StateMismatch) as error:
                 self._tell(error)
 

@@ -11,7 +11,7 @@ from .. import transport, wire
 from ..client import AsyncSession
 from ..errors import InvalidInput
 from ..models import Site, Subject, User
-from ..secret import Secret
+from ..secret import Secret, reading
 
 T = TypeVar("T")
 
@@ -32,11 +32,11 @@ class SeenRequest(msgspec.Struct, frozen=True):
 
 
 class _Token(msgspec.Struct):
-    access_token: str
+    access_token: Secret
 
 
 class _Click(msgspec.Struct):
-    launch_url: str
+    launch_url: Secret
 
 
 class _Description(msgspec.Struct):
@@ -80,7 +80,7 @@ class Control:
     async def click(self, user_id: int, custom_action_id: int, subject: Subject) -> Secret:
         """Have a user click an action on a record; return the launch URL with its fresh nonce."""
         asked = {"user_id": user_id, "custom_action_id": custom_action_id, "subject_url": subject.path}
-        return Secret((await self._call("POST", "/clicks", _Click, asked)).launch_url)
+        return (await self._call("POST", "/clicks", _Click, asked)).launch_url
 
     async def requests(self) -> list[SeenRequest]:
         """Return the API requests seen so far, oldest first."""
@@ -105,4 +105,4 @@ class Control:
         )
         if raw.status != 200:
             wire.decipher(wire.Request(method, f"/control{path}"), raw.status, raw.headers, raw.body, type(None))
-        return msgspec.json.decode(raw.body, type=shape)
+        return msgspec.json.decode(raw.body, type=shape, dec_hook=reading)

@@ -10,6 +10,7 @@ import logging
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from ..frames import verb
 from ..secret import Secret
 from .lookup import Sessions
 from .pages import Page, Visit, moved, page, refusal_of_method
@@ -34,6 +35,7 @@ class Guard:
         self._target = target
         self._actions = actions
 
+    @verb
     async def admit(self, visit: Visit) -> ProvedLaunch | Page:
         """Return the proved launch that a visit belongs to, or the page that it gets instead."""
         cookies = visit.headers.get("cookie", "")

@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from .. import loopback, portal
 from ..errors import InvalidInput
+from ..frames import verb, verbs
 from ..loopback import Message, Receive, Send
 from ..models import Site
 from ..secret import Secret
@@ -37,6 +38,7 @@ _PATH: Final = "/launch"
 _CLOSE: Final = "You can close this tab and go back to your notebook."
 
 
+@verbs
 class Inbox:
     """A receiver of launches on 127.0.0.1, for trying things out and never for production.
 
@@ -169,6 +171,7 @@ class Inbox:
         )
 
 
+@verb
 def inbox(
     site: Site, sessions: Sessions | None = None, *, verify: bool = True, port: int = 0, origin: str = ""
 ) -> Inbox:

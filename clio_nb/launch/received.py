@@ -11,6 +11,7 @@ import msgspec
 
 from .. import portal
 from ..errors import InvalidInput
+from ..frames import verb
 from ..secret import Secret
 from .compose import compose
 from .report import Launch, LaunchReport
@@ -75,6 +76,7 @@ class _Fixture(msgspec.Struct, forbid_unknown_fields=True):
     received_at: dt.datetime
 
 
+@verb
 def save_launch(received: Received, path: Path | str) -> Path:
     """Write a launch to a JSON file that can be shared, and return its path.
 
@@ -93,6 +95,7 @@ def save_launch(received: Received, path: Path | str) -> Path:
     return file
 
 
+@verb
 def load_launch(path: Path | str) -> Launch:
     """Read a launch that was saved. Its nonce is a stand-in: replay it to get a fresh one.
 

@@ -13,6 +13,7 @@ from urllib.parse import parse_qs, urlsplit
 from .. import portal, transport
 from ..errors import InvalidInput
 from ..models import Site, Subject
+from ..secret import Secret
 from .compose import compose
 from .control import Control
 from .received import Received, load_launch, parameters_of
@@ -58,14 +59,19 @@ async def replay_async(
     check_loopback(to, "to")
     said = _launch_of(launch)
     clicked = await Control(site).click(said.user_id, said.custom_action_id, said.subject)
-    fresh = parse_qs(urlsplit(clicked.reveal()).query)["custom_action_nonce"][0]
+    fresh = Secret(parse_qs(urlsplit(clicked.reveal()).query)["custom_action_nonce"][0])
     changes = {"user_id": user_id, "subject_url": subject.path if isinstance(subject, Subject) else subject}
-    parameters = [
-        (name, value if (change := changes.get(name)) is None else str(change))
-        for name, value in parameters_of(said, fresh)
-        if nonce or name != "custom_action_nonce"
-    ]
-    raw = await transport.exchange("GET", compose(to, parameters), headers={"accept": "text/html,*/*"})
+    url = Secret(
+        compose(
+            to,
+            [
+                (name, value if (change := changes.get(name)) is None else str(change))
+                for name, value in parameters_of(said, fresh.reveal())
+                if nonce or name != "custom_action_nonce"
+            ],
+        )
+    )
+    raw = await transport.exchange("GET", url, headers={"accept": "text/html,*/*"})
     return Replayed(to.partition("?")[0], raw.status, raw.headers.get("location", ""), raw.body)
 
 

@@ -42,6 +42,7 @@ async def verify_launch_async(
     arrival = portal.now() if arrived is None else arrived
     _check(fields)
     report = inspect_launch(url, target=target)
+    del url  # it holds the nonce
     launch = report.launch
     if launch is None:
         reason = " ".join(report.reasons)

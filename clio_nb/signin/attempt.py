@@ -19,14 +19,17 @@ import msgspec
 
 from .. import errors, oauth, portal, tokens, transport, wire
 from ..client import AsyncSession, Session
+from ..frames import verb, verbs
 from ..models import Site, Token
 from ..portal import on_portal
+from ..secret import Secret
 from .callback import listen
 
 PATIENCE: Final = 300.0
 _PROXIED = re.compile(r"/proxy/(\d{1,5})(/.*)$")
 
 
+@verbs
 class Login:
     """An attempt to sign one user in.
 
@@ -93,14 +96,14 @@ class Login:
         return await self.finish_async(answer)
 
     @on_portal
-    async def finish_async(self, answer: str) -> AsyncSession:
+    async def finish_async(self, answer: str | Secret) -> AsyncSession:
         """Turn a code, or the whole redirect URL, into the session of the user who allowed it.
 
         Raises :class:`errors.InvalidInput`, :class:`errors.StateMismatch`, :class:`errors.LoginDeclined`,
         :class:`errors.GrantRefused` (a code works once, for 10 minutes) or :class:`errors.ClientRefused`.
         """
-        code = self._grant.code_from(answer)
-        return await _session(self.site, await tokens.grant(self.site, self._grant.exchange(code)))
+        answer = self._grant.code_from(answer)
+        return await _session(self.site, await tokens.grant(self.site, self._grant.exchange(answer)))
 
     def wait(self, timeout: float = PATIENCE) -> Session:
         """Wait for the browser to come back: :meth:`wait_async` for notebooks."""
@@ -131,6 +134,7 @@ async def login_async(
     return await Login(site).wait_async(timeout, show=show or _print)
 
 
+@verb
 def login(
     site: Site, user: int | None = None, *, show: Callable[[str], object] | None = None, timeout: float = PATIENCE
 ) -> Session:
@@ -162,4 +166,4 @@ async def _sandbox_token(site: Site, control_url: str, user: int | None) -> Toke
     )
     if raw.status != 200:
         wire.decipher(wire.Request("POST", "/control/tokens"), raw.status, raw.headers, raw.body, dict[str, Any])
-    return oauth.token_from(raw.status, raw.body)
+    return oauth.token_from(raw.status, Secret(raw.body.decode(errors="replace")))

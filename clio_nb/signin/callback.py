@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 from .. import loopback
 from ..loopback import Message, Receive, Send
 from ..oauth import Grant
+from ..secret import Secret
 
 _HEADERS: Final = (
     (b"content-type", b"text/html; charset=utf-8"),
@@ -46,7 +47,7 @@ class Callback:
         self._grant = grant
         self._path = path
         self._hosts = hosts
-        self.answer: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+        self.answer: asyncio.Future[Secret] = asyncio.get_running_loop().create_future()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Answer one request (ASGI)."""
@@ -68,7 +69,7 @@ class Callback:
             return 400, _STRANGER
         if self.answer.done():
             return 200, _DONE
-        self.answer.set_result(f"{self._grant.redirect_uri}?{query}")
+        self.answer.set_result(Secret(f"{self._grant.redirect_uri}?{query}"))
         return 200, _ARRIVED
 
 

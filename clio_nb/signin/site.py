@@ -10,9 +10,10 @@ import msgspec
 
 from .. import portal, transport
 from ..errors import InvalidInput, UnexpectedAnswer
+from ..frames import verb
 from ..models import App
 from ..places import Region
-from ..secret import Secret
+from ..secret import Secret, reading
 from .surroundings import on_binder, redirect_uri_here
 
 SITE: Final = "CLIO_NB_SITE"  # in the environment: a region, or the address of a sandbox
@@ -24,12 +25,13 @@ class _Description(msgspec.Struct):
 
     base_url: str
     client_id: str
-    client_secret: str
+    client_secret: Secret
     redirect_uri: str
     control_url: str
     region: Region = Region.US
 
 
+@verb
 def connect(
     region: Region | str | None = None,
     *,
@@ -64,7 +66,7 @@ def connect(
             field="region",
         ) from None
     client_id = client_id or os.environ.get("CLIO_CLIENT_ID", "")
-    client_secret = client_secret or os.environ.get("CLIO_CLIENT_SECRET", "")
+    client_secret = Secret(client_secret or os.environ.get("CLIO_CLIENT_SECRET", ""))
     for name, value in (("client_id", client_id), ("client_secret", client_secret)):
         if not value:
             raise InvalidInput(
@@ -78,7 +80,7 @@ def connect(
             "Use clio.sandbox(), or connect from your own machine. (on_public_machine=True overrides this.)",
             field="on_public_machine",
         )
-    return App(known, client_id, Secret(client_secret), redirect_uri or redirect_uri_here(known))
+    return App(known, client_id, client_secret, redirect_uri or redirect_uri_here(known))
 
 
 def _sandbox(address: str) -> App:
@@ -91,7 +93,7 @@ def _sandbox(address: str) -> App:
     origin = f"{parts.scheme}://{parts.netloc}"
     raw = portal.run(transport.exchange, "GET", f"{origin}/control", deadline=5.0)
     try:
-        said = msgspec.json.decode(raw.body, type=_Description)
+        said = msgspec.json.decode(raw.body, type=_Description, dec_hook=reading)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise UnexpectedAnswer(
             f"What runs at {origin} is no clio-nb sandbox. Start one with: clio-nb sandbox", status=raw.status
@@ -99,7 +101,7 @@ def _sandbox(address: str) -> App:
     return App(
         said.region,
         said.client_id,
-        Secret(said.client_secret),
+        said.client_secret,
         said.redirect_uri,
         origin=origin,
         control_url=f"{origin}/control",

@@ -9,7 +9,7 @@ import msgspec
 
 from .. import portal
 from ..models import Token, User
-from ..secret import Secret
+from ..secret import Secret, reading
 from .keys import Keys
 from .store import Row, Shelf
 
@@ -33,14 +33,14 @@ class _Sealed(msgspec.Struct, omit_defaults=True):
 
     owner: str
     user: User
-    access: str
-    refresh: str | None = None
+    access: Secret
+    refresh: Secret | None = None
     expires_at: float | None = None
 
 
 DAMAGED: Final = "damaged"
 _LATEST: Final = 2.0**33  # the year 2242, which every clock and table here can show
-_decoder = msgspec.json.Decoder(_Sealed)
+_decoder = msgspec.json.Decoder(_Sealed, dec_hook=reading)
 
 
 def sealed(keys: Keys, mark: str, shelf: Shelf, grant: Grant) -> Row:
@@ -49,11 +49,13 @@ def sealed(keys: Keys, mark: str, shelf: Shelf, grant: Grant) -> Row:
     text = _Sealed(
         owner=_owner(shelf, grant.user.id),
         user=User(id=grant.user.id, name=grant.user.name, email=grant.user.email, account=grant.user.account),
-        access=token.access.reveal(),
-        refresh=token.refresh.reveal() if token.refresh else None,
+        access=token.access,
+        refresh=token.refresh or None,
         expires_at=token.expires_at,
     )
-    return Row(grant.user.id, keys.seal(msgspec.json.encode(text), mark), grant.version, grant.trouble)
+    return Row(
+        grant.user.id, keys.seal(msgspec.json.encode(text, enc_hook=Secret.reveal), mark), grant.version, grant.trouble
+    )
 
 
 def opened(keys: Keys, shelf: Shelf, row: Row, read_at: float) -> Grant | None:
@@ -63,13 +65,15 @@ def opened(keys: Keys, shelf: Shelf, row: Row, read_at: float) -> Grant | None:
         text = _decoder.decode(plain or b"")
     except (msgspec.MsgspecError, RecursionError):
         return None
-    good = text.access.isascii() and text.access.isprintable() and text.access.strip()
-    if text.owner != _owner(shelf, row.user_id) or text.user.id != row.user_id or not good:
+    if text.owner != _owner(shelf, row.user_id) or text.user.id != row.user_id or not _sendable(text.access.reveal()):
         return None
-    refresh = Secret(text.refresh) if text.refresh else None
     expires_at = None if text.expires_at is None else min(max(text.expires_at, 0.0), _LATEST)
-    token = Token(access=Secret(text.access), refresh=refresh, expires_at=expires_at)
+    token = Token(access=text.access, refresh=text.refresh or None, expires_at=expires_at)
     return Grant(text.user, token, row.trouble, row.version, read_at)
+
+
+def _sendable(access: str) -> bool:
+    return access.isascii() and access.isprintable() and bool(access.strip())
 
 
 def damaged(row: Row, read_at: float) -> Grant:

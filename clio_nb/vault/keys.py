@@ -111,7 +111,7 @@ class InFile:
 
     def write(self, keys: Secret) -> None:
         """Write the file, 0600, whole or not at all."""
-        write_whole(self.path, keys.reveal() + "\n")
+        write_whole(self.path, Secret(keys.reveal() + "\n"))
 
 
 class Keys:

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import quote
 
 from ..errors import VaultError
+from ..secret import Secret
 
 _NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 
@@ -96,7 +97,7 @@ class DatabaseFile:
             raise VaultError(_GONE.format(self.path)) from None
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: Secret) -> None:
     """Write a private file whole or not at all: beside it first, then in its place."""
     path = path.absolute()
     _private_folder(path)
@@ -105,7 +106,7 @@ def write_whole(path: Path, text: str) -> None:
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
         with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o600), "w") as file:
-            file.write(text)
+            file.write(text.reveal())
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)

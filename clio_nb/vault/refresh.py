@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
 from .. import portal, tokens
 from ..errors import GrantRefused, NeedsLogin, VaultError
+from ..frames import verb
 from ..models import Site, Token
 from .grants import Grant
 from .store import Shelf
@@ -62,6 +63,7 @@ class VaultTokens:
         """Return a newer token than ``stale``. However many ask, in one process Clio is asked once."""
         return await self._flight.join(lambda: self._renewed(stale))
 
+    @verb
     async def _renewed(self, stale: Token) -> Token:
         if self._unsaved is not None:
             await self._save(self._unsaved)

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from ..errors import VaultError
+from ..secret import Secret
 from .fork import Unshared
 from .private import DatabaseFile
 from .store import Row, Shelf
@@ -234,13 +235,13 @@ def sqlite_store(path: Path) -> SqlStore:
     return SqlStore(engine, f"SQLite file {file.path}", file.check)
 
 
-def postgresql_store(url: str) -> SqlStore:
+def postgresql_store(url: Secret) -> SqlStore:
     """Open the PostgreSQL database at ``url`` (``postgresql://user:password@host/database``) and make our two tables.
 
     Raises :class:`VaultError` when the address is none, the driver is missing or the database does not answer.
     """
     try:
-        parsed = sa.make_url(url).set(drivername="postgresql+psycopg")
+        parsed = sa.make_url(url.reveal()).set(drivername="postgresql+psycopg")
         engine = sa.create_engine(
             parsed, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": int(PATIENCE)}
         )

@@ -12,8 +12,10 @@ import platformdirs
 
 from .. import portal
 from ..errors import VaultError
+from ..frames import verbs
 from ..models import Site, Token, User
 from ..places import Region
+from ..secret import Secret
 from .grants import Grant, damaged, opened, sealed
 from .keys import VARIABLE, InEnvironment, Keys, find_keys, passing_keys
 from .refresh import VaultTokens
@@ -22,6 +24,7 @@ from .store import MemoryStore, Row, Shelf, Store
 FIRM: Final = "default"
 
 
+@verbs
 class Vault:
     """Where tokens live: in memory, in a SQLite file, or in PostgreSQL. Sealed in all three.
 
@@ -41,19 +44,20 @@ class Vault:
         self._mark = self._sealed_under()
 
     @classmethod
-    def open(cls, where: str | Path | None = None, *, key_file: Path | None = None) -> Vault:
+    def open(cls, where: str | Path | Secret | None = None, *, key_file: Path | None = None) -> Vault:
         """Open the vault that stays: this user's own, a SQLite file by its path, or a ``postgresql://`` address.
 
         The key comes from the system's keyring, from ``CLIO_NB_KEY``, or from ``key_file`` (by default in this user's
         settings folder), in this order, and is made when there is none. Where no key can be kept, the vault stays in
         memory, with a warning. ``repr(vault)`` says where tokens and key are.
         """
+        where = Secret(where) if isinstance(where, str) else where
         keys = find_keys(key_file)
         if keys is None:
             warnings.warn(
                 f"No place for a key: no keyring, no {VARIABLE}, no key file. The tokens stay in memory and end with "
                 "this process.",
-                stacklevel=2,
+                stacklevel=3,
             )
             return cls()
         return cls(_store_at(where), keys, find=lambda: find_keys(key_file))
@@ -84,7 +88,7 @@ class Vault:
         What cannot be read comes with the trouble "damaged" and an empty token: sign that user in again, or remove it.
         """
         shelf, now = shelf_of(site, firm), portal.now()
-        return (self._opened(shelf, row, now) for row in self._store.scan(shelf))
+        yield from (self._opened(shelf, row, now) for row in self._store.scan(shelf))
 
     def remove(self, site: Site, user_id: int, *, firm: str = FIRM) -> None:
         """Forget a user's token. Clio is not told: revoke it first with the session's ``logout()``.
@@ -237,11 +241,12 @@ def shelf_of(site: Site, firm: str) -> Shelf:
     return Shelf(site.region.value if at_clio else site.origin, site.client_id, firm)
 
 
-def _store_at(where: str | Path | None) -> Store:
+def _store_at(where: str | Path | Secret | None) -> Store:
     from .sql import postgresql_store, sqlite_store  # noqa: PLC0415 -- a database is loaded only for a vault that stays
 
-    if isinstance(where, str) and "://" in where:
-        if not where.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+    if isinstance(where, Secret) and "://" in where.reveal():
+        if not where.reveal().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
             raise VaultError("A vault is opened at a path (SQLite) or at a postgresql:// address; this is neither.")
-        return postgresql_store(where.replace("postgres://", "postgresql://", 1))
-    return sqlite_store(Path(where) if where is not None else platformdirs.user_data_path("clio-nb") / "vault.sqlite")
+        return postgresql_store(Secret(where.reveal().replace("postgres://", "postgresql://", 1)))
+    path = Path(where.reveal() if isinstance(where, Secret) else where) if where else None
+    return sqlite_store(path or platformdirs.user_data_path("clio-nb") / "vault.sqlite")
