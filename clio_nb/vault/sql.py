@@ -161,8 +161,8 @@ class SqlStore(Unshared):
     def lease(self, shelf: Shelf, user_id: int, owner: str, seconds: float) -> bool:
         """Take the right to renew. The time is the database's where several machines share it."""
         now: Any = sa.func.extract("epoch", sa.func.clock_timestamp()) if self._on_postgresql else time.time()
-        # one that ends later than any lease can is damaged, and holds nobody up
-        free = sa.or_(_grants.c.lease_owner.in_(("", owner)), ~_grants.c.lease_until.between(now, now + seconds))
+        # one that ends long after any lease can is damaged, and holds nobody up
+        free = sa.or_(_grants.c.lease_owner.in_(("", owner)), ~_grants.c.lease_until.between(now, now + 10 * seconds))
         taken = (
             sa.update(_grants)
             .where(_here(shelf), _grants.c.user_id == user_id, free)
