@@ -121,10 +121,15 @@ def test_s7_no_secret_is_in_a_frame_of_ours(w, verb, failure, monkeypatch):
 
 def test_s7_each_failure_is_what_it_says(w, monkeypatch):
     kinds = {
-        **{"403": clio.errors.Forbidden, "404": clio.errors.NotFound, "422": clio.errors.RecordInvalid},
-        **{"429": clio.errors.RateLimited, "500": clio.errors.ServerError, "HTML": clio.errors.UnexpectedAnswer},
+        "403": clio.errors.Forbidden,
+        "404": clio.errors.NotFound,
+        "422": clio.errors.RecordInvalid,
+        "429": clio.errors.RateLimited,
+        "500": clio.errors.ServerError,
+        "HTML": clio.errors.UnexpectedAnswer,
         **dict.fromkeys(("cut off", "reset", "timeout", "refused connection"), clio.errors.NetworkError),
-        **{"refused renewal": clio.errors.NeedsLogin, "Ctrl-C": KeyboardInterrupt},
+        "refused renewal": clio.errors.NeedsLogin,
+        "Ctrl-C": KeyboardInterrupt,
     }
     assert {failure: type(fail(w, "Session.list_records", failure, monkeypatch)) for failure in kinds} == kinds
     assert type(fail(w, "AsyncSession.list_records", "cancelled task", monkeypatch)) is asyncio.CancelledError
