@@ -3,7 +3,8 @@
 The engine is called through httpx's transport interface, without ``httpx.Client`` on purpose: that would log full URLs,
 and with them the nonce.
 
-Nothing here retries: the class of a network error does not tell whether Clio saw the request.
+Nothing here retries: a network error does not tell whether Clio saw the request, unless the library's own engine says
+that nothing was sent.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import Final
 import httpx
 
 from . import errors, portal
-from .engine import Engine
+from .engine import Engine, NotConnected
 
 DEADLINE: Final = 30.0
 IN_FLIGHT: Final = 50  # requests at a time, all users together; waiting for a budget does not count
@@ -78,9 +79,16 @@ async def exchange(
             response = await _engine(os.getpid()).handle_async_request(request)
     except httpx.TransportError as cause:
         _log.debug("%s %s: %s", method, request.url.path, type(cause).__name__)
+        what = f"{method} {request.url.path}"
+        if isinstance(cause, NotConnected) and cause.tls:
+            raise errors.TlsFailed(
+                f"No secure connection (TLS) to {request.url.host} for {what}: {cause}. Nothing was sent. "
+                "If a firewall or a private authority is in between, name its certificates in SSL_CERT_FILE.",
+                nothing_sent=True,
+            ) from None
         raise errors.NetworkError(
-            f"No answer from {request.url.host} to {method} {request.url.path} ({cause}). "
-            "Check the network, then try again."
+            f"No answer from {request.url.host} to {what} ({cause}). Check the network, then try again.",
+            nothing_sent=isinstance(cause, NotConnected),
         ) from None
     if _log.isEnabledFor(logging.DEBUG):
         took = (time.perf_counter() - started) * 1000

@@ -228,7 +228,7 @@ def test_l13_the_same_launch_twice_at_once_is_one_request_and_one_verdict(anna, 
 
     first, *others = asyncio.run(both())
     assert first
-    assert all(other is first for other in others)
+    assert all(other == first for other in others)
     assert sent() == [("GET", anna.subject(), True, 200)]
 
 
