@@ -16,7 +16,7 @@ KEY: Final = "clio_nb.launch"
 
 
 class LaunchMiddleware:
-    """Guard one path of an app: what comes through it is a launch that Clio has confirmed.
+    """Guard one path of an app: what comes through it is a launch whose user Clio has confirmed.
 
     ``sessions``, ``target`` and ``actions`` are those of :func:`clio_nb.verify_launch`; ``key`` signs the cookie that
     shows a proved launch again on a reload (32 characters or more, the same in every process; ``[new, old]`` while it

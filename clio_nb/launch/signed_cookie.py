@@ -30,9 +30,9 @@ Key = Secret | str | Sequence[Secret | str]
 class ProvedLaunch:
     """A launch whose click Clio has confirmed. ``proved_at`` is in whole seconds since the epoch.
 
-    Clio has confirmed that the user ``user_id`` clicked an action of this app, less than a minute before
-    ``proved_at``, and that this user can see the record ``subject``. Which action was clicked (``custom_action_id``),
-    and on which record, is what the user's browser said: Clio is never told the first, and may not check the second.
+    Clio has confirmed that the user ``user_id`` clicked, and has shown her the record ``subject``. Which action was
+    clicked (``custom_action_id``) and on which record is what her browser said: Clio is never told the first, and may
+    not check the second. Before you change anything, ask her on a page of your own.
     """
 
     id: str

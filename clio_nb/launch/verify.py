@@ -26,7 +26,9 @@ async def verify_launch_async(
     actions: Actions = "known",
     arrived: float | None = None,
 ) -> Verdict:
-    """Have Clio confirm, with one request, that a launch is genuine.
+    """Have Clio confirm, with one request, that the user whom a launch names has clicked.
+
+    Which action and which record it was is what the browser said; see :class:`Verdict`.
 
     ``sessions`` is the session of the user who clicked, several sessions, or a firm. ``fields`` asks for fields of the
     record in the same request, in Clio's syntax (``"display_number,client{name}"``); without it, a few that name it.
