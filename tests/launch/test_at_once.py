@@ -26,6 +26,12 @@ def with_nonce(requests):
     return [path for _, path, nonce, _ in requests if nonce]
 
 
+def clicked_and_asked(sent):
+    """Wait until Clio has heard the nonce."""
+    while not with_nonce(sent()):
+        pass
+
+
 def in_tasks(number, ask):
     async def all_of_them():
         return await asyncio.gather(*(verify_launch_async(*ask(each)) for each in range(number)))
@@ -201,8 +207,7 @@ def test_l25_those_who_give_up_spoil_nothing_for_the_others(anna, site, sent, nu
 
     async def story():
         asking = [asyncio.create_task(verify_launch_async(url, anna.session)) for _ in range(2 * number)]
-        while not with_nonce(sent()):
-            await asyncio.sleep(0.01)
+        await asyncio.to_thread(clicked_and_asked, sent)
         for one in asking[:number]:
             one.cancel()
         return await asyncio.gather(*asking, return_exceptions=True)

@@ -1,4 +1,4 @@
-"""Promise L18: a nonce of any visible ASCII reaches Clio as it was minted, whichever way it takes, and is shown nowhere."""
+"""Promise L18: a nonce of any visible ASCII reaches Clio as it was minted, by every way, and is shown nowhere."""
 
 from __future__ import annotations
 
