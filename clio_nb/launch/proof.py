@@ -35,13 +35,12 @@ class _Ended(Exception):
 
 
 async def prove(
-    launch: Launch, sessions: Sessions, *, fields: str | None = None, actions: Actions = "known", arrived: float
+    launch: Launch, asker: Asker, sessions: Sessions, *, fields: str | None, actions: Actions, arrived: float
 ) -> Verdict:
     """Prove a well-formed launch that came at ``arrived`` by the library's stopwatch, once in this process.
 
     All who ask before Clio's answer is known share it; the rules of each are asked for each.
     """
-    asker = seen.join(launch)
     proof = _Proof(launch)
     try:
         session = await proof.find_session(sessions)

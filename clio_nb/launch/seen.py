@@ -6,6 +6,7 @@ import asyncio
 import functools
 import hashlib
 import os
+import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final
@@ -20,7 +21,6 @@ KEPT: Final = 2 * NONCE_LIFETIME
 """Seconds that a nonce is remembered. After that Clio refuses it in any case."""
 
 CAPACITY: Final = 10_000
-_HOPS: Final = 3  # turns of the loop from a call in another thread to its first step here
 
 _Asking = asyncio.Task[Confirmation]
 
@@ -37,22 +37,24 @@ class Asker:
 
     def __init__(self, group: _Group) -> None:
         self.group: Final = group
-        self.known: Final = {asking for asking in group.asking.values() if asking.done()}
+        self.known: Final = {asking for asking in list(group.asking.values()) if asking.done()}
 
 
 class Seen:
-    """Remembers nonces by a digest. Used on the library's loop only, so it needs no lock."""
+    """Remembers nonces by a digest. People join in any thread; all else is done on the library's loop."""
 
     def __init__(self) -> None:
         self._entries: OrderedDict[bytes, float] = OrderedDict()
         self._groups: WeakValueDictionary[bytes, _Group] = WeakValueDictionary()
+        self._lock = threading.Lock()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def join(self, launch: Launch) -> Asker:
         """Note that somebody asks about a launch, before anything is waited for."""
-        return Asker(self._groups.setdefault(_digest(launch.nonce.reveal()), _Group()))
+        with self._lock:
+            return Asker(self._groups.setdefault(_digest(launch.nonce.reveal()), _Group()))
 
     async def once(
         self, asker: Asker, app: str, launch: Launch, make: Callable[[], Confirmation]
@@ -78,6 +80,7 @@ class Seen:
         """Forget all, as a new process would."""
         self._entries.clear()
         self._groups.clear()
+        self._lock = threading.Lock()
 
     def _settle(self, nonce: bytes, since: float, asking: _Asking) -> None:
         failed = asking.cancelled() or asking.exception() is not None
@@ -91,10 +94,7 @@ class Seen:
 
 
 async def _ask(confirmation: Confirmation) -> Confirmation:
-    """Ask Clio. Whoever asked in another thread before it answered is let in before the answer counts as known."""
     await confirmation.ask()
-    for _ in range(_HOPS):
-        await asyncio.sleep(0)
     return confirmation
 
 

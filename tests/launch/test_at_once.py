@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import clio_nb as clio
-from clio_nb import portal
+from clio_nb import portal, transport
 from clio_nb.launch import verify_launch, verify_launch_async
 
 from .conftest import new_browser
@@ -24,12 +24,6 @@ def slow_answer(site):
 
 def with_nonce(requests):
     return [path for _, path, nonce, _ in requests if nonce]
-
-
-def clicked_and_asked(sent):
-    """Wait until Clio has heard the nonce."""
-    while not with_nonce(sent()):
-        pass
 
 
 def in_tasks(number, ask):
@@ -74,6 +68,24 @@ def test_l25_all_who_ask_at_once_get_one_verdict_for_one_request(anna, site, sen
     assert all(verdict == verdicts[0] for verdict in verdicts)
     assert len(verdicts) == number
     assert sent() == [("GET", anna.subject(), True, 200), ("GET", "/api/v4/custom_actions", False, 200)]
+
+
+@pytest.mark.parametrize("number", [2, 4, 16, 40])
+def test_l25_however_quickly_clio_answers_the_first(anna, sent, number):
+    url = anna.click()
+    sent()
+    assert [verdict.state for verdict in in_tasks(number, lambda _: (url, anna.session))] == ["verified"] * number
+    assert len(with_nonce(sent())) == 1
+
+
+def test_l25_asking_counts_from_the_call_and_not_from_its_turn(anna):
+    url = anna.click()
+
+    async def story():
+        first, second = (verify_launch_async(url, anna.session) for _ in range(2))
+        return await first, await second, await verify_launch_async(url, anna.session)
+
+    assert [verdict.state for verdict in asyncio.run(story())] == ["verified", "verified", "refused"]
 
 
 @pytest.mark.parametrize("number", [4, 16])
@@ -200,21 +212,31 @@ def test_l25_other_fields_that_cannot_be_read_are_that_ones_trouble(anna, site):
 
 
 @pytest.mark.parametrize("number", [2, 4])
-def test_l25_those_who_give_up_spoil_nothing_for_the_others(anna, site, sent, number):
+def test_l25_those_who_give_up_spoil_nothing_for_the_others(anna, sent, number, monkeypatch):
     url = anna.click()
-    slow_answer(site)
+    exchange = transport.exchange
     sent()
 
     async def story():
+        sending, go = asyncio.Event(), asyncio.Event()
+
+        async def held(*args, **options):
+            sending.set()
+            await go.wait()
+            return await exchange(*args, **options)
+
+        monkeypatch.setattr(transport, "exchange", held)
         asking = [asyncio.create_task(verify_launch_async(url, anna.session)) for _ in range(2 * number)]
-        await asyncio.to_thread(clicked_and_asked, sent)
+        await sending.wait()
         for one in asking[:number]:
             one.cancel()
+        go.set()
         return await asyncio.gather(*asking, return_exceptions=True)
 
-    outcomes = asyncio.run(story())
+    outcomes = portal.run(story)
     assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes[:number])
     assert [verdict.state for verdict in outcomes[number:]] == ["verified"] * number
+    assert len(with_nonce(sent())) == 1
 
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi"])
