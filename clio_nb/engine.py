@@ -73,13 +73,11 @@ class Engine(httpx.AsyncBaseTransport):
 
 def _not_connected(error: aiohttp.ClientConnectorError, scheme: str) -> httpx.NetworkError:
     """Say why no connection came about, without aiohttp's own text."""
-    cause = (
-        error.os_error if not isinstance(error, aiohttp.ClientConnectorCertificateError) else error.certificate_error
-    )
+    cause = getattr(error, "certificate_error", None) or error.os_error
     if isinstance(cause, ssl.SSLCertVerificationError):
         return NotConnected(f"its certificate is not trusted: {cause.verify_message}", tls=True)
-    if isinstance(cause, ssl.SSLError | ssl.CertificateError):
-        return NotConnected(f"the handshake failed: {getattr(cause, 'reason', '') or 'it broke off'}", tls=True)
+    if isinstance(cause, ssl.SSLError):
+        return NotConnected(f"the handshake failed: {cause.reason or 'it broke off'}", tls=True)
     if isinstance(cause, ConnectionRefusedError):
         return NotConnected("the connection was refused", tls=False)
     if isinstance(error, aiohttp.ClientConnectorDNSError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from .. import errors, portal, wire
 from ..client import AsyncSession, title_fields
@@ -34,19 +34,20 @@ class Confirmation:
         self.seconds_left = 0.0
         self.nonce_sent = False
 
-    async def ask(self) -> None:
-        """Send the nonce, once, with the request for the record."""
+    async def ask(self) -> Self:
+        """Send the nonce, once, with the request for the record; return this, answered."""
         try:
             self.data = await self._send()
         except errors.ClioError as error:
             self.state, self.reason = self._meaning(error)
-            return
+            return self
         record_id, asked = self.data.get("id"), self._launch.subject
         if isinstance(record_id, bool) or record_id != asked.record_id:
             self.state, self.reason = "refused", f"The answer is another record than {asked}. {AGAIN}"
-            return
+            return self
         self.state, self.seconds_left = "verified", max(self._left(), 0.0)
         known.of(self._session, self._launch.user_id).note_read(asked)
+        return self
 
     async def list_actions(self) -> list[CustomAction]:
         """Read the user's actions, the nonce being spent: once for all who need them."""

@@ -42,8 +42,8 @@ class Knowledge:
 
     def note_read(self, subject: Subject) -> None:
         """Remember that the user could read this record just now."""
+        self._read.pop(subject, None)
         self._read[subject] = portal.now()
-        self._read.move_to_end(subject)
         if len(self._read) > RECORDS:
             self._read.popitem(last=False)
 

@@ -128,7 +128,7 @@ class _Proof:
             knowledge.learn(await confirmation.list_actions())
         except errors.ClioError as error:
             raise _Ended(
-                "unknown", KNOWN_ACTION, f"The click is genuine, but the user's actions could not be read. {error}"
+                "unknown", KNOWN_ACTION, f"Clio confirmed the user, but the user's actions could not be read. {error}"
             ) from None
         self._judge(knowledge.action(self._launch.custom_action_id))
 
@@ -148,7 +148,7 @@ class _Proof:
         try:
             return await session.record(subject, fields=wanted)
         except errors.ClioError as error:
-            reason = f"The click is genuine, but the record could not be read. {error}"
+            reason = f"Clio confirmed the user, but the record could not be read. {error}"
             raise _Ended("unknown", CLIO_ANSWERED, reason) from None
 
 

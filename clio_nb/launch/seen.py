@@ -72,7 +72,7 @@ class Seen:
             if nonce in self._entries:
                 return None
             self._entries[nonce] = portal.now()
-            asking = asker.group.asking[said] = asyncio.create_task(_ask(make()))
+            asking = asker.group.asking[said] = asyncio.create_task(make().ask())
             asking.add_done_callback(functools.partial(self._settle, nonce, self._entries[nonce]))
         return await asyncio.shield(asking)  # one who gives up must not end it for the others
 
@@ -91,11 +91,6 @@ class Seen:
         oldest = portal.now() - KEPT
         while self._entries and (len(self._entries) >= CAPACITY or next(iter(self._entries.values())) < oldest):
             self._entries.popitem(last=False)
-
-
-async def _ask(confirmation: Confirmation) -> Confirmation:
-    await confirmation.ask()
-    return confirmation
 
 
 def _digest(*texts: str) -> bytes:

@@ -208,7 +208,7 @@ def test_l25_other_fields_that_cannot_be_read_are_that_ones_trouble(anna, site):
     good, bad = portal.run(story)
     assert good
     assert (bad.state, bad.nonce_sent) == ("unknown", True)
-    assert "The click is genuine, but the record could not be read" in bad.reason
+    assert "Clio confirmed the user, but the record could not be read" in bad.reason
 
 
 @pytest.mark.parametrize("number", [2, 4])

@@ -64,7 +64,7 @@ def test_actions_that_cannot_be_read(anna, site):
     site.fault("status", path="/api/v4/custom_actions", status=500, times=None)
     verdict = verify_launch(url, anna.session)
     assert failed(verdict) == KNOWN_ACTION
-    assert verdict.reason.startswith("The click is genuine, but the user's actions could not be read. ")
+    assert verdict.reason.startswith("Clio confirmed the user, but the user's actions could not be read. ")
 
 
 @pytest.mark.parametrize(
