@@ -90,6 +90,8 @@ class AsyncSession:
             return await self._data(request, CustomAction)
         except errors.RecordInvalid as refused:
             raise await self._explain(refused, label, location) from refused
+        except errors.TlsFailed:
+            raise  # nothing was sent, and nothing will be
         except (errors.NetworkError, errors.ServerError, errors.UnexpectedAnswer):
             made = await self._find(label, location)
         if made is not None and made.target_url == target_url:

@@ -57,7 +57,7 @@ def run() -> None:
         _check(report.ok, "the launch is well-formed")
         console.print(report_table(report))
 
-        _heading(console, "4  Was that click genuine? Only Clio knows, and only once")
+        _heading(console, "4  Did this user click? Only Clio knows, and only once")
         seen = [
             ("sent at once", launch.verify_launch(url, clicker), True),
             ("the same launch again", launch.verify_launch(url, clicker), False),

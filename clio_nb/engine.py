@@ -6,6 +6,7 @@ follows no redirect, keeps no cookie, and reads no proxy or password from the en
 
 from __future__ import annotations
 
+import ssl
 from typing import Final
 
 import aiohttp
@@ -13,6 +14,14 @@ import httpx
 from yarl import URL
 
 BODY_CAP: Final = 32 * 1024 * 1024
+
+
+class NotConnected(httpx.ConnectError):
+    """No byte of the request was sent: refused, the name not found, or ``tls`` failed. Only this engine says so."""
+
+    def __init__(self, why: str, *, tls: bool) -> None:
+        super().__init__(why)
+        self.tls: Final = tls
 
 
 class Engine(httpx.AsyncBaseTransport):
@@ -30,8 +39,8 @@ class Engine(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and read its whole answer within ``extensions["timeout"]["read"]`` seconds.
 
-        Raises :class:`httpx.TimeoutException` or :class:`httpx.NetworkError`. Neither says whether the
-        server saw the request.
+        Raises :class:`NotConnected`, or :class:`httpx.TimeoutException` or :class:`httpx.NetworkError`, which do not
+        say whether the server saw the request.
         """
         sending = self._session.request(
             request.method,
@@ -41,6 +50,7 @@ class Engine(httpx.AsyncBaseTransport):
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=request.extensions["timeout"]["read"]),
         )
+        scheme = request.url.scheme
         del request  # it holds a token, and what follows can fail
         try:
             async with sending as answer:
@@ -48,6 +58,8 @@ class Engine(httpx.AsyncBaseTransport):
                 return httpx.Response(answer.status, headers=list(answer.raw_headers), stream=stream)
         except TimeoutError:
             raise httpx.ReadTimeout("no answer in time") from None
+        except aiohttp.ClientConnectorError as error:
+            raise _not_connected(error, scheme) from None
         except aiohttp.ClientError:  # its own text could hold the whole URL
             raise httpx.NetworkError("the connection failed or broke") from None
 
@@ -63,6 +75,22 @@ async def _whole(content: aiohttp.StreamReader) -> bytes:
         if len(body) > BODY_CAP:
             raise httpx.ReadError("the answer is too large")
     return bytes(body)
+
+
+def _not_connected(error: aiohttp.ClientConnectorError, scheme: str) -> httpx.NetworkError:
+    """Say why no connection came about, without aiohttp's own text."""
+    cause = getattr(error, "certificate_error", None) or error.os_error
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return NotConnected(f"its certificate is not trusted: {cause.verify_message}", tls=True)
+    if isinstance(cause, ssl.SSLError):
+        return NotConnected(f"the handshake failed: {cause.reason or 'it broke off'}", tls=True)
+    if isinstance(cause, ConnectionRefusedError):
+        return NotConnected("the connection was refused", tls=False)
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return NotConnected("its name was not found", tls=False)
+    if scheme == "https" and isinstance(cause, ConnectionError):
+        return NotConnected("the connection broke in the middle of the handshake", tls=True)
+    return httpx.NetworkError("no connection came about")
 
 
 async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

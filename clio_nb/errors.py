@@ -26,7 +26,8 @@ ClioError
 │   ├── RateLimited         429
 │   ├── ServerError         5xx
 │   └── UnexpectedAnswer    not an answer of Clio's API: HTML, a redirect, cut-off JSON, another record
-└── NetworkError            no answer; whether Clio saw the request is not known
+└── NetworkError            no answer; unless it says that nothing was sent, Clio may have seen the request
+    └── TlsFailed           no secure connection, so nothing was sent; never tried again by itself
 
 Every message is one or two sentences: what happened, to whom, what to do next. None holds a token, code or nonce.
 """
@@ -178,4 +179,16 @@ class UnexpectedAnswer(ApiError):
 
 
 class NetworkError(ClioError):
-    """No answer came: no network, a timeout, or a broken connection. Clio may or may not have seen the request."""
+    """No answer came: no network, a timeout, or a broken connection.
+
+    ``nothing_sent`` is true when no byte of the request can have reached Clio: the connection was refused, the name was
+    not found, or TLS failed. Otherwise Clio may or may not have seen the request.
+    """
+
+    def __init__(self, message: str, *, nothing_sent: bool = False) -> None:
+        super().__init__(message)
+        self.nothing_sent: Final = nothing_sent
+
+
+class TlsFailed(NetworkError):
+    """No secure connection came about: a certificate that nobody vouches for, or a broken handshake."""

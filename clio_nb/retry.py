@@ -27,6 +27,7 @@ class _Budget:
 async def repeat(request: Request, attempt: Callable[[], Awaitable[T]], failure: errors.ClioError) -> T:
     """Try again what has just failed: anything after a 429, a read after a 5xx or a lost answer.
 
+    Nothing is repeated after a failure of TLS.
     Raises the last failure when it may not be repeated, or when the attempts or the shared budget are used up.
     """
     if not _may_repeat(request, failure):
@@ -46,7 +47,7 @@ async def repeat(request: Request, attempt: Callable[[], Awaitable[T]], failure:
 def _may_repeat(request: Request, error: BaseException | None) -> bool:
     if isinstance(error, errors.RateLimited):
         return True
-    trouble = isinstance(error, errors.ServerError | errors.NetworkError)
+    trouble = isinstance(error, errors.ServerError | errors.NetworkError) and not isinstance(error, errors.TlsFailed)
     return request.repeatable and trouble and _Budget.left >= 1
 
 

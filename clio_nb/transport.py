@@ -3,7 +3,8 @@
 The engine is called through httpx's transport interface, without ``httpx.Client`` on purpose: that would log full URLs,
 and with them the nonce.
 
-Nothing here retries: the class of a network error does not tell whether Clio saw the request.
+Nothing here retries: a network error does not tell whether Clio saw the request, unless the library's own engine says
+that nothing was sent.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from . import errors, portal
-from .engine import Engine
+from .engine import Engine, NotConnected
 from .secret import Secret
 
 DEADLINE: Final = 30.0
@@ -92,8 +93,16 @@ async def exchange(
             )
     except httpx.TransportError as cause:
         _log.debug("%s %s: %s", method, shown.path, type(cause).__name__)
+        what = f"{method} {shown.path}"
+        if isinstance(cause, NotConnected) and cause.tls:
+            raise errors.TlsFailed(
+                f"No secure connection (TLS) to {shown.hostname} for {what}: {cause}. Nothing was sent. "
+                "If a firewall or a private authority is in between, name its certificates in SSL_CERT_FILE.",
+                nothing_sent=True,
+            ) from None
         raise errors.NetworkError(
-            f"No answer from {shown.hostname} to {method} {shown.path} ({cause}). Check the network, then try again."
+            f"No answer from {shown.hostname} to {what} ({cause}). Check the network, then try again.",
+            nothing_sent=isinstance(cause, NotConnected),
         ) from None
     if _log.isEnabledFor(logging.DEBUG):
         took = (time.perf_counter() - started) * 1000

@@ -56,9 +56,9 @@ def verify(
     target: Annotated[str | None, typer.Option(help="The target URL that the action was registered with.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have Clio confirm, with one request, that a launch is genuine. Spends its nonce.
+    """Have Clio confirm, with one request, that the user of a launch clicked. Spends its nonce.
 
-    Exit code 0 when it is, 1 when it is not, or cannot be told.
+    Exit code 0 when it does, 1 when it does not, or cannot be asked.
     """
     from ..launch import verify_launch  # noqa: PLC0415 -- an HTTP client, for this command only
 

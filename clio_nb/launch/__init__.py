@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .report import Launch, LaunchReport, Part
     from .resend import Replayed, replay, replay_async
     from .rules import Finding, lint
-    from .ticket import ProvedLaunch
+    from .signed_cookie import ProvedLaunch
     from .url import inspect_launch
     from .verdict import Step, Verdict
     from .verify import verify_launch, verify_launch_async
@@ -59,7 +59,7 @@ _HOMES: Final = {
     "Finding": "rules",
     "lint": "rules",
     "Inbox": "receive",
-    "ProvedLaunch": "ticket",
+    "ProvedLaunch": "signed_cookie",
     "Received": "received",
     "Replayed": "resend",
     "replay": "resend",

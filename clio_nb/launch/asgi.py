@@ -5,22 +5,23 @@ from __future__ import annotations
 from typing import Final
 
 from ..loopback import App, Message, Receive, Send
-from ..secret import Secret
 from .guard import Guard
 from .lookup import Sessions
 from .pages import PRIVATE, Page, Visit
 from .proof import Actions
+from .signed_cookie import Key
 
 KEY: Final = "clio_nb.launch"
 """Where the page finds its :class:`~clio_nb.launch.ProvedLaunch`: ``request.scope["clio_nb.launch"]``."""
 
 
 class LaunchMiddleware:
-    """Guard one path of an app: what comes through it is a launch that Clio has confirmed.
+    """Guard one path of an app: what comes through it is a launch whose user Clio has confirmed.
 
     ``sessions``, ``target`` and ``actions`` are those of :func:`clio_nb.verify_launch`; ``key`` signs the cookie that
-    shows a proved launch again on a reload (32 characters or more, the same in every process); ``path`` is where the
-    launches come in. Give ``target`` only where the app sees its public scheme and host. Other paths are left alone::
+    shows a proved launch again on a reload (32 characters or more, the same in every process; ``[new, old]`` while it
+    is being replaced); ``path`` is where the launches come in. Give ``target`` only where the app sees its public
+    scheme and host. Other paths are left alone::
 
         app.add_middleware(LaunchMiddleware, sessions=firm, key=os.environ["LAUNCH_KEY"], path="/launch")
     """
@@ -29,7 +30,7 @@ class LaunchMiddleware:
         self,
         app: App,
         sessions: Sessions,
-        key: Secret | str,
+        key: Key,
         *,
         path: str = "/launch",
         target: str | None = None,

@@ -1,23 +1,26 @@
 """The door of a receiver, whatever serves it: a proved launch comes in, also on a reload; all else is turned away.
 
 A launch is answered with a redirect to the same page without Clio's parameters, so that the nonce leaves the address
-bar, the history and the Referer; the page then knows the launch by its ticket (a cookie).
+bar, the history and the Referer; the page then knows the launch by a signed cookie. The cookie is good for this door
+only (path, target, app), and the door's own rules are asked on every visit, without a request.
 """
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
-from ..frames import verb
-from ..secret import Secret
-from .lookup import Sessions
+from .. import portal
+from ..errors import ClioError
+from .known import known
+from .lookup import Sessions, app_of, lasting, sessions_at_hand
 from .pages import Page, Visit, moved, page, refusal_of_method
-from .proof import Actions
+from .proof import Actions, action_of, fault_of
 from .report import Launch
-from .ticket import LIFETIME, ProvedLaunch, Tickets
-from .url import inspect_launch
+from .signed_cookie import LIFETIME, Key, ProvedLaunch, SignedCookies
+from .url import fits_target, inspect_launch
 from .verify import verify_launch_async
 
 _MARK: Final = "clio_launch"
@@ -27,48 +30,74 @@ _log: Final = logging.getLogger("clio_nb.launch")
 class Guard:
     """Decides about each visit to the address of the launches."""
 
-    def __init__(
-        self, sessions: Sessions, key: Secret | str, *, target: str | None = None, actions: Actions = "known"
-    ) -> None:
-        self._sessions = sessions
-        self._tickets = Tickets(key)
+    def __init__(self, sessions: Sessions, key: Key, *, target: str | None = None, actions: Actions = "known") -> None:
+        self._sessions = lasting(sessions)
+        self._cookies = SignedCookies(key)
         self._target = target
-        self._actions = actions
+        self._actions = lasting(actions)
 
-    @verb
+    @portal.on_portal
     async def admit(self, visit: Visit) -> ProvedLaunch | Page:
         """Return the proved launch that a visit belongs to, or the page that it gets instead."""
-        cookies = visit.headers.get("cookie", "")
         marks = [value for name, value in parse_qsl(visit.query) if name == _MARK]
-        if len(marks) == 1 and (known := self._tickets.read(cookies, marks[0])):
-            return known
-        return refusal_of_method(visit) or await self._receive(visit, cookies)
+        shown = await self._shown_before(visit, marks) if len(marks) == 1 else None
+        return shown or refusal_of_method(visit) or await self._receive(visit)
 
-    async def _receive(self, visit: Visit, cookies: str) -> Page:
-        """Prove a launch, unless this browser holds the ticket of its proof already."""
+    async def _receive(self, visit: Visit) -> Page:
+        """Prove a launch, unless this browser holds the cookie of its proof already."""
         report = inspect_launch(visit.url, target=self._target)
-        if report.launch is None:
+        launch = report.launch
+        if launch is None:
             _log.info("launch refused: %s", " ".join(report.reasons))
             return page(400, "Open it from Clio", "This is no launch of a custom action. Click the action in Clio.")
         own = urlsplit(report.target).query
-        proved = self._tickets.prove(report.launch)
-        before = self._tickets.read(cookies, proved.id)
-        if before is not None and _same(before, report.launch):
-            return _move(own, before)
+        ids = self._cookies.ids(launch, self._door(visit))
+        before = await self._shown_before(visit, ids)
+        if before is not None and _same(before, launch):
+            return _move(own, before.id)
         verdict = await verify_launch_async(visit.url, self._sessions, target=self._target, actions=self._actions)
         if verdict:
-            return _move(own, proved, ("set-cookie", self._cookie(visit, proved)))
+            return _move(own, ids[0], ("set-cookie", await self._cookie(visit, launch, ids[0])))
         _log.info("launch %s: %s", verdict.state, verdict.reason)
         return _TURNED_AWAY[verdict.state]
 
-    def _cookie(self, visit: Visit, proved: ProvedLaunch) -> str:
-        attributes = f"; Max-Age={LIFETIME}; HttpOnly; SameSite=Lax" + ("; Secure" if visit.scheme == "https" else "")
-        return self._tickets.cookie(proved) + attributes
+    async def _shown_before(self, visit: Visit, ids: Iterable[str]) -> ProvedLaunch | None:
+        """Return the launch that this browser's cookie shows, if this door would let it in today."""
+        if not fits_target(visit.url, self._target):
+            return None
+        for one in ids:
+            read = self._cookies.read(visit.headers.get("cookie", ""), one, self._door(visit))
+            if read is not None and await self._lets_in(*read):
+                return read[0]
+        return None
+
+    async def _lets_in(self, proved: ProvedLaunch, app: str) -> bool:
+        """Ask the door's rules about a launch that was proved before, by what is known here without a request."""
+        try:
+            at_hand = await sessions_at_hand(proved.user_id, self._sessions)
+        except ClioError as error:
+            _log.info("launch not shown again: %s", error)
+            return False
+        session = next((one for one in at_hand if app_of(one) == app), None)
+        if session is None:
+            return False
+        if self._actions == "any" or (self._actions == "known" and not known.of(session, proved.user_id).listed):
+            return True
+        return not fault_of(proved, action_of(proved, session, self._actions))
+
+    def _door(self, visit: Visit) -> str:
+        return f"{visit.path}\n{self._target or ''}"
+
+    async def _cookie(self, visit: Visit, launch: Launch, id: str) -> str:
+        at_hand = await sessions_at_hand(launch.user_id, self._sessions)  # first of them the one that has proved it
+        signed = self._cookies.sign(launch, id, self._door(visit), next(map(app_of, at_hand), ""))
+        attributes = f"; Max-Age={LIFETIME}; Path={visit.path}; HttpOnly; SameSite=Lax"
+        return signed + attributes + ("; Secure" if visit.scheme == "https" else "")
 
 
-def _move(own: str, proved: ProvedLaunch, *headers: tuple[str, str]) -> Page:
+def _move(own: str, id: str, *headers: tuple[str, str]) -> Page:
     """Redirect to the same page without Clio's parameters; relative, so that it holds behind any proxy."""
-    mark = f"{_MARK}={proved.id}"
+    mark = f"{_MARK}={id}"
     return moved(f"?{own}&{mark}" if own else f"?{mark}", *headers)
 
 

@@ -1,4 +1,4 @@
-"""What this process has learned of a user: the actions that Clio lists, and which kinds of record the user can read."""
+"""What this process has learned of a user: the actions that Clio lists, and which records the user can read."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import Final
 
 from .. import portal
 from ..client import AsyncSession
-from ..models import CustomAction
-from ..places import Location
+from ..models import CustomAction, Subject
 
 KNOWN_FOR: Final = 900.0
-"""Seconds for which the actions of a user, once read, are taken as known."""
+"""Seconds for which what was read of a user is taken as known."""
 
 CAPACITY: Final = 10_000
+RECORDS: Final = 100  # for each user
 
 
 @dataclass(slots=True)
 class Knowledge:
     """What is known of one user of one app."""
 
-    readable: set[Location] = field(default_factory=set)
+    _read: OrderedDict[Subject, float] = field(default_factory=OrderedDict)
     _actions: dict[int, CustomAction] = field(default_factory=dict)
     _read_at: float = float("-inf")
 
@@ -31,9 +31,25 @@ class Knowledge:
         self._actions = {action.id: action for action in actions}
         self._read_at = portal.now()
 
+    @property
+    def listed(self) -> bool:
+        """Whether the actions were listed not long ago."""
+        return portal.now() - self._read_at < KNOWN_FOR
+
     def action(self, action_id: int) -> CustomAction | None:
         """Return the action, if it was listed not long ago."""
-        return self._actions.get(action_id) if portal.now() - self._read_at < KNOWN_FOR else None
+        return self._actions.get(action_id) if self.listed else None
+
+    def note_read(self, subject: Subject) -> None:
+        """Remember that the user could read this record just now."""
+        self._read.pop(subject, None)
+        self._read[subject] = portal.now()
+        if len(self._read) > RECORDS:
+            self._read.popitem(last=False)
+
+    def has_read(self, subject: Subject) -> bool:
+        """Whether the user could read this record not long ago."""
+        return portal.now() - self._read.get(subject, float("-inf")) < KNOWN_FOR
 
 
 class Known:

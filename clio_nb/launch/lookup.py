@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from inspect import isawaitable
-from typing import Protocol
+from typing import Protocol, TypeVar, cast
 
 from ..client import AsyncSession, Session
+
+T = TypeVar("T")
 
 
 class HasSessions(Protocol):
@@ -24,26 +26,30 @@ Sessions = Session | AsyncSession | Iterable[Session | AsyncSession] | HasSessio
 
 async def session_for(user_id: int, sessions: Sessions) -> AsyncSession | None:
     """Return the session of this user, or None. A session whose user is not known yet is asked first."""
-    if isinstance(sessions, Session | AsyncSession):
-        return await _if_of(user_id, sessions)
-    if isinstance(sessions, Iterable):
-        for session in sessions:
-            if (mine := await _if_of(user_id, session)) is not None:
-                return mine
-        return None
-    found = sessions.session_of(user_id)
-    if isawaitable(found):
-        found = await found
-    if not isinstance(found, Session | AsyncSession):
-        return None
-    return _async(found) if found.user is None or found.user.id == user_id else None
+    at_hand = await sessions_at_hand(user_id, sessions)
+    if not isinstance(sessions, Session | AsyncSession | Iterable):
+        return next(iter(at_hand), None)
+    for session in at_hand:
+        if (session.user or await session.who_am_i()).id == user_id:
+            return session
+    return None
 
 
-async def _if_of(user_id: int, session: Session | AsyncSession) -> AsyncSession | None:
-    session = _async(session)
-    user = session.user or await session.who_am_i()
-    return session if user.id == user_id else None
+async def sessions_at_hand(user_id: int, sessions: Sessions) -> list[AsyncSession]:
+    """Return the sessions that can be this user's, by what is known without a request."""
+    found: object = [sessions] if isinstance(sessions, Session | AsyncSession) else sessions
+    if not isinstance(found, Iterable):
+        found = sessions.session_of(user_id)  # type: ignore[union-attr]  # all that is left of the union has it
+        found = [await found if isawaitable(found) else found]
+    asyncs = (one.aio if isinstance(one, Session) else one for one in found)
+    return [one for one in asyncs if isinstance(one, AsyncSession) and (one.user is None or one.user.id == user_id)]
 
 
-def _async(session: Session | AsyncSession) -> AsyncSession:
-    return session.aio if isinstance(session, Session) else session
+def app_of(session: AsyncSession) -> str:
+    """Name the app of a session, and the Clio where it is registered."""
+    return f"{session.site.origin} {session.site.client_id}"
+
+
+def lasting(items: T) -> T:
+    """Return what can be looked through again: an iterator gives its items once, and launches come again."""
+    return cast("T", tuple(items)) if isinstance(items, Iterator) else items

@@ -6,22 +6,20 @@ first and the list is read afterwards: Clio asks for the nonce in "your next req
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from .. import errors, portal, wire
-from ..client import AsyncSession, title_fields
+from .. import errors
+from ..client import AsyncSession
 from ..models import CustomAction, Record, User
-from ..places import NONCE_LIFETIME, Location
+from ..places import NONCE_LIFETIME
+from .confirm import AGAIN, Confirmation, fields_with_id
 from .known import known
-from .lookup import Sessions, session_for
+from .lookup import Sessions, app_of, session_for
 from .report import Launch
-from .seen import seen
+from .seen import Asker, seen
+from .signed_cookie import ProvedLaunch
 from .verdict import CLIO_ANSWERED, HAS_TOKEN, KNOWN_ACTION, PARSED, STEPS, State, Step, Verdict
-
-AGAIN: Final = "Click the action in Clio again."
-ATTEMPTS: Final = 3  # answers of 429 and 401, neither of which carries the request out
 
 Actions = Literal["known", "any"] | Iterable[CustomAction]
 
@@ -37,36 +35,42 @@ class _Ended(Exception):
 
 
 async def prove(
-    launch: Launch, sessions: Sessions, *, fields: str | None = None, actions: Actions = "known", arrived: float
+    launch: Launch, asker: Asker, sessions: Sessions, *, fields: str | None, actions: Actions, arrived: float
 ) -> Verdict:
-    """Prove a well-formed launch that came at ``arrived`` by the library's stopwatch, once in this process."""
-    proof = _Proof(launch, arrived)
+    """Prove a well-formed launch that came at ``arrived`` by the library's stopwatch, once in this process.
+
+    All who ask before Clio's answer is known share it; the rules of each are asked for each.
+    """
+    proof = _Proof(launch)
     try:
         session = await proof.find_session(sessions)
+        judged = proof.judge_action_beforehand(session, actions)
+        confirmation = await proof.ask_clio(asker, session, fields, arrived)
+        if not judged:
+            await proof.judge_action_afterwards(session, confirmation)
+        record = await proof.record_of(session, confirmation, fields)
     except _Ended as end:
         return proof.verdict(end.state, end.reason, end.step)
-    app = f"{session.site.origin} {session.site.client_id}"
-    how = actions if isinstance(actions, str) else f"by {id(actions)}"
-    verdict = await seen.once(launch, app, how, lambda: proof.run(session, fields, actions))
-    if verdict is None:
-        again = f"This launch was used here before, and a nonce works once. {AGAIN}"
-        return proof.verdict("refused", again, CLIO_ANSWERED)
-    return verdict
+    who = session.user or f"user {launch.user_id}"
+    reason = (
+        f"Clio confirmed that {who} clicked. The action and the record ({launch.subject}) are what the browser said."
+    )
+    return proof.verdict("verified", reason, record=record, left=confirmation.seconds_left)
 
 
 class _Proof:
-    """A proof under way, and what it has found so far."""
+    """A proof under way for one who asks, and what it has found so far."""
 
-    def __init__(self, launch: Launch, arrived: float) -> None:
+    def __init__(self, launch: Launch) -> None:
         self._launch = launch
-        self._arrived = arrived
         self._user: User | None = None
         self._action: CustomAction | None = None
         self._nonce_sent = False
-        self._seconds_left: float | None = None
         self._details = {PARSED: f"user {launch.user_id}, action {launch.custom_action_id}, {launch.subject}"}
 
-    def verdict(self, state: State, reason: str, failed: str = "", *, record: Record | None = None) -> Verdict:
+    def verdict(
+        self, state: State, reason: str, failed: str = "", *, record: Record | None = None, left: float | None = None
+    ) -> Verdict:
         """Return the verdict with every step as it was judged."""
         steps = tuple(
             Step(name, ok=False, detail=reason)
@@ -74,19 +78,7 @@ class _Proof:
             else Step(name, ok=True if name in self._details else None, detail=self._details.get(name, ""))
             for name in STEPS
         )
-        left = self._seconds_left if record else None
         return Verdict(state, reason, steps, self._launch, record, self._user, self._action, left, self._nonce_sent)
-
-    async def run(self, session: AsyncSession, fields: str | None, actions: Actions) -> Verdict:
-        """Judge the action and send the nonce, and return the verdict."""
-        try:
-            judged = self.judge_action_beforehand(session, actions)
-            record = await self.ask_clio(session, fields)
-            if not judged:
-                await self.judge_action_afterwards(session)
-        except _Ended as end:
-            return self.verdict(end.state, end.reason, end.step)
-        return self.verdict("verified", f"Clio confirmed the click on {self._launch.subject}.", record=record)
 
     async def find_session(self, sessions: Sessions) -> AsyncSession:
         """Find the session of the user whom the launch names, without sending the nonce anywhere."""
@@ -108,113 +100,73 @@ class _Proof:
         if actions == "any":
             self._details[KNOWN_ACTION] = "not checked, as asked"
             return True
-        if isinstance(actions, str):
-            action = known.of(session, self._launch.user_id).action(self._launch.custom_action_id)
-            if action is None or self._misfit(action):
-                return False  # perhaps changed since
-        else:
-            action = next((one for one in actions if one.id == self._launch.custom_action_id), None)
+        action = action_of(self._launch, session, actions)
+        if isinstance(actions, str) and fault_of(self._launch, action):
+            return False  # perhaps changed since
         self._judge(action)
         return True
 
-    async def judge_action_afterwards(self, session: AsyncSession) -> None:
+    async def ask_clio(self, asker: Asker, session: AsyncSession, fields: str | None, arrived: float) -> Confirmation:
+        """Have Clio confirm the nonce, or take the answer to another who asks at the same time."""
+        confirmation = await seen.once(
+            asker, app_of(session), self._launch, lambda: Confirmation(self._launch, session, fields, arrived)
+        )
+        if confirmation is None:
+            again = f"This launch was used here before, and a nonce works once. {AGAIN}"
+            raise _Ended("refused", CLIO_ANSWERED, again)
+        self._nonce_sent = confirmation.nonce_sent
+        if confirmation.state != "verified":
+            raise _Ended(confirmation.state, CLIO_ANSWERED, confirmation.reason)
+        left = f"{confirmation.seconds_left:.0f} of {NONCE_LIFETIME} s left"
+        self._details[CLIO_ANSWERED] = f"confirmed, with {left}"
+        return confirmation
+
+    async def judge_action_afterwards(self, session: AsyncSession, confirmation: Confirmation) -> None:
         """Read the user's actions and judge the action by them, the nonce being spent."""
         knowledge = known.of(session, self._launch.user_id)
         try:
-            knowledge.learn(await session.list_actions())
+            knowledge.learn(await confirmation.list_actions())
         except errors.ClioError as error:
             raise _Ended(
-                "unknown", KNOWN_ACTION, f"The click is genuine, but the user's actions could not be read. {error}"
+                "unknown", KNOWN_ACTION, f"Clio confirmed the user, but the user's actions could not be read. {error}"
             ) from None
         self._judge(knowledge.action(self._launch.custom_action_id))
 
     def _judge(self, action: CustomAction | None) -> None:
-        if action is None:
-            raise _Ended(
-                "refused",
-                KNOWN_ACTION,
-                f"Action {self._launch.custom_action_id} is none of this app's actions of user {self._launch.user_id}. "
-                "If it was made a moment ago, click it again.",
-            )
-        if misfit := self._misfit(action):
-            raise _Ended("refused", KNOWN_ACTION, misfit)
+        if fault := fault_of(self._launch, action):
+            raise _Ended("refused", KNOWN_ACTION, fault)
+        assert action is not None  # noqa: S101 -- for mypy
         self._action = action
         self._details[KNOWN_ACTION] = f"{action.label or action.id}, on {self._launch.subject.location.resource}"
 
-    def _misfit(self, action: CustomAction) -> str:
-        location = self._launch.subject.location
-        if action.location is location:
-            return ""
-        return f"Action {action.id} belongs to {action.ui_reference}, not to {location}: the launch was put together."
-
-    async def ask_clio(self, session: AsyncSession, fields: str | None) -> Record:
-        """Send the nonce, once, with the request for the record; return the record that Clio confirms."""
-        try:
-            data = await self._send_nonce(session, fields)
-        except errors.NetworkError:
-            raise _Ended("unknown", CLIO_ANSWERED, f"No answer came, and the nonce may be spent. {AGAIN}") from None
-        except errors.RateLimited:
-            reason = f"This user's budget of requests is used up for longer than the nonce lives. {AGAIN}"
-            raise _Ended("expired", CLIO_ANSWERED, reason) from None
-        except errors.Forbidden:
-            raise _Ended("refused", CLIO_ANSWERED, self._why_forbidden(session)) from None
-        except errors.NotFound:
-            reason = f"{self._launch.subject} is deleted, or this user cannot see it (404). {AGAIN}"
-            raise _Ended("refused", CLIO_ANSWERED, reason) from None
-        except errors.UnexpectedAnswer as error:
-            raise _Ended("refused", CLIO_ANSWERED, str(error)) from None
-        except (errors.NeedsLogin, errors.Unauthorized):
-            reason = f"The access of user {self._launch.user_id} has ended. Ask that user to sign in again."
-            raise _Ended("refused", CLIO_ANSWERED, reason) from None
-        except errors.ClioError as error:
-            raise _Ended("unknown", CLIO_ANSWERED, f"{error} The nonce may be spent. {AGAIN}") from None
-        record_id = data.get("id")
-        if isinstance(record_id, bool) or record_id != self._launch.subject.record_id:
-            raise _Ended("refused", CLIO_ANSWERED, f"The answer is another record than {self._launch.subject}. {AGAIN}")
-        self._seconds_left = max(self._left(), 0.0)
-        self._details[CLIO_ANSWERED] = f"confirmed, with {self._seconds_left:.0f} of {NONCE_LIFETIME} s left"
-        known.of(session, self._launch.user_id).readable.add(self._launch.subject.location)
-        return Record(self._launch.subject, data)
-
-    async def _send_nonce(self, session: AsyncSession, fields: str | None) -> dict[str, Any]:
-        """Send the one request. Only a 401 or a 429, which carry nothing out, lets it be sent again inside the 60 s."""
+    async def record_of(self, session: AsyncSession, confirmation: Confirmation, fields: str | None) -> Record:
+        """Return the record as it came with the nonce; read it again when another asked for other fields."""
         subject = self._launch.subject
-        request = wire.get_record(
-            subject.location, subject.record_id, fields=_with_id(fields, subject.location), nonce=self._launch.nonce
+        wanted = fields_with_id(fields, subject.location)
+        if wanted == confirmation.fields:
+            return Record(subject, confirmation.data)
+        try:
+            return await session.record(subject, fields=wanted)
+        except errors.ClioError as error:
+            reason = f"Clio confirmed the user, but the record could not be read. {error}"
+            raise _Ended("unknown", CLIO_ANSWERED, reason) from None
+
+
+def action_of(launch: Launch | ProvedLaunch, session: AsyncSession, actions: Actions) -> CustomAction | None:
+    """Find the action of a launch in a collection, or among those that Clio listed for this user not long ago."""
+    if isinstance(actions, str):
+        return known.of(session, launch.user_id).action(launch.custom_action_id)
+    return next((one for one in actions if one.id == launch.custom_action_id), None)
+
+
+def fault_of(launch: Launch | ProvedLaunch, action: CustomAction | None) -> str:
+    """Say why a launch cannot be of this action of ours; an empty text when it can."""
+    if action is None:
+        return (
+            f"Action {launch.custom_action_id} is none of this app's actions of user {launch.user_id}. "
+            "If it was made a moment ago, click it again."
         )
-        renewed = False
-        for attempt in range(ATTEMPTS):
-            token = await session.token()
-            if self._left() <= 0:
-                break
-            self._nonce_sent = True
-            try:
-                return (await session.request(request, dict[str, Any], once=True, patience=self._left())).data
-            except errors.Unauthorized:
-                if renewed:
-                    raise
-                renewed = True
-                await session.renew(token)
-            except errors.RateLimited as error:
-                if attempt == ATTEMPTS - 1 or error.retry_after is None or error.retry_after >= self._left():
-                    raise
-        raise _Ended("expired", CLIO_ANSWERED, f"The launch came more than {NONCE_LIFETIME} s ago. {AGAIN}")
-
-    def _left(self) -> float:
-        """Seconds that the nonce can have left: it was minted before the launch came. Clio has the last word."""
-        return self._arrived + NONCE_LIFETIME - portal.now()
-
-    def _why_forbidden(self, session: AsyncSession) -> str:
-        """Say what a 403 can mean. Clio documents one body for all of its causes, so some can only be ruled out."""
-        resource = self._launch.subject.location.resource
-        why = f"Clio refused it (403): the nonce is forged, used, older than {NONCE_LIFETIME} s or another user's"
-        if self._launch.subject.location not in known.of(session, self._launch.user_id).readable:
-            why += f", or the app or this user lacks the permission to read {resource}"
-        return f"{why}. {AGAIN}"
-
-
-def _with_id(fields: str | None, location: Location) -> str:
-    """Ask for the id too: the answer must say which record it is."""
-    if fields is None:
-        return title_fields(location)
-    return fields if "id" in re.sub(r"\{.*?\}", "", fields).split(",") else f"id,{fields}"
+    if action.location is launch.subject.location:
+        return ""
+    location = launch.subject.location
+    return f"Action {action.id} belongs to {action.ui_reference}, not to {location}: the launch was put together."

@@ -20,7 +20,7 @@ from ..models import Site
 from ..secret import Secret
 from .asgi import answer, visit_of
 from .control import Control
-from .lookup import Sessions
+from .lookup import Sessions, lasting
 from .pages import Page, Visit, moved, page, refusal_of_method
 from .received import Received
 from .report import CELL, TEXT
@@ -48,7 +48,7 @@ class Inbox:
     """
 
     def __init__(self, sessions: Sessions | None, *, verify: bool, port: int, origin: str) -> None:
-        self._sessions = sessions
+        self._sessions = lasting(sessions)
         self._verify = verify
         self._observers: list[Callable[[Received], object]] = []
         self._launches: deque[Received] = deque(maxlen=KEPT)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from typing import Final, NamedTuple, TypedDict
+from urllib.parse import unquote
 
 from ..models import Subject
 from ..places import NONCE_LIFETIME, Place
@@ -126,10 +127,24 @@ def shown(text: str, secrets: Sequence[str] = ()) -> str:
 
     Text that speaks of a nonce is hidden whole: a malformed URL may have swallowed one.
     """
-    if "nonce" in text.lower() or any(len(secret) > 3 and secret in text for secret in secrets):
+    decoded = _decoded(text)
+    if "nonce" in decoded.lower() or any(
+        _holds(text, secret) or _holds(decoded, _decoded(secret)) for secret in secrets
+    ):
         return HIDDEN
     plain = ascii(text)[1:-1]
     return plain if len(plain) <= _SHOWN_MAX else f"{plain[:_SHOWN_MAX]}… ({len(text)} characters)"
+
+
+def _decoded(text: str) -> str:
+    """Undo every encoding that a copy of a nonce may have: percents, many times over, and a plus for a space."""
+    for _ in range(8):
+        text = unquote(text.replace("+", " "))
+    return text
+
+
+def _holds(text: str, secret: str) -> bool:
+    return text == secret or (len(secret) > 3 and secret in text)  # a shorter one would hide what is no copy of it
 
 
 def own_part(pair: tuple[str, str], secrets: Sequence[str], meaning: str) -> Part:

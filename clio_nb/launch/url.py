@@ -23,26 +23,24 @@ URL_MAX: Final = 8192
 ID_MAX: Final = 2**63 - 1
 """Largest id: Clio's reference declares every id an int64."""
 
-NONCE: Final = re.compile(r"[A-Za-z0-9._~-]{8,512}")
-"""What a nonce may look like. Clio documents no alphabet: URL-safe text of 8 to 512 characters is our own choice."""
-
+_NONCE: Final = re.compile(r"[!-~]{1,2048}")  # Clio documents no alphabet and no length
 _ID: Final = re.compile(r"[1-9][0-9]{0,18}")
 _RESOURCE: Final = "|".join(location.resource for location in Location)
 _SUBJECT: Final = re.compile(rf"/api/v4/({_RESOURCE})/({_ID.pattern})(?:\.json)?")
 
-_ODD: Final = re.compile(r"[^!-\[\]-~]|%(?![0-9A-Fa-f]{2})")
+_ODD: Final = re.compile(r"[^!-~]|%(?![0-9A-Fa-f]{2})")
 _LABEL: Final = r"[A-Za-z0-9_-]{1,63}"
 _URL: Final = re.compile(
     r"(?P<base>(?P<scheme>(?i:https?))://"
     rf"(?P<host>{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]{{2,45}}\])(?::(?P<port>[1-9][0-9]{{0,4}}))?"
-    r"(?P<path>/[^?#]*)?)(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?"
+    r"(?P<path>/[^?#\\]*)?)(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?"
 )
 _PORTS: Final = {"http": "80", "https": "443"}
 
 _FAULTS_OF_URL: Final = (
     (re.compile(r"\A\Z"), "There is no URL."),
     (
-        re.compile(r"[^!-\[\]-~]"),
+        re.compile(r"[^!-~]|\A[^?#]*\\"),
         "The URL holds a space, a backslash, a control character or a letter outside ASCII, which no browser sends.",
     ),
     (_ODD, "The URL holds a % without two hexadecimal digits after it, so it cannot be decoded."),
@@ -131,7 +129,8 @@ def _read_query(text: str | None) -> _Query:
     for piece in text.split("&") if text else ():
         name, _, value = piece.partition("=")
         if (name := _decode(name)) in MEANINGS:
-            clio.setdefault(name, []).append(_decode(value))
+            plain = value.replace("+", "%2B") if name == "custom_action_nonce" else value  # a space never is in one
+            clio.setdefault(name, []).append(_decode(plain))
         else:
             own.append(piece)
     return _Query(clio, own)
@@ -190,11 +189,10 @@ def _read_nonce(query: _Query, problems: dict[str, str]) -> Secret | None:
     text = _only_value("custom_action_nonce", query, problems)
     if text is None:
         return None
-    if NONCE.fullmatch(text):
+    if _NONCE.fullmatch(text):
         return Secret(text)
     problems["custom_action_nonce"] = (
-        "custom_action_nonce is not URL-safe text of 8 to 512 characters. Clio documents no alphabet for it; "
-        "this bound is clio_nb's own choice (clio_nb.launch.url.NONCE)."
+        "custom_action_nonce is not visible ASCII text of 1 to 2,048 characters. Click the action in Clio again."
     )
     return None
 
@@ -212,6 +210,12 @@ def _refusal(base: str, query: _Query, problems: dict[str, str]) -> LaunchReport
             texts = [shown(value, secrets) for value in values]
         parts.append(Part(name, ", ".join(texts[:3]), problems.get(name, meaning), name not in problems))
     return LaunchReport(None, tuple(problems.values()), findings=tuple(parts))
+
+
+def fits_target(url: str, target: str | None) -> bool:
+    """Whether an address without Clio's parameters still is that of the registered target, if one is given."""
+    head = _read_url(url)
+    return target is None or not (isinstance(head, str) or _mismatch(head, _read_query(head["query"]).own, target))
 
 
 def _mismatch(head: re.Match[str], own: list[str], target: object) -> str:

@@ -39,12 +39,16 @@ class VerdictDict(TypedDict):
 class Verdict:
     """What :func:`clio_nb.verify_launch` found out. Only a verified launch is true.
 
-    ``state``: ``"verified"`` means that Clio confirmed the click; ``"refused"`` that it is no genuine launch of a user
-    and an action of ours; ``"expired"`` that its 60 seconds are over or would be; ``"unknown"`` that no clear answer
-    came, and the nonce may be spent. ``reason`` says so in words, with what to do next. ``record`` is the record that
-    was clicked, ``seconds_left`` what was left of the nonce's life when Clio answered (both when verified); ``user``
-    and ``action`` are whose session and which action it was, as far as the proof came.
-    ``nonce_sent`` is false when the launch can still be proved: nothing was sent to Clio with its nonce.
+    ``state``: ``"verified"`` means that Clio confirmed that this user clicked; ``"refused"`` that it is no genuine
+    launch of a user and an action of ours; ``"expired"`` that its 60 seconds are over or would be; ``"unknown"`` that
+    no clear answer came. ``reason`` says so in words, with what to do next. ``nonce_sent`` is false when nothing
+    reached Clio with the nonce, so that the launch can still be proved; when it is true the nonce may be spent.
+
+    A nonce proves the user. Which action was clicked and on which record is what her browser said: the action's id
+    never reaches Clio, and Clio may not bind the nonce to a record. ``record`` is the record that the browser named,
+    read with this user's own token, so this user can see it; ``seconds_left`` what was left of the nonce's life when
+    Clio answered (both when verified); ``user`` and ``action`` are whose session and which action it was, as far as
+    the proof came.
     """
 
     state: State
@@ -59,7 +63,7 @@ class Verdict:
 
     @property
     def ok(self) -> bool:
-        """Whether Clio confirmed the click."""
+        """Whether Clio confirmed that this user clicked."""
         return self.state == "verified"
 
     def __bool__(self) -> bool:

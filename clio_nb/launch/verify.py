@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from typing import Final
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, ParamSpec
 
 from .. import portal
 from ..errors import InvalidInput
+from ..frames import verb
 from .lookup import Sessions
 from .proof import Actions, prove
+from .report import LaunchReport
+from .seen import Asker, seen
 from .url import inspect_launch
 from .verdict import PARSED, STEPS, Step, Verdict
+
+P = ParamSpec("P")
 
 _FIELD: Final = r"\w+(?:\{\w+(?:,\w+)*\})?"
 _FIELDS: Final = re.compile(rf"{_FIELD}(?:,{_FIELD})*", re.ASCII)
 
 
-@portal.on_portal
-async def verify_launch_async(
+@verb
+def verify_launch_async(
     url: object,
     sessions: Sessions,
     *,
@@ -25,8 +32,10 @@ async def verify_launch_async(
     target: str | None = None,
     actions: Actions = "known",
     arrived: float | None = None,
-) -> Verdict:
-    """Have Clio confirm, with one request, that a launch is genuine.
+) -> Coroutine[Any, Any, Verdict]:
+    """Have Clio confirm, with one request, that the user whom a launch names has clicked.
+
+    Which action and which record it was is what the browser said; see :class:`Verdict`.
 
     ``sessions`` is the session of the user who clicked, several sessions, or a firm. ``fields`` asks for fields of the
     record in the same request, in Clio's syntax (``"display_number,client{name}"``); without it, a few that name it.
@@ -39,19 +48,40 @@ async def verify_launch_async(
 
     Source: Clio's guide, "Confirming a User's Action".
     """
-    arrival = portal.now() if arrived is None else arrived
     _check(fields)
     report = inspect_launch(url, target=target)
-    del url  # it holds the nonce
-    launch = report.launch
-    if launch is None:
+    asker = seen.join(report.launch) if report.launch else None  # here and now, not when its turn comes on the loop
+    return _verify(report, asker, sessions, fields, actions, portal.now() if arrived is None else arrived)
+
+
+@portal.on_portal
+async def _verify(
+    report: LaunchReport, asker: Asker | None, sessions: Sessions, fields: str | None, actions: Actions, arrived: float
+) -> Verdict:
+    if report.launch is None or asker is None:
         reason = " ".join(report.reasons)
         steps = (Step(name, ok=False, detail=reason) if name == PARSED else Step(name) for name in STEPS)
         return Verdict("refused", reason, tuple(steps))
-    return await prove(launch, sessions, fields=fields, actions=actions, arrived=arrival)
+    return await prove(report.launch, asker, sessions, fields=fields, actions=actions, arrived=arrived)
 
 
-verify_launch = portal.blocking(verify_launch_async)
+def _waiting(work: Callable[P, Coroutine[Any, Any, Verdict]]) -> Callable[P, Verdict]:
+    """Return the sync twin, which asks in the caller's thread and waits for the answer."""
+
+    @verb
+    @functools.wraps(work)
+    def verify_launch(*args: P.args, **kwargs: P.kwargs) -> Verdict:
+        asked = work(*args, **kwargs)
+
+        async def answer() -> Verdict:
+            return await asked
+
+        return portal.run(answer)
+
+    return verify_launch
+
+
+verify_launch = _waiting(verify_launch_async)
 verify_launch.__name__ = verify_launch.__qualname__ = "verify_launch"
 
 

@@ -7,11 +7,11 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from .. import portal
-from ..secret import Secret
 from .guard import Guard
 from .lookup import Sessions
 from .pages import PRIVATE, Page, Visit
 from .proof import Actions
+from .signed_cookie import Key
 
 KEY: Final = "clio_nb.launch"
 """Where the page finds its :class:`~clio_nb.launch.ProvedLaunch`: ``request.environ["clio_nb.launch"]``."""
@@ -33,7 +33,7 @@ class LaunchMiddleware:
         self,
         app: App,
         sessions: Sessions,
-        key: Secret | str,
+        key: Key,
         *,
         path: str = "/launch",
         target: str | None = None,

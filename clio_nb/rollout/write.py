@@ -50,6 +50,8 @@ async def _created(session: AsyncSession, item: Item) -> CustomAction:
         if Look.of(there) != wanted:
             raise Changed(f"Since the plan, an action with this label came here: {_described(there)}.") from None
         return there
+    except errors.TlsFailed:
+        raise
     except _LOST as lost:  # the session has read back already
         raise _not_known(lost) from None
     return await _verified(session, made, wanted)
@@ -64,6 +66,8 @@ async def _updated(session: AsyncSession, item: Item) -> CustomAction:
         raise _changed(item, await session.get_action(seen.id)) from None
     except errors.NotFound:
         raise Changed(f"Action {seen.id} was deleted since the plan. Plan again.") from None
+    except errors.TlsFailed:
+        raise
     except _LOST:
         try:
             now = await session.get_action(seen.id)
@@ -89,6 +93,8 @@ async def _deleted(session: AsyncSession, item: Item) -> None:
             raise _changed(item, now)
         try:
             await session.delete_action(seen.id)
+        except errors.TlsFailed:
+            raise
         except _LOST:
             try:
                 await session.get_action(seen.id)

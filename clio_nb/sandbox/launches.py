@@ -48,7 +48,7 @@ class Launches:
         # The order of the parameters is not known; names and encoding are (Clio's guide).
         added = (
             f"custom_action_id={action.id}&user_id={action.owner}"
-            f"&subject_url={quote(subject_url, safe='')}&custom_action_nonce={nonce}"
+            f"&subject_url={quote(subject_url, safe='')}&{NONCE}={quote(nonce, safe='')}"
         )
         return _join(action.data["target_url"], added, keep=self._assumptions.keep_target_query)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
 import string
 import subprocess
 import sys
@@ -24,6 +25,7 @@ from clio_nb.places import PLACES, Location
 from clio_nb.secret import Secret
 
 NONCE = "nonce-0123456789abcdef"
+VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 TARGET = "https://partner.example/launch"
 HOSTILE = json.loads(Path(__file__).with_name("hostile.json").read_text(encoding="utf-8"))
 ID_MAX = 2**63 - 1
@@ -112,12 +114,12 @@ def test_every_genuine_spelling_is_accepted(url):
     record_id=st.integers(1, ID_MAX),
     action_id=st.integers(1, ID_MAX),
     user_id=st.integers(1, ID_MAX),
-    nonce=st.text(string.ascii_letters + string.digits + "-._~", min_size=8, max_size=512),
+    nonce=st.text(VISIBLE, min_size=1, max_size=2048),
     random=st.randoms(use_true_random=False),
 )
 def test_what_is_accepted_is_exactly_what_was_sent(location, record_id, action_id, user_id, nonce, *, random):
     subject = quote(f"/api/v4/{location.resource}/{record_id}", safe="")
-    pieces = query(str(action_id), str(user_id), subject, nonce).split("&")
+    pieces = query(str(action_id), str(user_id), subject, quote(nonce, safe="+")).split("&")
     random.shuffle(pieces)
     report = inspect_launch(f"{TARGET}?" + "&".join(pieces), target=TARGET)
     assert report.launch == Launch(action_id, user_id, Subject(location, record_id), Secret(nonce))
@@ -216,13 +218,51 @@ def test_l18_an_id_is_a_positive_whole_number_up_to_int64_in_ascii_digits(name):
         assert not inspect_launch(launch_url(**{name: text})), text
 
 
-def test_l18_a_nonce_is_url_safe_text_of_8_to_512_characters_and_the_message_says_whose_rule_that_is():
-    assert inspect_launch(launch_url(nonce="x" * 8))
-    assert inspect_launch(launch_url(nonce="x" * 512))
-    for text in [*HOSTILE["nonce"], "x" * 7]:
-        report = inspect_launch(launch_url(nonce=text))
-        assert not report, text
-        assert "our own choice" in report.reasons[0] or "clio_nb's own choice" in report.reasons[0]
+@pytest.mark.parametrize(
+    "raw", ["q83vEjRWeJCrze8SNFZ4kA==", "q83vEjRWeJCrze8SNFZ4kA%3D%3D", "q83vEjRWeJCrze8SNFZ4kA%3d="]
+)
+def test_l18_a_nonce_in_base64_is_taken_encoded_or_not(raw):
+    assert inspect_launch(launch_url(nonce=raw)).launch.nonce.reveal() == "q83vEjRWeJCrze8SNFZ4kA=="
+
+
+@pytest.mark.parametrize("char", VISIBLE)
+def test_l18_any_visible_ascii_character_may_be_in_a_nonce(char):
+    assert inspect_launch(launch_url(nonce=f"%{ord(char):02X}")).launch.nonce.reveal() == char
+    if char not in "&#%":  # all others a browser may send as they are
+        assert inspect_launch(launch_url(nonce=f"a{char}b")).launch.nonce.reveal() == f"a{char}b"
+
+
+def test_l18_a_plus_in_a_nonce_is_a_plus_and_anywhere_else_a_space():
+    for nonce in ("a+b%2Bc", "a%2bb+c"):
+        assert inspect_launch(launch_url(nonce=nonce)).launch.nonce.reveal() == "a+b+c"
+    assert inspect_launch(f"{launch_url()}&own=a+b").extras == (("own", "a b"),)
+    assert inspect_launch(launch_url().replace("custom_action_nonce=", "custom%5Faction_nonce=+")).launch
+
+
+def test_l18_a_nonce_is_decoded_once():
+    assert inspect_launch(launch_url(nonce="a%252Bb")).launch.nonce.reveal() == "a%2Bb"
+
+
+@pytest.mark.parametrize("char", ["x", "%3D", "%25"])
+def test_l18_a_nonce_has_1_to_2048_characters_however_they_are_encoded(char):
+    assert inspect_launch(launch_url(nonce=char))
+    assert inspect_launch(launch_url(nonce=char * 2048))
+    for text in (char * 2049, ""):
+        assert "custom_action_nonce" in inspect_launch(launch_url(nonce=text)).reasons[0]
+
+
+@pytest.mark.parametrize("text", HOSTILE["nonce"], ids=short)
+def test_l18_what_is_no_visible_ascii_is_refused(text):
+    report = inspect_launch(launch_url(nonce=text))
+    assert report.reasons == (
+        "custom_action_nonce is not visible ASCII text of 1 to 2,048 characters. Click the action in Clio again.",
+    )
+
+
+@pytest.mark.parametrize("place", ["/laun\\ch", "\\launch", "/launch\\"], ids=ascii)
+def test_l18_a_backslash_counts_in_the_query_only(place):
+    assert not inspect_launch(f"https://partner.example{place}?{query()}")
+    assert inspect_launch(f"{launch_url()}&own=a\\b").extras == (("own", "a\\b"),)
 
 
 def test_all_that_is_wrong_is_told_at_once():
@@ -440,6 +480,27 @@ def test_every_part_is_explained():
 def test_a_report_never_shows_the_nonce(text):
     for url in (f"{TARGET}?{text}", f"{TARGET}/custom_action_nonce={NONCE}?{text}", f"{TARGET}/{text}", text):
         assert NONCE not in everything_shown(inspect_launch(url))
+
+
+@pytest.mark.parametrize("nonce", ["q83v+EjR/WeJCrze8==", "a&b#c%d;e=f+g", "100%25+1", "<b>\\'\""], ids=ascii)
+def test_l18_no_copy_of_a_nonce_of_any_alphabet_is_shown(nonce):
+    once = quote(nonce, safe="")
+    for copy in (
+        once,
+        quote(once, safe=""),
+        quote(quote(once, safe=""), safe=""),
+        once.replace("%2B", "+"),
+        re.sub("%..", lambda hexed: hexed[0].lower(), once),
+    ):
+        for url in (
+            launch_url(nonce=once) + f"&copy={copy}",
+            launch_url(nonce=once) + f"&{copy}=copy",
+            launch_url(nonce=once, target=f"{TARGET}/{copy}"),
+            launch_url(nonce=once, user=copy),
+            launch_url(nonce=once, subject=copy),
+        ):
+            said = everything_shown(inspect_launch(url))
+            assert not [text for text in (nonce, once, copy) if text in said], url
 
 
 def test_a_report_of_a_launch_is_not_pickled_since_it_holds_the_nonce():

@@ -14,7 +14,7 @@ from clio_nb.errors import InvalidInput
 from clio_nb.launch import asgi, wsgi
 from clio_nb.launch.guard import Guard
 from clio_nb.launch.pages import Visit
-from clio_nb.launch.ticket import LIFETIME
+from clio_nb.launch.signed_cookie import LIFETIME
 
 from .conftest import KEY, new_browser
 
@@ -138,7 +138,7 @@ BROKEN = [lambda text: text[:-2] + "xx", lambda text: text.replace(".", ""), lam
 
 
 @pytest.mark.parametrize("spoil", BROKEN)
-def test_a_forged_or_broken_ticket_opens_nothing(anna, receiver, browser, spoil):
+def test_a_forged_or_broken_cookie_opens_nothing(anna, receiver, browser, spoil):
     clean = browser.get(at(receiver, anna.click())).next_request.url
     (name, value), *_ = browser.cookies.items()
     with new_browser() as forger:
@@ -148,7 +148,7 @@ def test_a_forged_or_broken_ticket_opens_nothing(anna, receiver, browser, spoil)
         assert forger.get(clean, headers={"cookie": f"{another}={value}"}).status_code == 400
 
 
-def test_a_ticket_of_yesterday_opens_nothing(anna, receiver, browser, monkeypatch):
+def test_a_cookie_of_yesterday_opens_nothing(anna, receiver, browser, monkeypatch):
     clean = browser.get(at(receiver, anna.click())).next_request.url
     kept = {"cookie": "; ".join(f"{name}={value}" for name, value in browser.cookies.items())}
     right = time.time
@@ -161,7 +161,7 @@ def test_the_cookie_is_short_lived_and_kept_from_scripts(anna, receiver, browser
     cookie = browser.get(at(receiver, anna.click())).headers["set-cookie"]
     assert "HttpOnly" in cookie
     assert "SameSite=Lax" in cookie
-    assert cookie.endswith(f"; Max-Age={LIFETIME}; HttpOnly; SameSite=Lax")
+    assert cookie.endswith(f"; Max-Age={LIFETIME}; Path=/launch; HttpOnly; SameSite=Lax")
 
 
 @pytest.mark.parametrize(("scheme", "end"), [("http", "; SameSite=Lax"), ("https", "; SameSite=Lax; Secure")])

@@ -21,7 +21,10 @@ def failed(verdict):
 
 def test_a_verified_launch_says_what_each_step_found(anna):
     verdict = verify_launch(anna.click(), anna.session)
-    assert verdict.reason == f"Clio confirmed the click on {verdict.launch.subject}."
+    assert verdict.reason == (
+        f"Clio confirmed that {anna.session.user} clicked. "
+        f"The action and the record ({verdict.launch.subject}) are what the browser said."
+    )
     assert verdict.steps[1].detail == "Sign, on matters"
     assert (verdict.user, verdict.action) == (anna.session.user, anna.action())
     assert verdict.nonce_sent is True
@@ -61,7 +64,7 @@ def test_actions_that_cannot_be_read(anna, site):
     site.fault("status", path="/api/v4/custom_actions", status=500, times=None)
     verdict = verify_launch(url, anna.session)
     assert failed(verdict) == KNOWN_ACTION
-    assert verdict.reason.startswith("The click is genuine, but the user's actions could not be read. ")
+    assert verdict.reason.startswith("Clio confirmed the user, but the user's actions could not be read. ")
 
 
 @pytest.mark.parametrize(
@@ -72,7 +75,7 @@ def test_actions_that_cannot_be_read(anna, site):
         (
             {"kind": "status", "status": 403},
             "refused",
-            "Clio refused it (403): the nonce is forged, used, older than 60 s",
+            "Clio refused it (403 Fault): the nonce is forged, used, older than 60 s",
         ),
         ({"kind": "status", "status": 404}, "refused", "is deleted, or this user cannot see it (404)."),
         ({"kind": "status", "status": 503}, "unknown", "The nonce may be spent."),

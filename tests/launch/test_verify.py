@@ -16,9 +16,9 @@ import pytest
 import clio_nb as clio
 from clio_nb import transport
 from clio_nb.errors import InvalidInput, NeedsLogin
+from clio_nb.launch import ProvedLaunch, Verdict, verify_launch, verify_launch_async
 from clio_nb.launch import known as knowledge
 from clio_nb.launch import seen as memory
-from clio_nb.launch import verify_launch, verify_launch_async
 from clio_nb.launch.verdict import STEPS
 from clio_nb.models import Subject, Token
 from clio_nb.places import Location
@@ -228,7 +228,7 @@ def test_l13_the_same_launch_twice_at_once_is_one_request_and_one_verdict(anna, 
 
     first, *others = asyncio.run(both())
     assert first
-    assert all(other is first for other in others)
+    assert all(other == first for other in others)
     assert sent() == [("GET", anna.subject(), True, 200)]
 
 
@@ -678,9 +678,88 @@ def test_l14_a_missing_permission_is_named(site, anna):
     assert "permission to read contacts" in verdict.reason
 
 
-def test_l14_the_permission_is_not_suspected_once_it_was_seen_to_be_there(anna):
+def forbidden(site):
+    """Clio keeps the user from this one record, once."""
+    body = {"error": {"type": "ForbiddenError", "message": "User is forbidden from taking that action"}}
+    site.fault("status", path="/api/v4/matters/*", status=403, body=body)
+
+
+def suspects(verdict):
+    """The causes that a 403 is said to have: the nonce, and this user's rights."""
+    assert verdict.state == "refused"
+    assert "403 ForbiddenError" in verdict.reason
+    return "the nonce is forged" in verdict.reason, f"may not see {verdict.launch.subject}" in verdict.reason
+
+
+def test_l14_a_403_for_one_record_is_not_called_a_forgery_because_others_can_be_read(anna, site):
     assert verify_launch(anna.click(), anna.session)
-    assert "permission" not in verify_launch(anna.click(custom_action_nonce="forged-0123456789"), anna.session).reason
+    url = anna.click(number=1)
+    forbidden(site)
+    assert suspects(verify_launch(url, anna.session)) == (True, True)
+
+
+def test_l14_a_right_is_not_suspected_where_this_user_has_just_read_this_record(anna):
+    assert verify_launch(anna.click(), anna.session)
+    for at, missing in (("matters", False), ("contacts", True)):
+        url = anna.click(at, custom_action_nonce=f"forged-on-{at}")
+        assert suspects(verify_launch(url, anna.session)) == (True, missing)
+
+
+def test_l14_what_one_user_has_read_says_nothing_of_another(anna, ben):
+    assert verify_launch(anna.click(), anna.session)
+    verdict = verify_launch(ben.click(custom_action_nonce="forged-0123456789"), ben.session)
+    assert suspects(verdict) == (True, True)
+
+
+def test_l14_what_was_read_is_not_remembered_for_ever(anna, clock):
+    assert verify_launch(anna.click(), anna.session)
+    for waited, known_to_be_readable in ((knowledge.KNOWN_FOR - 1, True), (1, False)):
+        clock.advance(waited)
+        url = anna.click(custom_action_nonce=f"forged-{waited}")
+        assert suspects(verify_launch(url, anna.session)) == (True, not known_to_be_readable)
+
+
+def test_l14_nor_for_any_number_of_records(anna, monkeypatch):
+    monkeypatch.setattr(knowledge, "RECORDS", 2)
+    for number in (0, 1, 0, 2):
+        assert verify_launch(anna.click(number=number), anna.session)
+    judged = [
+        suspects(verify_launch(anna.click(number=number, custom_action_nonce=f"forged-{number}"), anna.session))
+        for number in range(3)
+    ]
+    assert judged == [(True, False), (True, True), (True, False)]
+
+
+# L20: what a nonce proves
+
+
+@pytest.mark.parametrize("swapped", ["subject_url", "custom_action_id"])
+def test_l20_a_verdict_claims_no_more_than_that_this_user_clicked(anna, swapped):
+    other = {"subject_url": anna.subject(number=1), "custom_action_id": anna.action("contacts").id}[swapped]
+    verdict = verify_launch(anna.click(**{swapped: other}), anna.session, actions="any")
+    assert verdict, "Clio is not told the action, and need not bind the nonce to a record"
+    assert verdict.reason == (
+        f"Clio confirmed that {anna.session.user} clicked. "
+        f"The action and the record ({verdict.launch.subject}) are what the browser said."
+    )
+
+
+def test_l20_a_user_whose_name_is_not_known_is_named_by_id(anna, site):
+    session = clio.Session(site, site.token(anna.id)["access_token"])
+
+    class Firm:
+        def session_of(self, _):
+            return session
+
+    verdict = verify_launch(anna.click(), Firm())
+    assert verdict.reason.startswith(f"Clio confirmed that user {anna.id} clicked. ")
+
+
+@pytest.mark.parametrize("what", [Verdict, ProvedLaunch])
+def test_l20_what_an_app_receives_says_in_its_help_what_was_proved(what):
+    said = " ".join(what.__doc__.split())
+    assert "what her browser said" in said
+    assert "Which action was clicked" in said
 
 
 # L15: which clock counts

@@ -18,7 +18,7 @@ _HOPS: Final = 3
 class Answer:
     """What a receiver answered in the end.
 
-    ``status`` 0 is no answer; ``path`` is where the browser was led to, without its query: that may hold a ticket.
+    ``status`` 0 is no answer; ``path`` is where the browser was led to, without its query: that may hold a secret.
     """
 
     status: int

@@ -9,7 +9,7 @@ const LABEL = "Send for signature";
 const TITLES = { activities: "note", contacts: "name", documents: "name", folders: "name", matters: "display_number" };
 const SUBJECT = /^\/api\/v4\/(activities|contacts|documents|folders|matters)\/([1-9][0-9]{0,18})$/;
 const ID = /^[1-9][0-9]{0,18}$/;
-const NONCE = /^[A-Za-z0-9._~+\/=-]{8,512}$/;
+const NONCE = /^[!-~]{1,2048}$/; // Clio documents no alphabet
 
 export function createApp({ clio, clientId, clientSecret, url }) {
   const target = `${url}/launch`;
