@@ -51,7 +51,7 @@ class Engine(httpx.AsyncBaseTransport):
                 stream = httpx.ByteStream(bytes(body))
                 return httpx.Response(answer.status, headers=list(answer.raw_headers), stream=stream)
         except TimeoutError:
-            raise httpx.ReadTimeout("no answer in time") from None
+            raise httpx.ReadTimeout(f"none within {request.extensions['timeout']['read']:.3g} s") from None
         except aiohttp.ClientError:  # its own text could hold the whole URL
             raise httpx.NetworkError("the connection failed or broke") from None
 

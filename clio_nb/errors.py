@@ -178,4 +178,11 @@ class UnexpectedAnswer(ApiError):
 
 
 class NetworkError(ClioError):
-    """No answer came: no network, a timeout, or a broken connection. Clio may or may not have seen the request."""
+    """No answer came: no network, a timeout, or a broken connection. Clio may or may not have seen the request.
+
+    ``sent`` is False only where it is certain that nothing was sent.
+    """
+
+    def __init__(self, message: str, *, sent: bool = True) -> None:
+        super().__init__(message)
+        self.sent: Final = sent

@@ -18,8 +18,21 @@ from .secret import Secret
 DEFAULT_REDIRECT_URI = "http://127.0.0.1:8765/callback"
 
 
+class Clock(Protocol):
+    """A clock that stands still until it is moved, such as a sandbox's."""
+
+    def now(self) -> float:
+        """Return the time in seconds."""
+
+    def move_to(self, moment: float) -> float:
+        """Move forward to a moment, unless it is past already; return by how many seconds."""
+
+
 class Site(Protocol):
-    """Where a client goes: one app at one Clio. :class:`App` is one, and so is a running sandbox."""
+    """Where a client goes: one app at one Clio. :class:`App` is one, and so is a running sandbox.
+
+    A site whose time stands still carries a :class:`Clock` as ``clock``: sessions move it instead of waiting.
+    """
 
     @property
     def region(self) -> Region:

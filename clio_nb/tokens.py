@@ -6,7 +6,7 @@ import asyncio
 from typing import Final, Protocol
 from urllib.parse import urlencode
 
-from . import errors, oauth, transport
+from . import errors, oauth, portal, transport
 from .models import Site, Token
 
 FORM: Final = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
@@ -35,7 +35,10 @@ class OwnToken:
         return self._token
 
     async def renew(self, stale: Token) -> Token:
-        """Refresh the token once, however many ask."""
+        """Refresh the token once, however many ask, and also when who asked gives up: the refresh token is spent."""
+        return await portal.within(asyncio.shield(portal.apart(self._renewed(stale))), "Renewing the access token")
+
+    async def _renewed(self, stale: Token) -> Token:
         async with self._lock:
             if self._token is stale:
                 self._token = await refresh(self._site, stale)

@@ -26,6 +26,7 @@ from .engine import Engine
 DEADLINE: Final = 30.0
 IN_FLIGHT: Final = 50  # requests at a time, all users together; waiting for a budget does not count
 
+_UNKNOWN: Final = "Whether it was carried out is not known: look before you try again."
 _log: Final = logging.getLogger("clio_nb")
 _agent: Final = f"clio-nb/{importlib.metadata.version('clio-nb')}".encode()
 
@@ -64,24 +65,27 @@ async def exchange(
 ) -> Raw:
     """Send one request and return the answer, whatever its status.
 
-    ``deadline`` in seconds covers it all; redirects are not followed; a body over 32 MiB is not read. Raises
-    :class:`errors.NetworkError` when no whole answer came.
+    ``deadline`` in seconds covers it all, and so does a timeout around it; redirects are not followed; a body over
+    32 MiB is not read. Raises :class:`errors.NetworkError` when no whole answer came.
     """
+    gate = _gate(os.getpid())
+    await portal.within(gate.acquire(), f"{method} {_parsed(url).path} was not sent: what went before it")
     lines = [(b"user-agent", _agent), *((name.encode(), value.encode()) for name, value in (headers or {}).items())]
-    timeout = {"timeout": {"read": deadline}}
+    timeout = {"timeout": {"read": max(min(deadline, portal.left()), 0.001)}}  # 0 would be none
     # A stream, not content: httpx would add headers that the engine adds anyhow, which costs more than all the rest.
     stream = httpx.ByteStream(content)
     request = httpx.Request(method, _parsed(url), headers=lines, stream=stream, extensions=timeout)
     started = time.perf_counter()
     try:
-        async with _gate(os.getpid()):
-            response = await _engine(os.getpid()).handle_async_request(request)
+        response = await _engine(os.getpid()).handle_async_request(request)
     except httpx.TransportError as cause:
         _log.debug("%s %s: %s", method, request.url.path, type(cause).__name__)
         raise errors.NetworkError(
             f"No answer from {request.url.host} to {method} {request.url.path} ({cause}). "
-            "Check the network, then try again."
+            + ("Check the network, then try again." if method == "GET" else _UNKNOWN)
         ) from None
+    finally:
+        gate.release()
     if _log.isEnabledFor(logging.DEBUG):
         took = (time.perf_counter() - started) * 1000
         _log.debug("%s %s: %d in %.0f ms", method, request.url.path, response.status_code, took)

@@ -10,6 +10,7 @@ import logging
 from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
+from .. import portal
 from ..secret import Secret
 from .lookup import Sessions
 from .pages import Page, Visit, moved, page, refusal_of_method
@@ -27,8 +28,15 @@ class Guard:
     """Decides about each visit to the address of the launches."""
 
     def __init__(
-        self, sessions: Sessions, key: Secret | str, *, target: str | None = None, actions: Actions = "known"
+        self,
+        sessions: Sessions,
+        key: Secret | str,
+        *,
+        target: str | None = None,
+        actions: Actions = "known",
+        timeout: float | None = None,
     ) -> None:
+        self._timeout = portal.checked_timeout(timeout)
         self._sessions = sessions
         self._tickets = Tickets(key)
         self._target = target
@@ -53,7 +61,8 @@ class Guard:
         before = self._tickets.read(cookies, proved.id)
         if before is not None and _same(before, report.launch):
             return _move(own, before)
-        verdict = await verify_launch_async(visit.url, self._sessions, target=self._target, actions=self._actions)
+        with portal.timeout(self._timeout):
+            verdict = await verify_launch_async(visit.url, self._sessions, target=self._target, actions=self._actions)
         if verdict:
             return _move(own, proved, ("set-cookie", self._cookie(visit, proved)))
         _log.info("launch %s: %s", verdict.state, verdict.reason)

@@ -153,7 +153,9 @@ class _Proof:
             data = await self._send_nonce(session, fields)
         except errors.NetworkError:
             raise _Ended("unknown", CLIO_ANSWERED, f"No answer came, and the nonce may be spent. {AGAIN}") from None
-        except errors.RateLimited:
+        except errors.RateLimited as error:
+            if error.retry_after is not None and error.retry_after < self._left():
+                raise _Ended("unknown", CLIO_ANSWERED, f"{error} {AGAIN}") from None
             reason = f"This user's budget of requests is used up for longer than the nonce lives. {AGAIN}"
             raise _Ended("expired", CLIO_ANSWERED, reason) from None
         except errors.Forbidden:

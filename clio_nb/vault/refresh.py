@@ -59,8 +59,9 @@ class VaultTokens:
     async def renew(self, stale: Token) -> Token:
         """Return a newer token than ``stale``. However many ask, in one process Clio is asked once."""
         if self._flight is None or self._flight.done():
-            self._flight = asyncio.ensure_future(self._renewed(stale))
-        return await asyncio.shield(self._flight)  # one who gives up must not end it for the others
+            self._flight = portal.apart(self._renewed(stale))
+        # one who gives up must not end it for the others
+        return await portal.within(asyncio.shield(self._flight), "Renewing the access token")
 
     async def _renewed(self, stale: Token) -> Token:
         if self._unsaved is not None:
