@@ -6,6 +6,7 @@ function of this module too: ``clio_nb.create_action(session, ...)`` is ``sessio
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlencode
@@ -220,7 +221,7 @@ class AsyncSession:
         self, request: wire.Request, shape: type[T], token: Token, patience: float = math.inf
     ) -> wire.Answer[T]:
         pace = await self._turn(request, token, patience)
-        window, rate = pace.window, None
+        window, rate, sent = pace.window, None, self._now()
         headers = {"authorization": f"Bearer {token.access.reveal()}", "accept": "application/json"}
         if request.data is not None:
             headers["content-type"] = "application/json"
@@ -232,11 +233,13 @@ class AsyncSession:
             )
             rate = wire.rate(raw.headers)
         finally:
-            pace.answered(window, self._now(), rate)
+            # a clock that others move tells nothing of when the answer was made; it was when this was sent
+            then = portal.now() if self._clock is None else sent
+            pace.answered(window, then, rate)
         try:
             return wire.decipher(request, raw.status, raw.headers, raw.body, shape)
         except errors.RateLimited as error:
-            pace.refused(self._now(), error.retry_after)
+            pace.refused(then, error.retry_after)
             raise self._named(error) from None
         except errors.ApiError as error:
             raise self._named(error) from error.__cause__
@@ -253,7 +256,10 @@ class AsyncSession:
                     retry_after=wait,
                     request=str(request),
                 )
-            await portal.rest(wait, self._clock, now + wait)
+            if self._clock is not None and self._pace.in_flight:  # their answers first: they tell more of the budget
+                await asyncio.sleep(0.001)
+            else:
+                await portal.rest(wait, self._clock, now + wait)
         return self._pace
 
     def _now(self) -> float:

@@ -104,7 +104,7 @@ def test_h1_forty_who_wait_with_one_token_pass_twenty_windows_and_no_more(limite
 
 def test_h2_a_pause_that_clio_names_moves_the_clock(clio_sandbox):
     session, began = session_of(clio_sandbox), clio_sandbox.now()
-    clio_sandbox.fault("status", status=503, retry_after="30", times=1)
+    clio_sandbox.fault("status", status=503, headers={"retry-after": "30"}, times=1)
     session.who_am_i()
     assert clio_sandbox.now() == pytest.approx(began + 30)
 
@@ -234,7 +234,7 @@ def test_h3_a_write_that_outlasts_the_timeout_is_said_to_be_unknown_and_sent_onc
 
 def test_h3_a_create_that_was_made_late_is_unknown_and_there(clio_sandbox):
     session = session_of(clio_sandbox)
-    clio_sandbox.fault("delay", method="POST", seconds=5, times=1)
+    clio_sandbox.fault("delay", method="POST", seconds=5, times=1, after=True)
     with pytest.raises(errors.NetworkError, match=r"whether it was made is not known") as raised, clio.timeout(0.3):
         session.create_action("Go", TARGET, "matters")
     assert raised.value.sent
@@ -267,7 +267,7 @@ def test_o6_a_renewal_that_outlasts_the_timeout_of_one_is_finished_and_kept(clio
 
 def test_h2_a_pause_that_outlasts_the_timeout_ends_it_with_what_clio_said(clio_sandbox):
     session, began = session_of(clio_sandbox, timeout=5), clio_sandbox.now()
-    clio_sandbox.fault("status", status=503, retry_after="30", times=None)
+    clio_sandbox.fault("status", status=503, headers={"retry-after": "30"}, times=None)
     with pytest.raises(errors.ServerError) as raised:
         session.who_am_i()
     assert raised.value.retry_after == 30
