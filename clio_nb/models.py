@@ -74,6 +74,11 @@ class App:
         if not self.origin:
             object.__setattr__(self, "origin", self.region.origin)
 
+    def __str__(self) -> str:
+        if self.control_url is not None:
+            return f"On the sandbox at {self.origin}: nothing real is touched."
+        return f"On Clio itself, region {self.region.value}: what is done here is real."
+
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
     """What Clio grants for one user: an access token, usually a refresh token, and when the former ends.
@@ -201,3 +206,8 @@ def web_url(text: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def visible(text: str) -> str:
+    """Return a text on one line, with control and direction characters spelled out."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -55,9 +55,7 @@ class Survey:
         if grant is None:
             raise errors.NeedsLogin(f"User {user_id} has never signed in. Ask this user to sign in.")
         source = self._vault.source(self._site, user_id, firm=self._firm, grant=grant)
-        session = self._sessions[user_id] = AsyncSession(
-            self._site, source, user=grant.user, timeout=self._timeout
-        )
+        session = self._sessions[user_id] = AsyncSession(self._site, source, user=grant.user, timeout=self._timeout)
         if len(self._sessions) > KEPT:
             del self._sessions[next(iter(self._sessions))]
         return session

@@ -28,6 +28,9 @@ class Host:
     def __repr__(self) -> str:
         return f"<clio_nb sandbox: {self.region.value} at {self.origin}, {len(self.users)} users>"
 
+    def __str__(self) -> str:
+        return "On the embedded Clio: nothing real is touched."
+
     @property
     def clock(self) -> Clock | None:
         """The clock, where it is frozen: the library moves it instead of waiting. None where it runs by itself."""
