@@ -68,13 +68,13 @@ async def exchange(
     ``deadline`` in seconds covers it all, and so does a timeout around it; redirects are not followed; a body over
     32 MiB is not read. Raises :class:`errors.NetworkError` when no whole answer came.
     """
-    gate = _gate(os.getpid())
-    await portal.within(gate.acquire(), f"{method} {_parsed(url).path} was not sent: what went before it")
     lines = [(b"user-agent", _agent), *((name.encode(), value.encode()) for name, value in (headers or {}).items())]
-    timeout = {"timeout": {"read": max(min(deadline, portal.left()), 0.001)}}  # 0 would be none
     # A stream, not content: httpx would add headers that the engine adds anyhow, which costs more than all the rest.
     stream = httpx.ByteStream(content)
-    request = httpx.Request(method, _parsed(url), headers=lines, stream=stream, extensions=timeout)
+    request = httpx.Request(method, _parsed(url), headers=lines, stream=stream)
+    gate = _gate(os.getpid())
+    await portal.within(gate.acquire(), f"{method} {request.url.path} was not sent: what went before it")
+    request.extensions["timeout"] = {"read": max(min(deadline, portal.left()), 0.001)}  # 0 would be none
     started = time.perf_counter()
     try:
         response = await _engine(os.getpid()).handle_async_request(request)

@@ -59,6 +59,6 @@ def _fail(sentence: str, code: int = 1) -> int:
 
 
 def _drop(stream: TextIO | None) -> None:
-    """Have the rest of what is written to a stream go nowhere, so that the interpreter does not fail on it at its end."""
+    """Have what is left to be written go nowhere, so that the interpreter does not fail on it at its end."""
     if stream is not None and stream.fileno() == 1:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -154,7 +154,7 @@ class _Proof:
         except errors.NetworkError:
             raise _Ended("unknown", CLIO_ANSWERED, f"No answer came, and the nonce may be spent. {AGAIN}") from None
         except errors.RateLimited as error:
-            if error.retry_after is not None and error.retry_after < self._left():
+            if portal.left() <= (error.retry_after or 0) < self._left():
                 raise _Ended("unknown", CLIO_ANSWERED, f"{error} {AGAIN}") from None
             reason = f"This user's budget of requests is used up for longer than the nonce lives. {AGAIN}"
             raise _Ended("expired", CLIO_ANSWERED, reason) from None

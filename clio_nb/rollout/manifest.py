@@ -23,6 +23,7 @@ in it, and the nearest right word.
 from __future__ import annotations
 
 import difflib
+import errno
 import itertools
 import re
 import stat
@@ -138,7 +139,7 @@ def read_manifest(source: Manifest | str | Path) -> Manifest:
     path = Path(source)
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise ManifestError(f"{path}: cannot be read (not a regular file). Give the path of a TOML manifest.")
+            raise OSError(errno.EINVAL, "Not a regular file")  # noqa: TRY301 -- said below, as for any other path
         with path.open("rb") as file:
             content = file.read(LONGEST + 1)
         text = content.decode("utf-8-sig")
@@ -176,11 +177,10 @@ def parse_manifest(text: str, *, name: str = "manifest") -> Manifest:
 def _deepest(text: str) -> int:
     """Return the number of the line on which most brackets are open."""
     lines = text.split("\n")
-    closed = itertools.accumulate(
-        (len(re.findall(r"[\[{]", line)) - len(re.findall(r"[\]}]", line)) for line in lines), initial=0
-    )
-    open_on = [before + len(re.findall(r"[\[{]", line)) for before, line in zip(closed, lines, strict=False)]
-    return open_on.index(max(open_on)) + 1
+    opened = [line.count("[") + line.count("{") for line in lines]
+    left_open = (new - line.count("]") - line.count("}") for new, line in zip(opened, lines, strict=True))
+    depths = [sum(pair) for pair in zip(itertools.accumulate(left_open, initial=0), opened, strict=False)]
+    return depths.index(max(depths)) + 1
 
 
 class _Problem(NamedTuple):
