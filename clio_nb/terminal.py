@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import io
 import json
+import logging
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -81,10 +82,21 @@ def _short(cell: object) -> str:
 
 
 def prepare() -> None:
-    """Let stdout and stderr show in plain characters what their encoding cannot."""
+    """Let stdout and stderr show what their encoding cannot in plain characters, and show what the library logs."""
+    logging.getLogger("clio_nb").addHandler(_LOG)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="clio_nb.plain")
+
+
+class _Log(logging.Handler):
+    """Shows warnings and errors that the library logs, as any other text."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        show(f"clio-nb: {record.getMessage()}", err=True)
+
+
+_LOG: Final = _Log(logging.WARNING)
 
 
 def _console(*, err: bool = False) -> Console:

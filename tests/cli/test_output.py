@@ -34,7 +34,7 @@ def _own_folders(tmp_path, monkeypatch):
     monkeypatch.delenv("CLIO_NB_SITE", raising=False)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def hostile_site():
     """A sandbox whose first user has a hostile name, and an action with a hostile label in each place."""
     with Sandbox(users=2, rate_limit=None) as site:
@@ -97,35 +97,14 @@ def commands(site, tmp_path):
     }
 
 
-NAMES = [
-    "status",
-    "status json",
-    "plan",
-    "plan json",
-    "plan of a profile",
-    "plan of no file",
-    "apply",
-    "undo",
-    "offboard",
-    "offboard with a manifest",
-    "inspect",
-    "inspect json",
-    "verify",
-    "verify genuine",
-    "probe",
-    "sandbox file",
-    "site",
-    "a receiver elsewhere",
-    "site address",
-    "vault",
-    "option",
-    "command",
-    "help",
-    "login",
-]
+NAMES = (
+    "status;status json;plan;plan json;plan of a profile;plan of no file;apply;undo;offboard;offboard with a manifest;"
+    "inspect;inspect json;verify;verify genuine;probe;sandbox file;site;a receiver elsewhere;site address;vault;option;"
+    "command;help;login"
+)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", NAMES.split(";"))
 def test_s8_no_command_sends_a_control_or_direction_character(hostile_site, tmp_path, monkeypatch, capfd, name):
     words = commands(hostile_site, tmp_path)[name]
     monkeypatch.setattr("sys.argv", ["clio-nb", *map(str, words)])
