@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .launch.attack import probe
     from .models import App, CustomAction, Record, Subject, Token, User
     from .places import PLACES, Location, Place, Region
-    from .portal import allow_nested_asyncio
+    from .portal import allow_nested_asyncio, timeout
     from .sandbox import Sandbox as sandbox
     from .secret import Secret
     from .signin import connect, login
@@ -58,6 +58,7 @@ _HOMES = {
     "delete_action": "client",
     "record": "client",
     "list_records": "client",
+    "timeout": "portal",
     # launches
     "inspect_launch": "launch",
     "lint": "launch",

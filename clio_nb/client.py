@@ -6,12 +6,13 @@ function of this module too: ``clio_nb.create_action(session, ...)`` is ``sessio
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlencode
 
 from . import errors, oauth, portal, transport, wire
-from .models import CustomAction, Record, Site, Subject, Token, User, location_of, web_url
+from .models import Clock, CustomAction, Record, Site, Subject, Token, User, location_of, web_url
 from .pace import Pace
 from .places import LABEL_MAX, Location
 from .portal import on_portal, waiting
@@ -28,15 +29,25 @@ class AsyncSession:
     """One user of a firm, signed in.
 
     ``token`` is what :func:`clio_nb.login` or your own store has: a :class:`Token`, a bare access token, or a
-    :class:`TokenSource`. ``user`` is known after the login or the first :meth:`who_am_i`.
+    :class:`TokenSource`. ``user`` is known after the login or the first :meth:`who_am_i`. ``timeout`` is how many
+    seconds each verb may wait in all, as :func:`clio_nb.timeout` does for a block.
 
     Every verb can be awaited from any event loop. All raise :class:`errors.ApiError` subclasses when Clio says no,
     :class:`errors.NetworkError` when no answer came, and :class:`errors.NeedsLogin` when the user's access has ended.
     """
 
-    def __init__(self, site: Site, token: Token | Secret | str | TokenSource, *, user: User | None = None) -> None:
+    def __init__(
+        self,
+        site: Site,
+        token: Token | Secret | str | TokenSource,
+        *,
+        user: User | None = None,
+        timeout: float | None = None,
+    ) -> None:
         self.site = site
         self.user = user
+        self.timeout = portal.checked_timeout(timeout)
+        self._clock: Clock | None = getattr(site, "clock", None)
         self._tokens = OwnToken(site, Token.of(token)) if isinstance(token, Token | Secret | str) else token
         self._pace = Pace()
         self._paced: Secret | None = None
@@ -90,10 +101,10 @@ class AsyncSession:
             return await self._data(request, CustomAction)
         except errors.RecordInvalid as refused:
             raise await self._explain(refused, label, location) from refused
-        except errors.TlsFailed:
-            raise  # nothing was sent, and nothing will be
-        except (errors.NetworkError, errors.ServerError, errors.UnexpectedAnswer):
-            made = await self._find(label, location)
+        except (errors.NetworkError, errors.ServerError, errors.UnexpectedAnswer) as lost:
+            if isinstance(lost, errors.TlsFailed) or (getattr(lost, "nothing_sent", False) and portal.left() <= 0):
+                raise  # nothing was sent, and nothing will be
+            made = await self._read_back(label, location)
         if made is not None and made.target_url == target_url:
             return made
         return await self._data(request, CustomAction)
@@ -190,7 +201,7 @@ class AsyncSession:
         try:
             return await attempt()
         except (errors.RateLimited, errors.ServerError, errors.NetworkError) as failure:
-            return await repeat(request, attempt, failure)
+            return await repeat(request, attempt, failure, self._clock)
 
     @on_portal
     async def token(self) -> Token:
@@ -210,7 +221,7 @@ class AsyncSession:
         self, request: wire.Request, shape: type[T], token: Token, patience: float = math.inf
     ) -> wire.Answer[T]:
         pace = await self._turn(request, token, patience)
-        window, rate = pace.window, None
+        window, rate, sent = pace.window, None, self._now()
         headers: dict[str, str | Secret] = {
             "authorization": Secret(f"Bearer {token.access.reveal()}"),
             "accept": "application/json",
@@ -225,11 +236,13 @@ class AsyncSession:
             )
             rate = wire.rate(raw.headers)
         finally:
-            pace.answered(window, portal.now(), rate)
+            # a clock that others move tells nothing of when the answer was made; it was when this was sent
+            then = portal.now() if self._clock is None else sent
+            pace.answered(window, then, rate)
         try:
             return wire.decipher(request, raw.status, raw.headers, raw.body, shape)
         except errors.RateLimited as error:
-            pace.refused(portal.now(), error.retry_after)
+            pace.refused(then, error.retry_after)
             raise self._named(error) from None
         except errors.ApiError as error:
             raise self._named(error) from error.__cause__
@@ -238,16 +251,22 @@ class AsyncSession:
         """Wait until the token's budget allows one more request, unless that takes ``patience`` seconds or more."""
         if token.access != self._paced:  # Clio counts per access token
             self._pace, self._paced = Pace(), token.access
-        while wait := self._pace.take(portal.now()):
-            if wait >= patience:
+        while wait := self._pace.take(now := self._now()):
+            if wait >= min(patience, portal.left()):
                 raise errors.RateLimited(
                     f"{request} was not sent: this user's budget of requests is used up for {wait:.0f} s.",
                     status=429,
                     retry_after=wait,
                     request=str(request),
                 )
-            await portal.sleep(wait)
+            if self._clock is not None and self._pace.in_flight:  # their answers first: they tell more of the budget
+                await asyncio.sleep(0.001)
+            else:
+                await portal.rest(wait, self._clock, now + wait)
         return self._pace
+
+    def _now(self) -> float:
+        return portal.now() if self._clock is None else self._clock.now()
 
     async def _data(self, request: wire.Request, shape: type[T]) -> T:
         return (await self.request(request, shape)).data
@@ -267,6 +286,18 @@ class AsyncSession:
             rows += answer.data
             following = answer.next
         return rows
+
+    async def _read_back(self, label: str, location: Location) -> CustomAction | None:
+        try:
+            return await self._find(label, location)
+        except errors.ClioError as failure:
+            raise self._named(
+                errors.NetworkError(
+                    f"Clio did not confirm that {label!r} was created on {location.resource}, and the user's actions "
+                    "could not be read, so whether it was made is not known. List them before you create it again. "
+                    f"({failure})"
+                )
+            ) from failure
 
     async def _find(self, label: str, location: Location) -> CustomAction | None:
         actions = await self.list_actions()
@@ -331,8 +362,15 @@ class Session:
     Built as :class:`AsyncSession`, which is in ``aio``.
     """
 
-    def __init__(self, site: Site, token: Token | Secret | str | TokenSource, *, user: User | None = None) -> None:
-        self.aio = AsyncSession(site, token, user=user)
+    def __init__(
+        self,
+        site: Site,
+        token: Token | Secret | str | TokenSource,
+        *,
+        user: User | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self.aio = AsyncSession(site, token, user=user, timeout=timeout)
 
     @classmethod
     def of(cls, aio: AsyncSession) -> Session:

@@ -9,18 +9,17 @@ from html.parser import HTMLParser
 from urllib.parse import urljoin
 
 import httpx
-from rich.console import Console
-from rich.text import Text
 
 from . import client, firm, launch, tables
 from .errors import ClioError
 from .places import PLACES, Location
 from .sandbox import Sandbox
 from .signin import login
-from .terminal import frame_table, report_table
+from .terminal import frame_table, report_table, show, text
 
 TARGET = "https://partner.example/launch"
 LABEL = "Send for signature"
+_TRUE = text("  ✓", "green")
 
 
 class DemoFailed(ClioError):
@@ -30,34 +29,33 @@ class DemoFailed(ClioError):
 def run() -> None:
     """Tell the story; raises :class:`DemoFailed` at the first step that did not truly happen."""
     started = time.monotonic()
-    console = Console(highlight=False)
     callback = f"http://127.0.0.1:{_free_port()}/callback"
     with Sandbox(redirect_uris=(callback,)) as site:
-        console.print(f"[bold]An embedded Clio[/bold] is up at {site.origin}, with a firm of {len(site.users)} users.")
+        show(text("An embedded Clio", "bold"), f"is up at {site.origin}, with a firm of {len(site.users)} users.")
 
-        _heading(console, "1  Three users sign in, each through the consent page")
+        _heading("1  Three users sign in, each through the consent page")
         sessions = []
         for user in site.users[:3]:
             session = login(site, show=_consent_as(user.id))
             _check(session.user is not None and session.user.id == user.id, f"{user.name} is signed in")
             sessions.append(session)
-            console.print(f"  [green]✓[/green] {session.user}")
+            show(_TRUE, str(session.user))
 
-        _heading(console, "2  An action in every place of Clio's screens, for each of them")
+        _heading("2  An action in every place of Clio's screens, for each of them")
         for session in sessions:
             for location in Location:
                 made = client.create_action(session, LABEL, TARGET, location)
                 _check(made.location is location, f"an action on {location.resource} was created")
-        console.print(f"  [green]✓[/green] {len(Location) * len(sessions)} actions, seen in {len(PLACES)} menus each")
+        show(_TRUE, f"{len(Location) * len(sessions)} actions, seen in {len(PLACES)} menus each")
 
-        _heading(console, "3  Somebody clicks one: Clio opens the target with four parameters")
+        _heading("3  Somebody clicks one: Clio opens the target with four parameters")
         clicker = sessions[0]
         url = _click(site, clicker)
         report = launch.inspect_launch(url, target=TARGET)
         _check(report.ok, "the launch is well-formed")
-        console.print(report_table(report))
+        show(report_table(report))
 
-        _heading(console, "4  Did this user click? Only Clio knows, and only once")
+        _heading("4  Did this user click? Only Clio knows, and only once")
         seen = [
             ("sent at once", launch.verify_launch(url, clicker), True),
             ("the same launch again", launch.verify_launch(url, clicker), False),
@@ -67,24 +65,23 @@ def run() -> None:
         seen.append(("another one, 61 virtual seconds old", launch.verify_launch(late, clicker), False))
         for what, verdict, expected in seen:
             _check(bool(verdict) is expected, f"{what}: {'verified' if expected else 'refused'}")
-            mark = "[green]✓[/green]" if verdict else "[red]✗[/red]"
-            console.print(f"  {mark} {what}: [bold]{verdict.state}[/bold]")
+            show(_TRUE if verdict else text("  ✗", "red"), f"{what}:", text(verdict.state, "bold"))
 
-        _heading(console, "5  Who has which action")
+        _heading("5  Who has which action")
         frame = firm.actions_table(sessions)
         _check(len(frame) == len(Location) * len(sessions), "the table has a row for every action")
-        console.print(frame_table(frame.head(6)[["user", "location", "label", "action_id"]]))
-        console.print(Text(f"  … {len(frame)} rows\n", style="dim"))
+        show(frame_table(frame.head(6)[["user", "location", "label", "action_id"]]))
+        show(f"  … {len(frame)} rows", style="dim")
+        show("")
         matrix = tables.places_matrix(frame)
         _check(
             bool((matrix[list(tables.PLACE_COLUMNS)] == 1).all(axis=None)), "every user has one action in every place"
         )
-        console.print(frame_table(matrix))
+        show(frame_table(matrix))
 
-    console.print(f"\n[bold green]All of it happened[/bold green], in {time.monotonic() - started:.1f} s.")
-    console.print(
-        "The same in Jupyter: [bold]clio-nb lab[/bold]   An embedded Clio to click in: [bold]clio-nb sandbox[/bold]"
-    )
+    show("")
+    show(text("All of it happened", "bold green"), f"in {time.monotonic() - started:.1f} s.")
+    show("The same in Jupyter: clio-nb lab   An embedded Clio to click in: clio-nb sandbox")
 
 
 def _click(site: Sandbox, session: client.Session) -> str:
@@ -136,5 +133,6 @@ def _check(happened: bool, what: str) -> None:
         raise DemoFailed(f"This did not happen: {what}. Please report it; the sandbox or the library is broken.")
 
 
-def _heading(console: Console, text: str) -> None:
-    console.print(f"\n[bold cyan]{text}[/bold cyan]")
+def _heading(title: str) -> None:
+    show("")
+    show(title, style="bold cyan")

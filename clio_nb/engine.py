@@ -50,14 +50,14 @@ class Engine(httpx.AsyncBaseTransport):
             allow_redirects=False,
             timeout=aiohttp.ClientTimeout(total=request.extensions["timeout"]["read"]),
         )
-        scheme = request.url.scheme
+        scheme, seconds = request.url.scheme, request.extensions["timeout"]["read"]
         del request  # it holds a token, and what follows can fail
         try:
             async with sending as answer:
                 stream = httpx.ByteStream(await _whole(answer.content))
                 return httpx.Response(answer.status, headers=list(answer.raw_headers), stream=stream)
         except TimeoutError:
-            raise httpx.ReadTimeout("no answer in time") from None
+            raise httpx.ReadTimeout(f"none within {seconds:.3g} s") from None
         except aiohttp.ClientConnectorError as error:
             raise _not_connected(error, scheme) from None
         except aiohttp.ClientError:  # its own text could hold the whole URL

@@ -182,7 +182,7 @@ class NetworkError(ClioError):
     """No answer came: no network, a timeout, or a broken connection.
 
     ``nothing_sent`` is true when no byte of the request can have reached Clio: the connection was refused, the name was
-    not found, or TLS failed. Otherwise Clio may or may not have seen the request.
+    not found, TLS failed, or the time was up before. Otherwise Clio may or may not have seen the request.
     """
 
     def __init__(self, message: str, *, nothing_sent: bool = False) -> None:

@@ -18,8 +18,21 @@ from .secret import Secret
 DEFAULT_REDIRECT_URI = "http://127.0.0.1:8765/callback"
 
 
+class Clock(Protocol):
+    """A clock that stands still until it is moved, such as a sandbox's."""
+
+    def now(self) -> float:
+        """Return the time in seconds."""
+
+    def move_to(self, moment: float) -> float:
+        """Move forward to a moment, unless it is past already; return by how many seconds."""
+
+
 class Site(Protocol):
-    """Where a client goes: one app at one Clio. :class:`App` is one, and so is a running sandbox."""
+    """Where a client goes: one app at one Clio. :class:`App` is one, and so is a running sandbox.
+
+    A site whose time stands still carries a :class:`Clock` as ``clock``: sessions move it instead of waiting.
+    """
 
     @property
     def region(self) -> Region:
@@ -60,6 +73,11 @@ class App:
     def __post_init__(self) -> None:
         if not self.origin:
             object.__setattr__(self, "origin", self.region.origin)
+
+    def __str__(self) -> str:
+        if self.control_url is not None:
+            return f"On the sandbox at {self.origin}: nothing real is touched."
+        return f"On Clio itself, region {self.region.value}: what is done here is real."
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
@@ -188,3 +206,8 @@ def web_url(text: str) -> bool:
         return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         return False
+
+
+def visible(text: str) -> str:
+    """Return a text on one line, with control and direction characters spelled out."""
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

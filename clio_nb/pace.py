@@ -25,7 +25,7 @@ class Pace:
         self.window = 0
         self._limit = LOWEST
         self._sent = 0
-        self._in_flight = 0
+        self.in_flight = 0
         self._left_at_clio = LOWEST
         self._ends_at: float | None = None
 
@@ -38,19 +38,19 @@ class Pace:
             return max(self._ends_at - now, 0.01)
         self._sent += 1
         self._left_at_clio -= 1
-        self._in_flight += 1
+        self.in_flight += 1
         return 0.0
 
     def _open_window(self, now: float) -> None:
         """Begin a window. Requests still under way may fall into it, so they count."""
         self.window += 1
-        self._sent = self._in_flight
+        self._sent = self.in_flight
         self._left_at_clio = self._limit - self._sent
         self._ends_at = now + WINDOW
 
     def answered(self, window: int, now: float, rate: Rate | None) -> None:
         """Count a request of that window as over, with what its answer said of the budget."""
-        self._in_flight -= 1
+        self.in_flight -= 1
         if rate is None or window != self.window:
             return
         if rate.limit != self._limit:

@@ -6,9 +6,8 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
-import tenacity
-
 from . import errors, portal
+from .models import Clock
 from .pace import LONGEST_WAIT
 from .wire import Request
 
@@ -24,45 +23,37 @@ class _Budget:
     left: float = RETRY_BUDGET
 
 
-async def repeat(request: Request, attempt: Callable[[], Awaitable[T]], failure: errors.ClioError) -> T:
+async def repeat(
+    request: Request, attempt: Callable[[], Awaitable[T]], failure: errors.ClioError, clock: Clock | None = None
+) -> T:
     """Try again what has just failed: anything after a 429, a read after a 5xx or a lost answer.
 
-    Nothing is repeated after a failure of TLS.
-    Raises the last failure when it may not be repeated, or when the attempts or the shared budget are used up.
+    Nothing is repeated after a failure of TLS. Raises the last failure when it may not be repeated, when the attempts
+    or the shared budget are used up, or when the pause before the next would outlast the timeout. A pause that the
+    server names is a matter of its ``clock``.
     """
-    if not _may_repeat(request, failure):
-        raise failure
-    await _rest(_pause(failure, 1))
-    answer: T = await tenacity.AsyncRetrying(
-        stop=tenacity.stop_after_attempt(ATTEMPTS - 1),
-        wait=lambda state: _pause(_failure(state), state.attempt_number + 1),
-        retry=lambda state: _may_repeat(request, _failure(state)),
-        sleep=_rest,
-        reraise=True,
-    )(attempt)
-    _Budget.left = min(_Budget.left + 2, RETRY_BUDGET)
-    return answer
+    for attempts in range(1, ATTEMPTS):
+        asked = min(failure.retry_after or 0.0, LONGEST_WAIT) if isinstance(failure, errors.ServerError) else 0.0
+        pause = asked or random.uniform(0, 0.25 * 2**attempts)  # noqa: S311 -- no secret
+        if isinstance(failure, errors.RateLimited):
+            pause = 0.0  # the token's own pace waits
+        elif isinstance(failure, errors.TlsFailed) or not _may_read_again(request):
+            break
+        if pause >= portal.left():
+            break
+        if pause:
+            _Budget.left -= 1
+            stands = clock if asked else None
+            await portal.rest(pause, stands, pause + (stands.now() if stands else 0.0))
+        try:
+            answer = await attempt()
+        except (errors.RateLimited, errors.ServerError, errors.NetworkError) as again:
+            failure = again
+        else:
+            _Budget.left = min(_Budget.left + 2, RETRY_BUDGET)
+            return answer
+    raise failure
 
 
-def _may_repeat(request: Request, error: BaseException | None) -> bool:
-    if isinstance(error, errors.RateLimited):
-        return True
-    trouble = isinstance(error, errors.ServerError | errors.NetworkError) and not isinstance(error, errors.TlsFailed)
-    return request.repeatable and trouble and _Budget.left >= 1
-
-
-async def _rest(seconds: float) -> None:
-    _Budget.left -= seconds > 0  # no pause means a 429, for which the token's own pace waits
-    await portal.sleep(seconds)
-
-
-def _pause(error: BaseException | None, attempts: int) -> float:
-    if isinstance(error, errors.RateLimited):
-        return 0.0
-    asked = error.retry_after if isinstance(error, errors.ServerError) else None
-    jitter = random.uniform(0, 0.25 * 2**attempts)  # noqa: S311 -- no secret
-    return min(asked, LONGEST_WAIT) if asked else jitter
-
-
-def _failure(state: tenacity.RetryCallState) -> BaseException | None:
-    return state.outcome.exception() if state.outcome else None
+def _may_read_again(request: Request) -> bool:
+    return request.repeatable and _Budget.left >= 1

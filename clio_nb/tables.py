@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import InvalidInput
-from .models import CustomAction, User
+from .models import CustomAction, User, visible
 from .places import Location
 
 if TYPE_CHECKING:
@@ -144,11 +144,6 @@ def save_table(frame: pd.DataFrame, path: str | Path) -> Path:
             f'{path.name}: Parquet and Excel need more libraries: python -m pip install "clio-nb[export]"', field="path"
         ) from None
     return path
-
-
-def visible(text: str) -> str:
-    """Return a text on one line, with control and direction characters spelled out."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def neutral(text: str) -> str:

@@ -1,36 +1,114 @@
-"""How reports and tables look in a terminal: rich renderables, with all text as text (no markup out of data)."""
+"""What people see in a terminal: the one place that writes there, and how reports and tables look.
+
+All text is text: no markup out of data, control and direction characters spelled out, and what the console's encoding
+cannot show in plain characters.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import codecs
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Final
 
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from .models import visible
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from .launch import LaunchReport
 
+_PLAIN: Final = {"✓": "+", "✗": "x", "–": "-", "…": "...", "’": "'", "“": '"', "”": '"'}
+
+
+def show(*parts: str | Text | Table, style: str = "", err: bool = False) -> None:
+    """Print parts on one line, or a table below; ``style`` is for those that are plain strings."""
+    one_line = not any(isinstance(part, Table) for part in parts)
+    shown = (text(part, style) if isinstance(part, str) else part for part in parts)
+    _console(err=err).print(*shown, soft_wrap=one_line)
+
+
+def show_json(data: object, *, indent: int | None = None) -> None:
+    """Print data as JSON in ASCII."""
+    file = _console().file
+    file.write(json.dumps(data, indent=indent).replace("\x7f", "\\u007f") + "\n")
+    file.flush()
+
+
+def text(value: object, style: str = "") -> Text:
+    """Return a text for :func:`show`."""
+    return Text(visible(str(value)), style)
+
+
+def table(rows: Iterable[Iterable[object]], header: Iterable[str] = (), title: str | None = None) -> Table:
+    """Return rows as a table; cells that are no :func:`text` yet become one."""
+    made = Table(
+        *header,
+        title=title,
+        title_justify="left",
+        box=None,
+        show_header=bool(header),
+        padding=(0, 1),
+        header_style="bold",
+    )
+    for row in rows:
+        made.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
+    return made
+
 
 def report_table(report: LaunchReport) -> Table:
     """Return the parts of a launch URL, each with its meaning below it."""
-    table = Table(box=None, show_header=False, padding=(0, 2))
-    for part in report.parts:
-        table.add_row(Text(part.name), Text(part.value).append(f"\n{part.meaning}", style="dim"))
-    return table
+    return table((part.name, Text("\n").join([text(part.value), text(part.meaning, "dim")])) for part in report.parts)
 
 
 def frame_table(frame: pd.DataFrame) -> Table:
     """Return a DataFrame as a table, numbers to the right; ``ui_reference`` values without their ``/show``."""
-    table = Table(box=None, padding=(0, 1), header_style="bold")
-    for name, dtype in frame.dtypes.items():
-        numeric = getattr(dtype, "kind", "O") in "iuf"
-        table.add_column(_short(name), justify="right" if numeric else "left", overflow="fold")
-    for row in frame.itertuples(index=False):
-        table.add_row(*(Text(_short(cell)) for cell in row))
-    return table
+    made = table(([_short(cell) for cell in row] for row in frame.itertuples(index=False)), map(_short, frame.columns))
+    for column, dtype in zip(made.columns, frame.dtypes, strict=True):
+        column.justify = "right" if getattr(dtype, "kind", "O") in "iuf" else "left"
+        column.overflow = "fold"
+    return made
 
 
 def _short(cell: object) -> str:
     return str(cell).removesuffix("/show")
+
+
+def prepare() -> None:
+    """Let stdout and stderr show what their encoding cannot in plain characters, and show what the library logs."""
+    logging.getLogger("clio_nb").addHandler(_LOG)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="clio_nb.plain")
+
+
+class _Log(logging.Handler):
+    """Shows warnings and errors that the library logs, as any other text."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        show(f"clio-nb: {record.getMessage()}", err=True)
+
+
+_LOG: Final = _Log(logging.WARNING)
+
+
+def _console(*, err: bool = False) -> Console:
+    prepare()
+    return Console(stderr=err, highlight=False)
+
+
+def _plainly(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    unknown = error.object[error.start : error.end]
+    return "".join(_PLAIN.get(char) or char.encode("unicode_escape").decode() for char in unknown), error.end
+
+
+codecs.register_error("clio_nb.plain", _plainly)

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Protocol
 
-from . import errors, oauth, transport
+from . import errors, oauth, portal, transport
 from .models import Site, Token
 from .secret import Secret
-
-T = TypeVar("T")
 
 FORM: Final = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 
@@ -25,18 +23,18 @@ class TokenSource(Protocol):
         """Return a token newer than ``stale``, refreshed at most once for all who ask at the same time."""
 
 
-class Flight(Generic[T]):
-    """Work that is done once for all who ask while it is under way."""
+class Renewal:
+    """A renewal that is done once for all who ask while it is under way. One who gives up does not end it."""
 
     def __init__(self) -> None:
-        self._work: asyncio.Task[T] | None = None
+        self._work: asyncio.Task[Token] | None = None
 
-    async def join(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Return what the work under way returns, begun now if there is none. One who gives up does not end it."""
+    async def join(self, renew: Callable[[], Coroutine[Any, Any, Token]]) -> Token:
+        """Return the token of the renewal under way, begun now if there is none."""
         mine = self._work is not None and self._work.get_loop() is asyncio.get_running_loop()  # not a parent's
         if self._work is None or self._work.done() or not mine:
-            self._work = asyncio.ensure_future(work())
-        return await asyncio.shield(self._work)
+            self._work = portal.apart(renew())
+        return await portal.within(asyncio.shield(self._work), "Renewing the access token")
 
 
 class OwnToken:
@@ -45,7 +43,7 @@ class OwnToken:
     def __init__(self, site: Site, token: Token) -> None:
         self._site = site
         self._token = token
-        self._flight: Flight[Token] = Flight()
+        self._renewal = Renewal()
 
     async def current(self) -> Token:
         """Return the token as it is."""
@@ -53,7 +51,7 @@ class OwnToken:
 
     async def renew(self, stale: Token) -> Token:
         """Refresh the token once, however many ask."""
-        return await self._flight.join(lambda: self._renewed(stale))
+        return await self._renewal.join(lambda: self._renewed(stale))
 
     async def _renewed(self, stale: Token) -> Token:
         if self._token is stale:

@@ -29,6 +29,7 @@ from .secret import Secret
 DEADLINE: Final = 30.0
 IN_FLIGHT: Final = 50  # requests at a time, all users together; waiting for a budget does not count
 
+_UNKNOWN: Final = "Whether it was carried out is not known: look before you try again."
 _log: Final = logging.getLogger("clio_nb")
 _agent: Final = f"clio-nb/{importlib.metadata.version('clio-nb')}".encode()
 
@@ -73,27 +74,28 @@ async def exchange(
     """Send one request and return the answer, whatever its status.
 
     What is secret comes as such, also a URL with a nonce, and is revealed in the call of the engine and nowhere else.
-    ``deadline`` in seconds covers it all; redirects are not followed; a body over 32 MiB is not read. Raises
-    :class:`errors.NetworkError` when no whole answer came.
+    ``deadline`` in seconds covers it all, and so does a timeout around it; redirects are not followed; a body over
+    32 MiB is not read. Raises :class:`errors.NetworkError` when no whole answer came.
     """
     shown = urlsplit(Secret(url).reveal())._replace(query="")
+    what = f"{method} {shown.path}"
+    loop = asyncio.get_running_loop()
+    gate = _gate(loop)
+    await portal.within(gate.acquire(), f"{what} was not sent: what went before it")
     started = time.perf_counter()
     try:
-        loop = asyncio.get_running_loop()
-        async with _gate(loop):
-            response = await _engine(loop).handle_async_request(
-                httpx.Request(
-                    method,
-                    _parsed(url) if isinstance(url, str) else httpx.URL(url.reveal()),
-                    headers=[(b"user-agent", _agent), *((key.encode(), _clear(headers[key])) for key in headers)],
-                    # Not content: httpx would add headers that the engine adds too, which costs more than all the rest.
-                    stream=httpx.ByteStream(content if isinstance(content, bytes) else _clear(content)),
-                    extensions={"timeout": {"read": deadline}},
-                )
+        response = await _engine(loop).handle_async_request(
+            httpx.Request(
+                method,
+                _parsed(url) if isinstance(url, str) else httpx.URL(url.reveal()),
+                headers=[(b"user-agent", _agent), *((key.encode(), _clear(headers[key])) for key in headers)],
+                # Not content: httpx would add headers that the engine adds too, which costs more than all the rest.
+                stream=httpx.ByteStream(content if isinstance(content, bytes) else _clear(content)),
+                extensions={"timeout": {"read": max(min(deadline, portal.left()), 0.001)}},  # 0 would be none
             )
+        )
     except httpx.TransportError as cause:
         _log.debug("%s %s: %s", method, shown.path, type(cause).__name__)
-        what = f"{method} {shown.path}"
         if isinstance(cause, NotConnected) and cause.tls:
             raise errors.TlsFailed(
                 f"No secure connection (TLS) to {shown.hostname} for {what}: {cause}. Nothing was sent. "
@@ -101,9 +103,14 @@ async def exchange(
                 nothing_sent=True,
             ) from None
         raise errors.NetworkError(
-            f"No answer from {shown.hostname} to {what} ({cause}). Check the network, then try again.",
+            f"No answer from {shown.hostname} to {what} ({cause}). "
+            + (
+                "Check the network, then try again." if method == "GET" or isinstance(cause, NotConnected) else _UNKNOWN
+            ),
             nothing_sent=isinstance(cause, NotConnected),
         ) from None
+    finally:
+        gate.release()
     if _log.isEnabledFor(logging.DEBUG):
         took = (time.perf_counter() - started) * 1000
         _log.debug("%s %s: %d in %.0f ms", method, shown.path, response.status_code, took)

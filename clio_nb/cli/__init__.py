@@ -5,37 +5,60 @@ What a command prints for programs goes to stdout, errors go to stderr as one se
 
 from __future__ import annotations
 
+import os
 import sys
+from typing import TextIO
 
-import typer
-
-from ..errors import ClioError
-from . import firm, launch, sandbox, tour
-
-app = typer.Typer(
-    name="clio-nb",
-    help="Custom actions in Clio Manage: an embedded Clio to try them on, launches to read, a firm to keep in order.",
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-)
-app.command("demo")(tour.demo)
-app.command("lab")(tour.lab)
-app.command("sandbox")(sandbox.sandbox)
-app.add_typer(launch.app, name="launch")
-app.command("probe")(launch.probe)
-app.command("login")(firm.login)
-app.command("plan", cls=firm.PlanCommand)(firm.plan)
-app.command("apply")(firm.apply)
-app.command("status")(firm.status)
-app.command("undo")(firm.undo)
-app.command("offboard")(firm.offboard)
+INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run ``clio-nb`` and turn every error that a user can cause into one sentence on stderr and exit code 1."""
+    """Run ``clio-nb`` and end it: with the command's exit code, or with one sentence about what a user can cause."""
     try:
-        app()
+        code = _run()
+        for stream in (sys.stdout, sys.stderr):
+            if stream is not None:
+                stream.flush()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:  # whoever read it, such as head, has had enough
+        code = 1
+        _drop(sys.stdout)
+    except OSError as error:
+        _drop(sys.stdout)
+        code = _fail(f"{error.filename or 'The output'} cannot be used: {error.strerror or error}.")
+    sys.exit(code)
+
+
+def _run() -> int:
+    from typer.exceptions import Abort, TyperException  # noqa: PLC0415 -- Ctrl-C while it loads is no traceback either
+
+    from .. import terminal  # noqa: PLC0415 -- as above
+    from ..errors import ClioError  # noqa: PLC0415 -- as above
+    from .commands import app  # noqa: PLC0415 -- as above
+
+    terminal.prepare()
+    try:
+        return int(app(standalone_mode=False) or 0)
     except ClioError as error:
-        sys.stderr.write(f"clio-nb: {error}\n")
-        sys.exit(1)
+        return _fail(str(error))
+    except TyperException as error:
+        usage = getattr(error, "ctx", None)
+        said = error.format_message()  # nothing, where the help was shown
+        hint = f" See: {usage.command_path} --help" if usage else ""
+        return _fail(f"{said.rstrip('.')}.{hint}", error.exit_code) if said else error.exit_code
+    except Abort:
+        return _fail("Nothing was done.")
+
+
+def _fail(sentence: str, code: int = 1) -> int:
+    from ..terminal import show  # noqa: PLC0415 -- as above
+
+    show(f"clio-nb: {sentence}", err=True)
+    return code
+
+
+def _drop(stream: TextIO | None) -> None:
+    """Have what is left to be written go nowhere, so that the interpreter does not fail on it at its end."""
+    if stream is not None and stream.fileno() == 1:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

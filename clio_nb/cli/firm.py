@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
-from rich.console import Console
-from rich.text import Text
 from typer.core import TyperCommand
 from typer.exceptions import TyperException
 
 from ..errors import InvalidInput
-from ..terminal import frame_table
+from ..terminal import frame_table, show, show_json
 from .where import AsJson, Site, VaultAt, firm_at, site_at
 
 if TYPE_CHECKING:
@@ -57,7 +56,7 @@ def plan(
     """
     wanted = _read(manifest)
     made = firm_at(site, vault).plan(wanted, profile=profile, allow_delete=allow_delete)
-    _print_json(made) if as_json else _show_plan(made)
+    show_json(msgspec.to_builtins(made), indent=2) if as_json else _show_plan(made)
     raise typer.Exit(CHANGES if made.changes else _nothing_to_do(made))
 
 
@@ -108,11 +107,11 @@ def status(
     wanted = manifest and _read(manifest)
     frame = firm_at(site, vault).coverage(wanted)
     if as_json:
-        sys.stdout.write(frame.reset_index().to_json(orient="records") + "\n")
+        show_json(json.loads(frame.reset_index().to_json(orient="records")))
     else:
         if (frame["access"] == "signed in").all():
             frame = frame.drop(columns="access")
-        Console(highlight=False).print(frame_table(frame.astype("string").replace("– not wanted", "–")))
+        show(frame_table(frame.astype("string").replace("– not wanted", "–")))
 
 
 def login(site: Site = None, vault: VaultAt = None) -> None:
@@ -125,11 +124,11 @@ def login(site: Site = None, vault: VaultAt = None) -> None:
     firm = Firm(app, Vault.open(vault))
     attempt = Login(app)
     if attempt.port is None:
-        sys.stdout.write(f"Sign in at Clio: {attempt.authorization_url}\n")
+        show("Sign in at Clio:", attempt.authorization_url)
         session = attempt.finish(typer.prompt("Paste the code, or the address you end up at", hide_input=True))
     else:
-        session = login(app)
-    sys.stdout.write(f"{firm.add(session)} is signed in. The token is kept: {firm.vault!r}\n")
+        session = login(app, show=lambda url: show("Sign in at Clio:", url))
+    show(f"{firm.add(session)} is signed in. The token is kept: {firm.vault!r}")
 
 
 def _read(manifest: Path) -> Manifest:
@@ -160,25 +159,19 @@ def _nothing_to_do(plan: Plan) -> int:
 
 
 def _show_plan(plan: Plan) -> None:
-    console = Console(highlight=False)
-    console.print(Text(str(plan)))
+    show(str(plan))
     for note in plan.notes:
-        console.print(Text(note, style="yellow"))
+        show(note, style="yellow")
     frame = plan.to_frame()
     lines = frame[~frame["kind"].isin(["ok", "foreign"])]
     if len(lines):
         shown = lines[["kind", "user", "location", "label", "changes", "reason", "advice"]].astype("string").fillna("")
-        console.print(frame_table(shown.loc[:, (shown != "").any()]))
+        show(frame_table(shown.loc[:, (shown != "").any()]))
 
 
 def _show_result(result: Result) -> None:
-    console = Console(highlight=False)
-    console.print(Text(repr(result).strip("<>"), style="bold"))
+    show(repr(result).strip("<>"), style="bold")
     if result.failed:
         frame = result.to_frame()
-        console.print(frame_table(frame[frame["outcome"] != "done"][["user", "kind", "label", "outcome", "message"]]))
-    console.print(Text(f"Take it back with: clio-nb undo {result.run}", style="dim"))
-
-
-def _print_json(plan: Plan) -> None:
-    sys.stdout.write(msgspec.json.format(msgspec.json.encode(plan)).decode() + "\n")
+        show(frame_table(frame[frame["outcome"] != "done"][["user", "kind", "label", "outcome", "message"]]))
+    show(f"Take it back with: clio-nb undo {result.run}", style="dim")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ..launch import inspect_launch
-from ..terminal import report_table
+from ..terminal import report_table, show, show_json, table, text
 from .where import AsJson, Site, VaultAt, firm_at, site_at
 
 if TYPE_CHECKING:
@@ -41,8 +37,7 @@ def inspect(
         report = inspect_launch(line, target=target)
         refused |= not report
         if as_json:
-            sys.stdout.write(json.dumps(report.to_dict()) + "\n")
-            sys.stdout.flush()
+            show_json(report.to_dict())
         else:
             _show(report)
     raise typer.Exit(1 if refused else 0)
@@ -65,7 +60,7 @@ def verify(
     line = next(_lines(url), "")
     verdict = verify_launch(line, firm_at(site, vault), target=target)
     if as_json:
-        sys.stdout.write(json.dumps(verdict.to_dict()) + "\n")
+        show_json(verdict.to_dict())
     else:
         _show_verdict(verdict)
     raise typer.Exit(0 if verdict else 1)
@@ -88,7 +83,7 @@ def probe(
     if junit is not None:
         report.save_junit(junit)
     if as_json:
-        sys.stdout.write(report.to_json() + "\n")
+        show_json(report.to_dict(), indent=2)
     else:
         _show_report(report)
     raise typer.Exit(0 if report else 1)
@@ -104,33 +99,24 @@ def _lines(url: str) -> Iterator[str]:
 
 
 def _show(report: LaunchReport) -> None:
-    console = Console(highlight=False)
-    verdict = Text("well-formed; not proved until its nonce is sent to Clio" if report else "refused", style="bold")
-    console.print(verdict)
+    show("well-formed; not proved until its nonce is sent to Clio" if report else "refused", style="bold")
     for reason in report.reasons:
-        console.print(Text(f"  - {reason}"))
+        show(f"  - {reason}")
     if report.launch is not None:
-        console.print(report_table(report))
+        show(report_table(report))
 
 
 def _show_verdict(verdict: Verdict) -> None:
-    console = Console(highlight=False)
-    console.print(Text(verdict.state, style="bold"), Text(verdict.reason))
-    table = Table(box=None, show_header=False, padding=(0, 1))
-    for step in verdict.steps:
-        table.add_row(Text(_MARKS[step.ok]), Text(step.name), Text(step.detail, style="dim"))
-    console.print(table)
+    show(text(verdict.state, "bold"), verdict.reason)
+    show(table((_MARKS[step.ok], step.name, text(step.detail, "dim")) for step in verdict.steps))
 
 
 def _show_report(report: ProbeReport) -> None:
-    console = Console(highlight=False)
-    table = Table("", "case", "mistakes", box=None, padding=(0, 1), header_style="bold")
-    for result in report.results:
-        table.add_row(Text(_MARKS[result.ok]), Text(result.title), Text(", ".join(result.mistakes)))
-    console.print(table)
+    results = ((_MARKS[result.ok], result.title, ", ".join(result.mistakes)) for result in report.results)
+    show(table(results, ("", "case", "mistakes")))
     for mistake, cases in report.mistakes.items():
-        console.print(Text(f"{mistake} ({cases} cases): ", style="bold").append(mistake.sentence, style="not bold"))
-    console.print(Text(repr(report).strip("<>"), style="bold"))
+        show(text(f"{mistake} ({cases} cases):", "bold"), mistake.sentence)
+    show(repr(report).strip("<>"), style="bold")
 
 
 _MARKS = {True: "✓", False: "✗", None: "–"}

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.table import Table
 
 from ..errors import InvalidInput, PortBusy
 from ..models import DEFAULT_REDIRECT_URI
+from ..terminal import show, show_json, table, text
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox
@@ -71,8 +68,7 @@ def sandbox(
         raise InvalidInput(str(error)) from None
     with site:
         if as_json:
-            sys.stdout.write(json.dumps(site.describe()) + "\n")
-            sys.stdout.flush()
+            show_json(site.describe())
         else:
             _greet(site)
         try:
@@ -82,18 +78,11 @@ def sandbox(
 
 
 def _greet(site: Sandbox) -> None:
-    console = Console(highlight=False)
-    console.print(
-        "[bold]An embedded Clio is running.[/bold] It is no Clio: for trying things out, on this machine only.\n"
-    )
-    facts = Table(box=None, show_header=False, padding=(0, 2))
-    for name in ("base_url", "api_url", "client_id", "client_secret", "redirect_uri", "control_url"):
-        facts.add_row(name, str(site.describe()[name]))
-    console.print(facts)
-    people = Table(
-        "id", "name", "email", title=f"{len(site.users)} users", title_justify="left", box=None, padding=(0, 2)
-    )
-    for user in site.users[:10]:
-        people.add_row(str(user.id), user.name, user.email)
-    console.print(people)
-    console.print("\nStop it with Ctrl-C.")
+    show(text("An embedded Clio is running.", "bold"), "It is no Clio: for trying things out, on this machine only.")
+    show("")
+    names = ("base_url", "api_url", "client_id", "client_secret", "redirect_uri", "control_url")
+    show(table((name, site.describe()[name]) for name in names))
+    people = ((user.id, user.name, user.email) for user in site.users[:10])
+    show(table(people, ("id", "name", "email"), title=f"{len(site.users)} users"))
+    show("")
+    show("Stop it with Ctrl-C.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
@@ -15,6 +16,7 @@ import typer
 
 from ..errors import InvalidInput
 from ..signin.site import SITE
+from ..terminal import show
 
 
 def demo() -> None:
@@ -34,7 +36,8 @@ def lab(
     """Start an embedded Clio, and JupyterLab on the walkthroughs.
 
     The walkthroughs start one of their own as well, so that each gives the same results every time. The one started
-    here is for clicking around in, and for ``clio.connect()`` in notebooks of yours.
+    here is for clicking around in, and for ``clio.connect()`` in notebooks of yours. Where ``CLIO_NB_SITE`` is set,
+    that stays so, none is started here, and the notebooks that connect work on what it names.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise InvalidInput('JupyterLab is not installed. Install it with: python -m pip install "clio-nb[lab]"')
@@ -43,11 +46,16 @@ def lab(
     home = _walkthroughs(folder or Path("notebooks"))
     command = [sys.executable, "-m", "jupyterlab", f"--notebook-dir={home}", "--ip=127.0.0.1"]
     opening = ["--LabApp.default_url=/lab/tree/00-tour.ipynb", *([] if browser else ["--no-browser"])]
-    with Sandbox(clock="advancing") as site:
-        sys.stdout.write(f"An embedded Clio to click in: {site.origin}\nClose both with Ctrl-C.\n")
-        sys.stdout.flush()
+    with contextlib.ExitStack() as running:
+        if chosen := os.environ.get(SITE, "").strip():
+            show(f"{SITE} is set, so notebooks that connect, such as 07-going-live, work on: {chosen}", style="bold")
+            show(f"No embedded Clio is started for them. Unset {SITE} to have one. End with Ctrl-C.")
+        else:
+            chosen = running.enter_context(Sandbox(clock="advancing")).origin
+            show("An embedded Clio to click in, and for notebooks that connect:", chosen)
+            show("Close both with Ctrl-C.")
         try:
-            code = subprocess.call([*command, *opening], env={**os.environ, SITE: site.origin})  # noqa: S603 -- our own words
+            code = subprocess.call([*command, *opening], env={**os.environ, SITE: chosen})  # noqa: S603 -- our own words
         except KeyboardInterrupt:
             code = 0
     raise typer.Exit(code)

@@ -16,7 +16,7 @@ from ..client import AsyncSession, Session
 from ..errors import InvalidInput, ManifestError, NeedsLogin
 from ..frames import verbs
 from ..models import Site, Token, User
-from ..portal import on_portal
+from ..portal import checked_timeout, on_portal
 from ..rollout.apply import Line, Result, Stop, apply
 from ..rollout.compare import Comparison, items
 from ..rollout.drift import drift_items
@@ -55,20 +55,28 @@ class AsyncFirm:
 
     ``vault`` holds the tokens, by default in memory. ``name`` is the firm's shelf in it, needed when one vault serves
     several. ``journal`` is a file that remembers what was written; by default it lies in this user's data folder, or in
-    memory when the vault does.
+    memory when the vault does. ``timeout`` is how many seconds each verb may wait in all (:func:`clio_nb.timeout`), and
+    each verb of its sessions.
     """
 
     def __init__(
-        self, site: Site, vault: Vault | None = None, *, name: str = FIRM, journal: Path | str | None = None
+        self,
+        site: Site,
+        vault: Vault | None = None,
+        *,
+        name: str = FIRM,
+        journal: Path | str | None = None,
+        timeout: float | None = None,
     ) -> None:
         self.site = site
+        self.timeout = checked_timeout(timeout)
         self.vault = vault or Vault()
         self.name = name
         self._shelf = shelf_of(site, name)
         if journal is None and self.vault.lasting:
             journal = journal_path(site, name)
         self._journal = Journal(None if journal is None else Path(journal), self._shelf)
-        self._survey = Survey(site, self.vault, name)
+        self._survey = Survey(site, self.vault, name, timeout)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} of app {self.site.client_id} at {self.site.origin}>"

@@ -30,13 +30,20 @@ class Firm:
 
     ``vault`` holds the tokens, by default in memory. ``name`` is the firm's shelf in it, needed when one vault serves
     several. ``journal`` is a file that remembers what was written; by default it lies in this user's data folder, or in
-    memory when the vault does. ``aio`` has the same verbs to be awaited.
+    memory when the vault does. ``timeout`` is how many seconds each verb may wait in all (:func:`clio_nb.timeout`), and
+    each verb of its sessions. ``aio`` has the same verbs to be awaited.
     """
 
     def __init__(
-        self, site: Site, vault: Vault | None = None, *, name: str = FIRM, journal: Path | str | None = None
+        self,
+        site: Site,
+        vault: Vault | None = None,
+        *,
+        name: str = FIRM,
+        journal: Path | str | None = None,
+        timeout: float | None = None,
     ) -> None:
-        self.aio = AsyncFirm(site, vault, name=name, journal=journal)
+        self.aio = AsyncFirm(site, vault, name=name, journal=journal, timeout=timeout)
 
     @property
     def site(self) -> Site:

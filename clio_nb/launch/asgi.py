@@ -20,8 +20,8 @@ class LaunchMiddleware:
 
     ``sessions``, ``target`` and ``actions`` are those of :func:`clio_nb.verify_launch`; ``key`` signs the cookie that
     shows a proved launch again on a reload (32 characters or more, the same in every process; ``[new, old]`` while it
-    is being replaced); ``path`` is where the launches come in. Give ``target`` only where the app sees its public
-    scheme and host. Other paths are left alone::
+    is being replaced); ``path`` is where the launches come in; ``timeout`` is how many seconds a proof may take. Give
+    ``target`` only where the app sees its public scheme and host. Other paths are left alone::
 
         app.add_middleware(LaunchMiddleware, sessions=firm, key=os.environ["LAUNCH_KEY"], path="/launch")
     """
@@ -35,10 +35,11 @@ class LaunchMiddleware:
         path: str = "/launch",
         target: str | None = None,
         actions: Actions = "known",
+        timeout: float | None = None,
     ) -> None:
         self._app = app
         self._path = path
-        self._guard = Guard(sessions, key, target=target, actions=actions)
+        self._guard = Guard(sessions, key, target=target, actions=actions, timeout=timeout)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection."""

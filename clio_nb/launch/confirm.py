@@ -73,11 +73,12 @@ class Confirmation:
                 again.add(type(error))
                 await session.renew(token)
             except errors.RateLimited as error:
-                if attempt == ATTEMPTS - 1 or error.retry_after is None or error.retry_after >= self._left():
+                left = min(self._left(), portal.left())
+                if attempt == ATTEMPTS - 1 or error.retry_after is None or error.retry_after >= left:
                     raise
             except errors.NetworkError as error:
                 self.nonce_sent = sent_before or not error.nothing_sent
-                never = isinstance(error, errors.TlsFailed) or not error.nothing_sent
+                never = isinstance(error, errors.TlsFailed) or not error.nothing_sent or portal.left() <= PAUSE
                 if attempt == ATTEMPTS - 1 or never or type(error) in again:
                     raise
                 again.add(type(error))
@@ -93,6 +94,8 @@ class Confirmation:
         if isinstance(error, _TooLate):
             return "expired", f"The launch came more than {NONCE_LIFETIME} s ago. {AGAIN}"
         if isinstance(error, errors.RateLimited):
+            if portal.left() <= (error.retry_after or 0) < self._left():
+                return "unknown", f"{error} {AGAIN}"
             return "expired", f"This user's budget of requests is used up for longer than the nonce lives. {AGAIN}"
         if refused := self._refusal(error):
             return "refused", refused

@@ -30,7 +30,16 @@ _log: Final = logging.getLogger("clio_nb.launch")
 class Guard:
     """Decides about each visit to the address of the launches."""
 
-    def __init__(self, sessions: Sessions, key: Key, *, target: str | None = None, actions: Actions = "known") -> None:
+    def __init__(
+        self,
+        sessions: Sessions,
+        key: Key,
+        *,
+        target: str | None = None,
+        actions: Actions = "known",
+        timeout: float | None = None,
+    ) -> None:
+        self.timeout = portal.checked_timeout(timeout)
         self._sessions = lasting(sessions)
         self._cookies = SignedCookies(key)
         self._target = target

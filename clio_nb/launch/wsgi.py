@@ -38,10 +38,11 @@ class LaunchMiddleware:
         path: str = "/launch",
         target: str | None = None,
         actions: Actions = "known",
+        timeout: float | None = None,
     ) -> None:
         self._app = app
         self._path = path
-        self._guard = Guard(sessions, key, target=target, actions=actions)
+        self._guard = Guard(sessions, key, target=target, actions=actions, timeout=timeout)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""

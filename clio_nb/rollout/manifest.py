@@ -23,7 +23,10 @@ in it, and the nearest right word.
 from __future__ import annotations
 
 import difflib
+import errno
+import itertools
 import re
+import stat
 import tomllib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -36,6 +39,7 @@ from ..models import User, location_of, web_url
 from ..places import LABEL_MAX, Location, Region
 
 ROLES: Final = ("admin", "accounts", "billing", "reports")
+LONGEST: Final = 5_000_000  # bytes
 SUBSCRIPTION_TYPES: Final = ("Attorney", "NonAttorney")
 
 
@@ -134,26 +138,49 @@ def read_manifest(source: Manifest | str | Path) -> Manifest:
         return source
     path = Path(source)
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file")  # noqa: TRY301 -- said below, as for any other path
+        with path.open("rb") as file:
+            content = file.read(LONGEST + 1)
+        text = content.decode("utf-8-sig")
     except OSError as cause:
         raise ManifestError(f"{path}: cannot be read ({cause.strerror}). Give the path of a TOML manifest.") from None
-    except UnicodeDecodeError:
-        raise ManifestError(f"{path}: is no text in UTF-8. Save it as UTF-8.") from None
+    except UnicodeDecodeError as cause:
+        line = content[: cause.start].count(b"\n") + 1
+        raise ManifestError(f"{path}: line {line} is not UTF-8. Save the file as UTF-8.") from None
+    except ValueError:
+        raise ManifestError(f"{str(path)!r}: cannot be the path of a file. Give the path of a TOML manifest.") from None
     return parse_manifest(text, name=str(path))
 
 
 def parse_manifest(text: str, *, name: str = "manifest") -> Manifest:
     """Read a manifest from TOML text; ``name`` stands for the file in errors. Raises :class:`ManifestError`."""
+    if len(text) > LONGEST:
+        raise ManifestError(f"{name}: is longer than {LONGEST // 1_000_000} MB. Split it, or name users by role.")
     try:
         data = tomllib.loads(text)
         manifest = msgspec.convert(data, Manifest)
     except tomllib.TOMLDecodeError as cause:
         raise ManifestError(f"{name}: is no TOML: {cause}.") from None
+    except RecursionError:
+        raise ManifestError(f"{name}: line {_deepest(text)}: is nested too deep for a manifest.") from None
     except msgspec.ValidationError as cause:
         raise ManifestError(f"{name}: {_explained(str(cause), data)}") from None
+    except ValueError:  # of int(), which reads no more digits than this
+        before = re.split(r"\d[\d_]{600}", text, maxsplit=1)[0]
+        raise ManifestError(f"{name}: line {before.count(chr(10)) + 1}: holds a number that is too long.") from None
     for problem in problems(manifest):
         raise ManifestError(f"{name}: {problem.path}: {problem.says}")
     return manifest
+
+
+def _deepest(text: str) -> int:
+    """Return the number of the line on which most brackets are open."""
+    lines = text.split("\n")
+    opened = [line.count("[") + line.count("{") for line in lines]
+    left_open = (new - line.count("]") - line.count("}") for new, line in zip(opened, lines, strict=True))
+    depths = [sum(pair) for pair in zip(itertools.accumulate(left_open, initial=0), opened, strict=False)]
+    return depths.index(max(depths)) + 1
 
 
 class _Problem(NamedTuple):
@@ -225,7 +252,9 @@ def _who_problems(path: str, who: Who) -> Iterator[_Problem]:
                 yield _Problem(f"{path}.{field}[{index}]", f"{word[:60]!r} is none that Clio knows.{near}")
     for field, names in (("users", who.users), ("exclude", who.exclude)):
         for index, name in enumerate(names):
-            if isinstance(name, str) and "@" not in name:
+            if isinstance(name, int) and not 0 < name < 2**63:
+                yield _Problem(f"{path}.{field}[{index}]", "is no user id: those are whole numbers from 1 to 2^63 - 1.")
+            elif isinstance(name, str) and "@" not in name:
                 yield _Problem(f"{path}.{field}[{index}]", f"{name[:60]!r} is no e-mail address and no user id.")
 
 
@@ -247,14 +276,14 @@ _WORDS: Final = {
 
 def _explained(said: str, data: dict[str, Any]) -> str:
     """Turn an error of msgspec into a sentence with the path in front and the nearest right word at the end."""
-    what, _, where = said.partition(" - at `$")
+    what, _, where = said.rpartition(" - at `$") if " - at `$" in said else (said, "", "")
     path = where.rstrip("`").lstrip(".")
     if "[...]" in path:  # msgspec does not name the keys of a free table
         path = _first_wrong_profile(data["profiles"])
     if unknown := re.search(r"unknown field `(.*)`", what):
-        shape = _SHAPES[re.sub(r"\[\d+\]", "[]", path)]
+        shape = _SHAPES.get(re.sub(r"\[\d+\]", "[]", path), Manifest)
         near = _nearest(unknown[1], shape.__struct_fields__) or f" Known are: {', '.join(shape.__struct_fields__)}."
-        return f"{path}.{unknown[1]}: is no key of a manifest.{near}".removeprefix(".")
+        return f"{path}.{unknown[1][:60]}: is no key of a manifest.{near}".removeprefix(".")
     if missing := re.search(r"missing required field `(.*)`", what):
         return f"{path}.{missing[1]}: is missing.".removeprefix(".")
     if value := re.search(r"Invalid enum value '(.*)'", what):

@@ -34,10 +34,11 @@ class Roll:
 class Survey:
     """Reads one firm: its list of users, and each user's actions with that user's token out of the vault."""
 
-    def __init__(self, site: Site, vault: Vault, firm: str) -> None:
+    def __init__(self, site: Site, vault: Vault, firm: str, timeout: float | None = None) -> None:
         self._site = site
         self._vault = vault
         self._firm = firm
+        self._timeout = timeout
         self._sessions: dict[int, AsyncSession] = {}
 
     async def session_of(self, user_id: int, grant: Grant | None = None) -> AsyncSession:
@@ -54,7 +55,7 @@ class Survey:
         if grant is None:
             raise errors.NeedsLogin(f"User {user_id} has never signed in. Ask this user to sign in.")
         source = self._vault.source(self._site, user_id, firm=self._firm, grant=grant)
-        session = self._sessions[user_id] = AsyncSession(self._site, source, user=grant.user)
+        session = self._sessions[user_id] = AsyncSession(self._site, source, user=grant.user, timeout=self._timeout)
         if len(self._sessions) > KEPT:
             del self._sessions[next(iter(self._sessions))]
         return session

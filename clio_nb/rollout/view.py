@@ -8,8 +8,8 @@ from typing import Final
 
 import pandas as pd
 
-from ..models import User
-from ..tables import NOT_WANTED, NOTHING, PLACE_COLUMNS, integers, locations, styled, texts, times, visible
+from ..models import User, visible
+from ..tables import NOT_WANTED, NOTHING, PLACE_COLUMNS, integers, locations, styled, texts, times
 from .apply import Line, Outcome, Result
 from .item import Item, Kind
 from .journal import Run, Step

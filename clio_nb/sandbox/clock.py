@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import time
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final, Literal, get_args
 
@@ -26,6 +27,8 @@ class Clock:
         if mode not in get_args(ClockMode):
             raise ValueError(f"{mode!r} is no clock; choose one of: {', '.join(get_args(ClockMode))}.")
         self.mode: Final = mode
+        self.kept: Callable[[], object] = lambda: None
+        """Called when it was moved."""
         self.restart()
         self._dated = (-1, b"")
 
@@ -47,7 +50,14 @@ class Clock:
         if not 0 <= seconds < _END - self.now():
             raise ValueError("A clock advances by a number of seconds, 0 or more, and stays within this age.")
         self.shifted += seconds
+        self.kept()
         return self.now()
+
+    def move_to(self, moment: float) -> float:
+        """Move forward to a moment, unless it is past already, and return by how many seconds."""
+        seconds = max(moment - self.now(), 0.0)
+        self.advance(seconds)
+        return seconds
 
     def http_date(self) -> bytes:
         """Return the time as the Date header wants it."""

@@ -8,6 +8,7 @@ from typing import Any, Final
 import msgspec
 
 from ..places import Region
+from .clock import Clock
 from .control import describe
 from .deauthorization import Delivery, Messenger
 from .faults import Fault, Kind
@@ -26,6 +27,14 @@ class Host:
 
     def __repr__(self) -> str:
         return f"<clio_nb sandbox: {self.region.value} at {self.origin}, {len(self.users)} users>"
+
+    def __str__(self) -> str:
+        return "On the embedded Clio: nothing real is touched."
+
+    @property
+    def clock(self) -> Clock | None:
+        """The clock, where it is frozen: the library moves it instead of waiting. None where it runs by itself."""
+        return self._state.clock if self._state.clock.mode == "frozen" else None
 
     @property
     def region(self) -> Region:

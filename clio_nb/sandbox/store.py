@@ -26,7 +26,12 @@ class Store:
     def __init__(self, path: str | os.PathLike[str] | None) -> None:
         if path is not None and not Path(path).exists():  # to close one that SQLite has open would drop its locks
             Path(path).touch(mode=0o600)
-        self._db: Final = sqlite3.connect(path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False)
+        try:
+            self._db: Final = sqlite3.connect(
+                path or ":memory:", timeout=0, isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.OperationalError:
+            raise ValueError(f"{path} is no file; give another.") from None
         try:
             self._db.executescript(_SCHEMA)
         except sqlite3.DatabaseError as error:

@@ -36,6 +36,7 @@ class World:
         self.clock: Final = Clock(clock)
         self._store: Final = Store(db)
         self._shelf: Final = self._store.shelf("")
+        self.clock.kept = self._keep_time
         try:
             self._remember(settings)
             self.states: Final = {
@@ -55,9 +56,7 @@ class World:
 
     def advance(self, seconds: float) -> float:
         """Move the clock forward and return the new time in seconds since the epoch."""
-        now = self.clock.advance(seconds)
-        self._keep_time()
-        return now
+        return self.clock.advance(seconds)
 
     def reset(self) -> None:
         """Put everything back to the beginning, the clock as well."""

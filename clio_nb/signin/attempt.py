@@ -88,7 +88,7 @@ class Login:
             if show is not None:
                 await anyio.to_thread.run_sync(show, self.authorization_url)
             try:
-                answer = await asyncio.wait_for(callback.answer, timeout)
+                answer = await asyncio.wait_for(callback.answer, min(timeout, portal.left()))
             except TimeoutError:
                 raise errors.LoginTimeout(
                     f"Nobody came back from Clio's consent page within {timeout:.0f} s. Start the login again."

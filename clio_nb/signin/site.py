@@ -11,7 +11,7 @@ import msgspec
 from .. import portal, transport
 from ..errors import InvalidInput, UnexpectedAnswer
 from ..frames import verb
-from ..models import App
+from ..models import App, web_url
 from ..places import Region
 from ..secret import Secret, reading
 from .surroundings import on_binder, redirect_uri_here
@@ -84,12 +84,12 @@ def connect(
 
 
 def _sandbox(address: str) -> App:
-    parts = urlsplit(address)
-    if parts.hostname not in LOOPBACK:
+    if not web_url(address) or "@" in address or urlsplit(address).hostname not in LOOPBACK:
         raise InvalidInput(
             "An address is for a sandbox on this machine (http://127.0.0.1:PORT); for Clio itself give a region.",
             field="region",
         )
+    parts = urlsplit(address)
     origin = f"{parts.scheme}://{parts.netloc}"
     raw = portal.run(transport.exchange, "GET", f"{origin}/control", deadline=5.0)
     try:

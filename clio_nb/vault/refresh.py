@@ -42,7 +42,7 @@ class VaultTokens:
         self._user_id = user_id
         self._grant = grant
         self._unsaved: Grant | None = None
-        self._flight: tokens.Flight[Token] = tokens.Flight()
+        self._renewal = tokens.Renewal()
         self._owner = secrets.token_hex(8)
 
     async def current(self) -> Token:
@@ -61,7 +61,7 @@ class VaultTokens:
 
     async def renew(self, stale: Token) -> Token:
         """Return a newer token than ``stale``. However many ask, in one process Clio is asked once."""
-        return await self._flight.join(lambda: self._renewed(stale))
+        return await self._renewal.join(lambda: self._renewed(stale))
 
     @verb
     async def _renewed(self, stale: Token) -> Token:

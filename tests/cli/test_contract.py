@@ -228,3 +228,35 @@ def test_lab_opens_the_walkthroughs_that_are_here_or_copies_them(tmp_path, monke
     assert "--no-browser" in started[0]
     assert reached == [200]
     assert [each.name for each in tmp_path.iterdir()] == ["00-tour.ipynb"]
+
+
+@pytest.mark.parametrize("chosen", ["eu", "http://127.0.0.1:8770"])
+def test_lab_keeps_a_site_that_is_set_and_says_so(tmp_path, monkeypatch, capsys, chosen):
+    from clio_nb import sandbox
+    from clio_nb.cli import tour
+
+    (tmp_path / "00-tour.ipynb").write_text("{}")
+    monkeypatch.setenv("CLIO_NB_SITE", chosen)
+    monkeypatch.setattr(tour.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(sandbox, "Sandbox", None)  # none is started
+    given = []
+    monkeypatch.setattr(tour.subprocess, "call", lambda command, env: given.append(env["CLIO_NB_SITE"]) or 0)
+    with pytest.raises(tour.typer.Exit):
+        tour.lab(tmp_path, browser=False)
+    assert given == [chosen]
+    out = capsys.readouterr().out
+    assert out.startswith("CLIO_NB_SITE is set")
+    assert chosen in out
+
+
+def test_a_site_says_which_clio_it_is():
+    from clio_nb.models import App
+    from clio_nb.places import Region
+    from clio_nb.sandbox import Sandbox
+    from clio_nb.secret import Secret
+
+    with Sandbox(regions=("us", "eu")) as site:
+        assert str(site) == str(site.at("eu")) == "On the embedded Clio: nothing real is touched."
+        own = App(Region.US, "id", Secret("s"), origin=site.origin, control_url=site.control_url)
+        assert str(own) == f"On the sandbox at {site.origin}: nothing real is touched."
+    assert str(App(Region.EU, "id", Secret("s"))) == "On Clio itself, region eu: what is done here is real."

@@ -6,7 +6,8 @@ import re
 import pytest
 
 import clio_nb
-from clio_nb.cli import app, main
+from clio_nb.cli import main
+from clio_nb.cli.commands import app
 
 MANIFEST = """
 [app]

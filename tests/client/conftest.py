@@ -21,6 +21,11 @@ def moved(clio_sandbox, monkeypatch):
         if seconds:
             clio_sandbox.advance(seconds)
 
+    def move_to(moment, move=clio_sandbox.clock.move_to):
+        waits.append(moment - clio_sandbox.now())
+        return move(moment)
+
+    monkeypatch.setattr(clio_sandbox.clock, "move_to", move_to)
     monkeypatch.setattr(portal, "sleep", sleep)
     monkeypatch.setattr(portal, "now", clio_sandbox.now)
     return waits

@@ -10,7 +10,7 @@ import pytest
 import typer
 
 import clio_nb
-from clio_nb.cli import app
+from clio_nb.cli.commands import app
 
 from .page import ROOT
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from clio_nb import portal, retry
@@ -53,7 +55,12 @@ def moved(clio_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[float]
         if seconds:
             clio_sandbox.advance(seconds)
 
+    def move_to(moment: float, move: Callable[[float], float] = clio_sandbox.clock.move_to) -> float:
+        waits.append(moment - clio_sandbox.now())
+        return move(moment)
+
     monkeypatch.setattr(retry._Budget, "left", retry.RETRY_BUDGET)  # of this process, so perhaps spent by another test
+    monkeypatch.setattr(clio_sandbox.clock, "move_to", move_to)
     monkeypatch.setattr(portal, "sleep", sleep)
     monkeypatch.setattr(portal, "now", clio_sandbox.now)
     return waits

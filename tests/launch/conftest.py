@@ -43,6 +43,7 @@ def clock(site, monkeypatch):
     moved = Clock(site)
     monkeypatch.setattr(portal, "now", lambda: moved.now)
     monkeypatch.setattr(portal, "sleep", moved.sleep)
+    monkeypatch.setattr(site.clock, "move_to", moved.move_to)
     return moved
 
 
@@ -59,6 +60,12 @@ class Clock:
     async def sleep(self, seconds):
         self.slept.append(seconds)
         self.advance(seconds)
+
+    def move_to(self, moment):
+        seconds = moment - self._site.now()
+        self.slept.append(seconds)
+        self.advance(seconds)
+        return seconds
 
 
 class Person:

@@ -36,6 +36,11 @@ def test_cells_were_run_once_from_top_to_bottom(cells):
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
 
 
+def test_the_first_output_says_which_clio_it_is(cells):
+    first = next(output for cell in cells for output in cell.outputs)
+    assert first.text.startswith("On the embedded Clio: nothing real is touched.\n")
+
+
 def test_no_widget_is_stored(path):
     notebook = nbformat.read(path, as_version=4)
     assert set(notebook.metadata) == {"kernelspec", "language_info"}
