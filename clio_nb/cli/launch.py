@@ -75,16 +75,24 @@ def probe(
     receiver_url: Annotated[str, typer.Argument(help="Your own endpoint on this machine; the sandbox is its Clio.")],
     site: Site = None,
     user: Annotated[int | None, typer.Option(help="Whose clicks; the account owner's if left out.")] = None,
+    at: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LOCATION",
+            help="A location that your endpoint serves, such as matters; may be repeated. Left out: those of the "
+            "user's actions that lead to it, or all five.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML to this file, for CI.")] = None,
 ) -> None:
     """Attack your own receiver with forged, stale and hostile launches, and name its mistakes.
 
-    Exit code 0 only when it stood all of them.
+    Exit code 0 when every case passed, 1 when one failed, or could not be told from the receiver's answers.
     """
     from ..launch.attack import probe as attack  # noqa: PLC0415 -- its name is the command's
 
-    report = attack(receiver_url, site_at(site), user=user)
+    report = attack(receiver_url, site_at(site), user=user, at=at)
     if junit is not None:
         report.save_junit(junit)
     if as_json:
@@ -123,14 +131,17 @@ def _show_verdict(verdict: Verdict) -> None:
 
 
 def _show_report(report: ProbeReport) -> None:
+    from ..launch.attack.results import MARKS  # noqa: PLC0415 -- as above
+
     console = Console(highlight=False)
     table = Table("", "case", "mistakes", box=None, padding=(0, 1), header_style="bold")
     for result in report.results:
-        table.add_row(Text(_MARKS[result.ok]), Text(result.title), Text(", ".join(result.mistakes)))
+        said = "undecided" if result.undecided else ", ".join(result.mistakes)
+        table.add_row(Text(MARKS[result.outcome]), Text(result.title), Text(said))
     console.print(table)
-    for mistake, cases in report.mistakes.items():
-        console.print(Text(f"{mistake} ({cases} cases): ", style="bold").append(mistake.sentence, style="not bold"))
-    console.print(Text(repr(report).strip("<>"), style="bold"))
+    for name, cases, what in report.advice():
+        console.print(Text(f"{name} ({cases} cases): ", style="bold").append(what, style="not bold"))
+    console.print(Text(f"{report.receiver}: {report.summary}", style="bold"))
 
 
 _MARKS = {True: "✓", False: "✗", None: "–"}
