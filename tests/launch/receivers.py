@@ -44,7 +44,7 @@ class Receiver:
     """A small receiver that does it right (WSGI). ``tokens`` are the access tokens by user id.
 
     ``serves`` are the kinds of records; ``address`` makes the place where a page is shown; ``refusal`` is the status
-    and, where it is not to tell the reason, the page of a refusal; ``cookie`` is set before anything is proved.
+    and, where it is not to tell the reason, the page of a refusal; ``cookie`` is set with every answer.
     """
 
     def __init__(self, site, tokens, *, serves=PLACES, address=None, refusal=(403, None), cookie=None):
@@ -69,7 +69,7 @@ class Receiver:
         headers = [("content-type", "text/html")]
         status, text = kept or self.answer(environ["REQUEST_METHOD"], query)
         if self.cookie:
-            headers.append(("set-cookie", f"{self.cookie}={secrets.token_hex(8)}"))
+            headers.append(("set-cookie", self.cookie))
         if kept is None and self.address and status < 400:
             location = self.address()
             self.pages[location] = (status, text)
@@ -305,15 +305,12 @@ class Remembers(Receiver):
         self.good = set()
 
     def prove(self, launch, token):
-        key = self.session if self.key == "session" else launch[self.key]
-        record = launch["subject_url"] if key and key in self.good else super().prove(launch, token)
-        self.good.add(key or self.start())
+        if (self.session if self.key == "session" else launch[self.key]) in self.good:
+            return launch["subject_url"]
+        record = super().prove(launch, token)
+        self.cookie = f"sid={secrets.token_hex(8)}"
+        self.good.add(self.cookie if self.key == "session" else launch[self.key])
         return record
-
-    def start(self):
-        """Begin a session, told by a cookie."""
-        self.cookie = "sid"
-        return ""
 
 
 class AnswersHead(Receiver):
@@ -353,28 +350,30 @@ class GoesInCircles(Receiver):
 
 
 class FailsOpen(Receiver):
-    """Asks Clio, and goes on whatever it answers.
+    """Asks Clio, and lets in whatever it answers.
 
     ``only`` are the kinds of records with which it does so; ``everyone``: also where there is nothing to ask;
-    ``shows`` makes the page of those who should have been refused, when it is another one.
+    ``goes_on``: also does what comes after a proof, before it shows the page.
     """
 
-    def __init__(self, *args, only=PLACES, everyone=False, shows=None, **options):
+    def __init__(self, *args, only=PLACES, everyone=False, goes_on=True, **options):
         super().__init__(*args, **options)
         self.only = only
         self.everyone = everyone
-        self.shows = shows
+        self.goes_on = goes_on
 
     def refused(self, launch, reason):
-        if self.everyone:
-            return 200, (self.shows or self.page)(launch, "")
-        return super().refused(launch, reason)
+        return (
+            (200, self.page(launch, '{"data":{"id":1,"etag":""}}'))
+            if self.everyone
+            else super().refused(launch, reason)
+        )
 
     def prove(self, launch, token):
         try:
             return super().prove(launch, token)
         except Refused:
-            if self.shows or launch["subject_url"].split("/")[3] not in self.only:
+            if not self.goes_on or launch["subject_url"].split("/")[3] not in self.only:
                 raise
             return launch["subject_url"]
 
@@ -449,6 +448,16 @@ class ProvesLater(Receiver):
         if method == "GET":
             threading.Timer(0.1, super().answer, [method, query]).start()
         return 200, "We will send you a message."
+
+
+class SaysTheSame(Receiver):
+    """Answers everybody the same, once Clio has been asked."""
+
+    def page(self, launch, record):
+        return "Thank you."
+
+    def refused(self, launch, reason):
+        return 200, "Thank you."
 
 
 class SendsToSignIn(Receiver):

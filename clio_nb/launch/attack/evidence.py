@@ -80,8 +80,7 @@ class Baseline:
         return any(answer in self._welcome[seen.at] or self._told(answer, seen) for answer in seen.answers)
 
     def _told(self, answer: Answer, seen: Evidence) -> bool | None:
-        in_vain = bool(seen.with_nonce) and not seen.proved
-        went_on = in_vain and bool(self._work) and self._work <= seen.work
+        went_on = not seen.proved and bool(self._work) and self._work <= seen.work
         if answer.status == 0 or answer.status >= 400:
             return went_on and any(method != "GET" for method, _ in self._work)
         if answer.led_to.startswith(self._sign_in):
@@ -97,7 +96,7 @@ class Baseline:
         if like_genuine and forms:
             return True
         elsewhere = _address(answer) not in map(_address, self._welcome[seen.at])  # a session of its own
-        return True if went_on or (in_vain and like_genuine and elsewhere) else None
+        return True if went_on or (seen.with_nonce and not seen.proved and like_genuine and elsewhere) else None
 
     def _like_genuine(self, at: Location, answer: Answer) -> bool:
         """Whether an answer has all that the genuine ones of a location have in common."""

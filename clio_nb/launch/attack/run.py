@@ -125,11 +125,11 @@ class _Attack:
         subject = stage.second if case.second else stage.first
         await self.control.advance(_MINUTE)  # a fresh minute: no case uses up the budget of the next
         if case.visits == IN_SESSION:
-            await _open(compose(self.receiver_url, await self._click(stage, subject)), browser)
+            await self._earlier(compose(self.receiver_url, await self._click(stage, subject)), browser)
         parameters = case.change(await self._click(stage, subject), stage)
         url = compose(self.receiver_url, parameters)
         if case.visits == AGAIN:
-            await _open(url)
+            await self._earlier(url, Browser())
         if case.late:
             await self.control.advance(case.late)
         if case.fault:
@@ -145,6 +145,11 @@ class _Attack:
             int(digits) for name, value in parameters if name == "user_id" for digits in re.findall("[0-9]+", value)
         }
         return Evidence(at, frozenset(named), subject.path, answers, requests, tuple(self.canary.strangers))
+
+    async def _earlier(self, url: str, browser: Browser) -> None:
+        """Visit the receiver before the case begins."""
+        await _open(url, browser)
+        await portal.sleep(self.settle)
 
     async def _since(self, before: list[SeenRequest]) -> tuple[SeenRequest, ...]:
         """Return the requests that Clio saw since; from the first launch on, wait as long as the receiver needs."""
@@ -167,12 +172,12 @@ class _Attack:
 
 async def _visit(url: str, case: Case, browser: Browser) -> tuple[Answer, ...]:
     if case.visits == AT_ONCE:
-        return tuple(await asyncio.gather(_open(url), _open(url)))
+        return tuple(await asyncio.gather(_open(url, browser), _open(url, Browser())))
     return (await _open(url, browser, "HEAD" if case.visits == BY_HEAD else "GET"),)
 
 
-async def _open(url: str, browser: Browser | None = None, method: str = "GET") -> Answer:
-    return await anyio.to_thread.run_sync((browser or Browser()).open, url, method)
+async def _open(url: str, browser: Browser, method: str = "GET") -> Answer:
+    return await anyio.to_thread.run_sync(browser.open, url, method)
 
 
 def _result(name: str, title: str, case: Case, seen: Evidence, usual: Baseline) -> Result:
