@@ -76,12 +76,7 @@ def probe(
     site: Site = None,
     user: Annotated[int | None, typer.Option(help="Whose clicks; the account owner's if left out.")] = None,
     at: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="LOCATION",
-            help="A location that your endpoint serves, such as matters; may be repeated. Left out: those of the "
-            "user's actions that lead to it, or all five.",
-        ),
+        list[str] | None, typer.Option(help="A location that your endpoint serves, such as matters. May be repeated.")
     ] = None,
     as_json: AsJson = False,
     junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML to this file, for CI.")] = None,
@@ -141,7 +136,7 @@ def _show_report(report: ProbeReport) -> None:
     console.print(table)
     for name, cases, what in report.advice():
         console.print(Text(f"{name} ({cases} cases): ", style="bold").append(what, style="not bold"))
-    console.print(Text(f"{report.receiver}: {report.summary}", style="bold"))
+    console.print(Text(f"{report.receiver}: {report}", style="bold"))
 
 
 _MARKS = {True: "✓", False: "✗", None: "–"}

@@ -14,18 +14,8 @@ from .mistakes import Mistake
 
 Parameters = list[tuple[str, str]]
 
-ADMIT: Final = "admit"
-REFUSE: Final = "refuse"
-PROVE: Final = "prove"
-
 Expectation = Literal["admit", "refuse", "prove"]
 """Let it in; turn it away; or let it in only if Clio has confirmed it (a receiver may give up or ask again)."""
-
-ONCE: Final = "once"
-AGAIN: Final = "again"
-AT_ONCE: Final = "twice at once"
-IN_SESSION: Final = "in a session"
-BY_HEAD: Final = "by HEAD"
 
 Visits = Literal["once", "again", "twice at once", "in a session", "by HEAD"]
 
@@ -68,7 +58,7 @@ class Case:
     second: bool = False
     fault: Mapping[str, object] | None = None
     late: float = 0.0
-    visits: Visits = ONCE
+    visits: Visits = "once"
     hostile: bool = False
     lacking: bool = False
     blamed: Mistake = Mistake.LETS_IN_MALFORMED
@@ -104,11 +94,15 @@ def renamed(name: str, to: str) -> Change:
 
 
 def _hostile(name: str, title: str, text: Callable[[str, Stage], str]) -> Case:
-    return Case(name, title, REFUSE, subject(text), hostile=True)
+    return Case(name, title, "refuse", subject(text), hostile=True)
 
 
 def _spoilt(name: str, title: str, change: Change, *, lacking: bool = False) -> Case:
-    return Case(name, title, REFUSE, change, lacking=lacking)
+    return Case(name, title, "refuse", change, lacking=lacking)
+
+
+def _misled(name: str, title: str, change: Change, *, everywhere: bool = False) -> Case:
+    return Case(name, title, "refuse", change, everywhere=everywhere, blamed=Mistake.IGNORES_ACTION)
 
 
 def _broken(name: str, title: str, expect: Expectation, **fault: object) -> Case:
@@ -129,48 +123,37 @@ _ANOTHER: Final[Mapping[str, Callable[[Stage], str]]] = {
 _ARABIC: Final = {ord("0") + digit: 0x660 + digit for digit in range(10)}
 
 CASES: Final = (
-    Case("genuine", "a genuine launch", ADMIT, everywhere=True),
-    Case("double-click", "the same launch twice at once", ADMIT, visits=AT_ONCE),
-    Case("genuine-again", "a genuine launch of another record", ADMIT, everywhere=True, second=True),
+    Case("genuine", "a genuine launch", "admit", everywhere=True),
+    Case("double-click", "the same launch twice at once", "admit", visits="twice at once"),
+    Case("genuine-again", "a genuine launch of another record", "admit", everywhere=True, second=True),
     # what only Clio can tell
-    Case("forged-nonce", "a forged nonce", REFUSE, put("custom_action_nonce", _FORGED), everywhere=True),
+    Case("forged-nonce", "a forged nonce", "refuse", put("custom_action_nonce", _FORGED), everywhere=True),
     Case(
         "in-session",
-        "a forged nonce from a browser that was let in before",
-        REFUSE,
+        "a forged nonce, once let in",
+        "refuse",
         put("custom_action_nonce", _FORGED),
-        visits=IN_SESSION,
+        visits="in a session",
     ),
-    Case("replayed", "a launch that was used, from another browser", REFUSE, visits=AGAIN),
-    Case("expired", "a launch that is 61 seconds old", REFUSE, late=61.0),
-    Case("other-user", "another user's id with this user's nonce", REFUSE, put("user_id", lambda s: str(s.other.id))),
-    Case("unknown-user", "a user who has never signed in", REFUSE, put("user_id", _NOBODY)),
+    Case("replayed", "a launch that was used, from another browser", "refuse", visits="again"),
+    Case("expired", "a launch that is 61 seconds old", "refuse", late=61.0),
+    Case("other-user", "another user's id with this user's nonce", "refuse", put("user_id", lambda s: str(s.other.id))),
+    Case("unknown-user", "a user who has never signed in", "refuse", put("user_id", _NOBODY)),
     Case(
-        "swapped-subject", "another record with this record's nonce", PROVE, put("subject_url", lambda s: s.second.path)
+        "swapped-subject",
+        "another record with this record's nonce",
+        "prove",
+        put("subject_url", lambda s: s.second.path),
     ),
     # what the receiver itself must know
-    Case(
-        "unknown-action",
-        "an unknown action",
-        REFUSE,
-        put("custom_action_id", _NOBODY),
-        blamed=Mistake.IGNORES_ACTION,
-    ),
-    Case(
+    _misled("unknown-action", "an unknown action", put("custom_action_id", _NOBODY)),
+    _misled(
         "others-action",
-        "an action of another user",
-        REFUSE,
+        "another user's action",
         put("custom_action_id", lambda s: str(s.others_action)),
         everywhere=True,
-        blamed=Mistake.IGNORES_ACTION,
     ),
-    Case(
-        "misplaced-action",
-        "an action of one location with a record of another",
-        REFUSE,
-        put("subject_url", lambda s: s.elsewhere.path),
-        blamed=Mistake.IGNORES_ACTION,
-    ),
+    _misled("misplaced-action", "a record of another location", put("subject_url", lambda s: s.elsewhere.path)),
     # another host
     _hostile("at-host", "subject_url @host", lambda path, s: f"@{s.canary}{path}"),
     _hostile("userinfo", "subject_url :x@host", lambda path, s: f":x@{s.canary}{path}"),
@@ -210,17 +193,17 @@ CASES: Final = (
     *(_spoilt(f"empty-{name}", f"{name} is empty", put(name, ""), lacking=True) for name in MEANINGS),
     *(_spoilt(f"two-{name}", f"{name} twice, with two values", twice(name)) for name in MEANINGS),
     # trouble in the middle
-    _broken("401", "Clio answers 401", PROVE, kind="status", status=401, body={"error": "invalid_token"}),
-    _broken("429", "Clio answers 429", PROVE, kind="rate_limit", seconds=1),
-    _broken("500", "Clio answers 500", PROVE, kind="status", status=500),
-    _broken("500-after", "Clio answers 500 after the nonce was spent", PROVE, kind="status", status=500, after=True),
-    _broken("reset", "the connection breaks", PROVE, kind="reset"),
-    _broken("reset-after", "the connection breaks after the nonce was spent", PROVE, kind="reset", after=True),
-    _broken("slow", "Clio takes its time", PROVE, kind="delay", seconds=2),
-    _broken("wrong-record", "Clio answers with another record", REFUSE, kind="wrong_record"),
-    _broken("html", "a proxy answers with a page and 200", REFUSE, kind="html", status=200),
-    _broken("redirect", "a redirect to another host", REFUSE, kind="redirect"),
-    Case("head", "a HEAD request", PROVE, visits=BY_HEAD),
+    _broken("401", "Clio answers 401", "prove", kind="status", status=401, body={"error": "invalid_token"}),
+    _broken("429", "Clio answers 429", "prove", kind="rate_limit", seconds=1),
+    _broken("500", "Clio answers 500", "prove", kind="status", status=500),
+    _broken("500-after", "Clio answers 500 after the nonce was spent", "prove", kind="status", status=500, after=True),
+    _broken("reset", "the connection breaks", "prove", kind="reset"),
+    _broken("reset-after", "the connection breaks after the nonce was spent", "prove", kind="reset", after=True),
+    _broken("slow", "Clio takes its time", "prove", kind="delay", seconds=2),
+    _broken("wrong-record", "Clio answers with another record", "refuse", kind="wrong_record"),
+    _broken("html", "a proxy answers with a page and 200", "refuse", kind="html", status=200),
+    _broken("redirect", "a redirect to another host", "refuse", kind="redirect"),
+    Case("head", "a HEAD request", "prove", visits="by HEAD"),
 )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from ...places import Location
-from .cases import ADMIT, BY_HEAD, PROVE, Case
+from .cases import Case
 from .evidence import Baseline, Evidence
 from .mistakes import Mistake
 
@@ -19,15 +19,15 @@ _RECORD: Final = re.compile(rf"/api/v4/({'|'.join(location.resource for location
 
 def judge(case: Case, seen: Evidence, usual: Baseline) -> tuple[tuple[Mistake, ...], bool]:
     """Return the mistakes that a case shows, each once, and whether it stays undecided if the launch was let in."""
-    admitted = False if case.visits == BY_HEAD else usual.admits(seen)
-    may_be_let_in = case.expect == ADMIT or (seen.proved and (case.expect == PROVE or not _met_fault(case, seen)))
+    admitted = False if case.visits == "by HEAD" else usual.admits(seen)
+    may_be_let_in = case.expect == "admit" or (seen.proved and (case.expect == "prove" or not _met_fault(case, seen)))
     mistakes = tuple(dict.fromkeys(_mistakes(case, seen, usual, wrongly_in=bool(admitted) and not may_be_let_in)))
     return mistakes, admitted is None and not may_be_let_in
 
 
 def _mistakes(case: Case, seen: Evidence, usual: Baseline, *, wrongly_in: bool) -> Iterator[Mistake]:
     yield from _astray(case, seen)
-    if case.visits == BY_HEAD:
+    if case.visits == "by HEAD":
         if seen.with_nonce:
             yield Mistake.SPENDS_ON_HEAD
         return
@@ -36,7 +36,7 @@ def _mistakes(case: Case, seen: Evidence, usual: Baseline, *, wrongly_in: bool) 
         yield Mistake.NO_ANSWER
     if case.fault is None and any(answer.status >= 500 for answer in seen.answers):
         yield Mistake.BREAKS_DOWN
-    if case.expect == ADMIT:
+    if case.expect == "admit":
         yield from _genuine(seen, usual)
     elif wrongly_in:
         yield case.blamed if seen.proved else Mistake.LETS_IN_UNPROVED

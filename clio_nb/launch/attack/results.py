@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from xml.etree import ElementTree as ET
 
+import msgspec
+
 from ..report import CELL, TEXT
 from .mistakes import Mistake
 
@@ -85,11 +87,9 @@ class ProbeReport:
     @property
     def undecided(self) -> int:
         """The number of cases that could not be told."""
-        return sum(result.outcome == "undecided" for result in self.results)
+        return sum(result.undecided for result in self.results)
 
-    @property
-    def summary(self) -> str:
-        """The outcome, and how many cases passed, in one line."""
+    def __str__(self) -> str:
         passed = sum(result.ok for result in self.results)
         undecided = f", {self.undecided} undecided" if self.undecided else ""
         named = f": {', '.join(self.mistakes)}" if self.mistakes else ""
@@ -110,20 +110,16 @@ class ProbeReport:
         """
         import pandas as pd  # noqa: PLC0415 -- for this table only
 
+        joined = {"mistakes": ", ", "at_clio": "; ", "elsewhere": "; "}
         rows = [
-            {
-                "case": result.case,
-                "title": result.title,
-                "ok": None if result.undecided else result.ok,
-                "mistakes": ", ".join(result.mistakes),
-                "answer": result.answer,
-                "at_clio": "; ".join(result.at_clio),
-                "elsewhere": "; ".join(result.elsewhere),
-            }
-            for result in self.results
+            told
+            | {name: between.join(told[name]) for name, between in joined.items()}
+            | {"ok": None if told["undecided"] else told["ok"]}
+            for told in self.to_dict()["results"]
         ]
-        dtypes = dict.fromkeys(rows[0], "string") | {"ok": "boolean"}
-        return pd.DataFrame(rows).astype(dtypes).set_index("case")
+        dtypes = dict.fromkeys(("title", "ok", "mistakes", "answer", "at_clio", "elsewhere"), "string")
+        table = pd.DataFrame(rows).set_index(pd.Index([told["case"] for told in rows], name="case", dtype="string"))
+        return table[[*dtypes]].astype(dtypes | {"ok": "boolean"})
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values.
@@ -138,17 +134,7 @@ class ProbeReport:
             "mistakes": {mistake.value: mistake.sentence for mistake in self.mistakes},
             "undecided": self.undecided,
             "results": [
-                {
-                    "case": result.case,
-                    "title": result.title,
-                    "ok": result.ok,
-                    "outcome": result.outcome,
-                    "mistakes": [mistake.value for mistake in result.mistakes],
-                    "answer": result.answer,
-                    "at_clio": list(result.at_clio),
-                    "elsewhere": list(result.elsewhere),
-                }
-                for result in self.results
+                {**msgspec.to_builtins(result), "ok": result.ok, "outcome": result.outcome} for result in self.results
             ],
         }
 
@@ -179,7 +165,7 @@ class ProbeReport:
         return file
 
     def __repr__(self) -> str:
-        return f"<ProbeReport of {self.receiver}: {self.summary}>"
+        return f"<ProbeReport of {self.receiver}: {self}>"
 
     def _repr_html_(self) -> str:
         items = "".join(

@@ -23,7 +23,7 @@ from ..report import MEANINGS
 from ..resend import check_loopback
 from .browser import Answer, Browser
 from .canary import Canary, listening
-from .cases import ADMIT, AGAIN, AT_ONCE, BY_HEAD, IN_SESSION, ONCE, Case, Parameters, Stage, suite
+from .cases import Case, Parameters, Stage, suite
 from .evidence import Baseline, Evidence
 from .judge import judge
 from .results import ProbeReport, Result
@@ -57,7 +57,7 @@ async def probe_async(
     wanted = [location_of(one) for one in ([at] if isinstance(at, str) else at or ())]
     async with listening() as canary, _prepared(receiver_url, Control(site), user, wanted, canary) as attack:
         fired = [(name, title, case, await attack.fire(case, at)) for name, title, case, at in suite([*attack.stages])]
-    genuine = [seen for *_, case, seen in fired if case.expect == ADMIT and case.visits == ONCE]
+    genuine = [seen for *_, case, seen in fired if case.expect == "admit" and case.visits == "once"]
     usual = Baseline(genuine, [seen for *_, case, seen in fired if case.lacking], f"{site.origin}/oauth/")
     return ProbeReport(receiver_url, tuple(_result(*one, usual) for one in fired))
 
@@ -95,11 +95,7 @@ async def _prepared(
 
 
 async def _action(
-    session: AsyncSession,
-    there: list[CustomAction],
-    target_url: str,
-    at: Location,
-    made: contextlib.AsyncExitStack,
+    session: AsyncSession, there: list[CustomAction], target_url: str, at: Location, made: contextlib.AsyncExitStack
 ) -> int:
     """Return the user's action that leads to the receiver, made where it is missing and then deleted at the end."""
     found = next((action for action in there if (action.target_url, action.location) == (target_url, at)), None)
@@ -124,11 +120,11 @@ class _Attack:
         stage, browser = self.stages[at], Browser()
         subject = stage.second if case.second else stage.first
         await self.control.advance(_MINUTE)  # a fresh minute: no case uses up the budget of the next
-        if case.visits == IN_SESSION:
+        if case.visits == "in a session":
             await self._earlier(compose(self.receiver_url, await self._click(stage, subject)), browser)
         parameters = case.change(await self._click(stage, subject), stage)
         url = compose(self.receiver_url, parameters)
-        if case.visits == AGAIN:
+        if case.visits == "again":
             await self._earlier(url, Browser())
         if case.late:
             await self.control.advance(case.late)
@@ -171,9 +167,9 @@ class _Attack:
 
 
 async def _visit(url: str, case: Case, browser: Browser) -> tuple[Answer, ...]:
-    if case.visits == AT_ONCE:
+    if case.visits == "twice at once":
         return tuple(await asyncio.gather(_open(url, browser), _open(url, Browser())))
-    return (await _open(url, browser, "HEAD" if case.visits == BY_HEAD else "GET"),)
+    return (await _open(url, browser, "HEAD" if case.visits == "by HEAD" else "GET"),)
 
 
 async def _open(url: str, browser: Browser, method: str = "GET") -> Answer:
