@@ -57,18 +57,19 @@ class Baseline:
         self.sends_nonce = any(seen.with_nonce for seen in genuine)
         self._work = frozenset.intersection(*(seen.work for seen in genuine)) if genuine else frozenset()
 
-        turned_away = [(seen.at, answer) for seen in malformed if not seen.proved for answer in seen.answers]
-        looks = {(answer.form, answer.words) for _, answer in turned_away}
+        turned_away = [answer for seen in malformed if not seen.proved for answer in seen.answers]
+        looks = {(answer.form, answer.words) for answer in turned_away}
         good = [(seen.at, answer) for seen in genuine for answer in seen.answers if 0 < answer.status < 400]
         # where only some are answered as malformed ones are, the receiver turned these away
         good = [(at, answer) for at, answer in good if (answer.form, answer.words) not in looks] or good
-        self._welcome = {at: [one for place, one in good if place is at] or [one for _, one in good] for at in Location}
-        self._spoken = frozenset[str]().union(*(one.words for _, one in good))
+        self._good = [answer for _, answer in good]
+        self._in_common = [_common([one for place, one in good if place == at]) for at in {at for at, _ in good}]
+        self._spoken = frozenset[str]().union(*(one.words for one in self._good))
         # a malformed launch that is answered just as a genuine one was let in, unless all of them are answered so
-        self._refusals = [
-            one for at, one in turned_away if not (self._like_genuine(at, one) and one.words <= self._spoken)
-        ]
-        self._refused_with = _common(self._refusals) - self._spoken
+        refusals = [one for one in turned_away if not (self._like_genuine(one) and one.words <= self._spoken)]
+        self._refused_with = _common(refusals) - self._spoken
+        self._refusal_words = frozenset[str]().union(*(one.words for one in refusals))
+        self._refusal_forms = {one.form for one in refusals}
 
     def admits(self, seen: Evidence) -> bool | None:
         """Whether a launch was let in; None where that cannot be told."""
@@ -77,7 +78,7 @@ class Baseline:
 
     def welcomes(self, seen: Evidence) -> bool:
         """Whether a genuine launch was answered well."""
-        return any(answer in self._welcome[seen.at] or self._told(answer, seen) for answer in seen.answers)
+        return any(answer in self._good or self._told(answer, seen) for answer in seen.answers)
 
     def _told(self, answer: Answer, seen: Evidence) -> bool | None:
         went_on = not seen.proved and bool(self._work) and self._work <= seen.work
@@ -85,22 +86,23 @@ class Baseline:
             return went_on and any(method != "GET" for method, _ in self._work)
         if answer.led_to.startswith(self._sign_in):
             return False
-        like_genuine, forms = self._like_genuine(seen.at, answer), {one.form for one in self._refusals}
-        if answer.form in forms:
-            only_genuine = _common(self._welcome[seen.at]).difference(*(one.words for one in self._refusals))
+        like = self._like_genuine(answer)
+        if answer.form in self._refusal_forms:
+            only_genuine = frozenset[str]().union(*self._in_common) - self._refusal_words
             if self._refused_with and self._refused_with <= answer.words:
                 return False
             if only_genuine and not only_genuine & answer.words:
                 return False
-            like_genuine = like_genuine and (bool(only_genuine) or answer.words <= self._spoken)
-        if like_genuine and forms:
+            like = [words for words in like if words - self._refusal_words or answer.words <= self._spoken]
+        if like and self._refusal_forms:
             return True
-        elsewhere = _address(answer) not in map(_address, self._welcome[seen.at])  # a session of its own
-        return True if went_on or (seen.with_nonce and not seen.proved and like_genuine and elsewhere) else None
+        elsewhere = _address(answer) not in map(_address, self._good)  # a session of its own
+        return True if went_on or (seen.with_nonce and not seen.proved and like and elsewhere) else None
 
-    def _like_genuine(self, at: Location, answer: Answer) -> bool:
-        """Whether an answer has all that the genuine ones of a location have in common."""
-        return answer.form in {one.form for one in self._welcome[at]} and _common(self._welcome[at]) <= answer.words
+    def _like_genuine(self, answer: Answer) -> list[frozenset[str]]:
+        """Return the words that the genuine answers of a location have in common, for each that an answer is like."""
+        alike = any(answer.form == one.form for one in self._good)
+        return [words for words in self._in_common if alike and words <= answer.words]
 
 
 def _address(answer: Answer) -> str:
