@@ -460,6 +460,13 @@ class SaysTheSame(Receiver):
         return 200, "Thank you."
 
 
+class Gullible(SaysTheSame):
+    """Answers everybody the same, and never asks Clio."""
+
+    def answer(self, method, query):
+        return 200, "Thank you."
+
+
 class SendsToSignIn(Receiver):
     """Sends whoever has not connected to Clio's consent page."""
 

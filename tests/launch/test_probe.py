@@ -181,6 +181,7 @@ def test_each_wrong_receiver_is_failed_by_the_name_of_its_mistake(attacked, rece
 WRONG_TOO = {
     _(receivers.Receiver, refusal=(500, None)): Mistake.BREAKS_DOWN,
     receivers.LocksOut: Mistake.REFUSES_GENUINE,
+    receivers.Gullible: Mistake.LETS_IN_UNPROVED,
     **{
         _(receivers.Remembers, key=key): Mistake.LETS_IN_UNPROVED
         for key in ("custom_action_nonce", "user_id", "custom_action_id", "session")

@@ -94,7 +94,7 @@ class Baseline:
             if only_genuine and not only_genuine & answer.words:
                 return False
             like = [words for words in like if words - self._refusal_words or answer.words <= self._spoken]
-        if like and self._refusal_forms:
+        if like and (self._refusal_forms or not self.sends_nonce):  # who never asks Clio refuses nothing
             return True
         elsewhere = _address(answer) not in map(_address, self._good)  # a session of its own
         return True if went_on or (seen.with_nonce and not seen.proved and like and elsewhere) else None
