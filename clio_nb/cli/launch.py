@@ -70,16 +70,19 @@ def probe(
     receiver_url: Annotated[str, typer.Argument(help="Your own endpoint on this machine; the sandbox is its Clio.")],
     site: Site = None,
     user: Annotated[int | None, typer.Option(help="Whose clicks; the account owner's if left out.")] = None,
+    at: Annotated[
+        list[str] | None, typer.Option(help="A location that your endpoint serves, such as matters. May be repeated.")
+    ] = None,
     as_json: AsJson = False,
     junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML to this file, for CI.")] = None,
 ) -> None:
     """Attack your own receiver with forged, stale and hostile launches, and name its mistakes.
 
-    Exit code 0 only when it stood all of them.
+    Exit code 0 when every case passed, 1 when one failed, or could not be told from the receiver's answers.
     """
     from ..launch.attack import probe as attack  # noqa: PLC0415 -- its name is the command's
 
-    report = attack(receiver_url, site_at(site), user=user)
+    report = attack(receiver_url, site_at(site), user=user, at=at)
     if junit is not None:
         report.save_junit(junit)
     if as_json:
@@ -112,11 +115,16 @@ def _show_verdict(verdict: Verdict) -> None:
 
 
 def _show_report(report: ProbeReport) -> None:
-    results = ((_MARKS[result.ok], result.title, ", ".join(result.mistakes)) for result in report.results)
+    from ..launch.attack.results import MARKS  # noqa: PLC0415 -- as above
+
+    results = (
+        (MARKS[result.outcome], result.title, "undecided" if result.undecided else ", ".join(result.mistakes))
+        for result in report.results
+    )
     show(table(results, ("", "case", "mistakes")))
-    for mistake, cases in report.mistakes.items():
-        show(text(f"{mistake} ({cases} cases):", "bold"), mistake.sentence)
-    show(repr(report).strip("<>"), style="bold")
+    for name, cases, what in report.advice():
+        show(text(f"{name} ({cases} cases):", "bold"), what)
+    show(f"{report.receiver}: {report}", style="bold")
 
 
 _MARKS = {True: "✓", False: "✗", None: "–"}

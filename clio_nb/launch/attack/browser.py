@@ -2,35 +2,45 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 PATIENCE: Final = 40.0
 """Seconds that a receiver may take for an answer."""
 
-_HOPS: Final = 3
+_HOPS: Final = 6
+_LONGEST: Final = 1 << 20  # of a page: what comes after it is not compared
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a receiver answered in the end.
 
-    ``status`` 0 is no answer; ``path`` is where the browser was led to, without its query: that may hold a secret.
+    ``status`` 0 is no answer. ``led_to`` is where it redirected the browser, empty for nowhere; its query may hold a
+    secret and is never shown. ``words`` are those of this address, of the page, and the names of the cookies.
     """
 
     status: int
-    path: str = ""
+    led_to: str = field(default="", repr=False)
+    words: frozenset[str] = field(default=frozenset(), repr=False)
 
     @property
-    def shape(self) -> Answer:
-        """The answer without the numbers in its path, which differ from record to record."""
-        return Answer(self.status, re.sub(r"\d+", "0", self.path))
+    def form(self) -> tuple[int, bool]:
+        """The status, and whether the browser was redirected."""
+        return self.status, bool(self.led_to)
 
     def __str__(self) -> str:
-        return f"{self.status or 'no answer'}{' at ' if self.path else ''}{self.path}"
+        path = re.split(r"[?#]", self.led_to)[0]
+        return f"{self.status or 'no answer'}{' at ' if path else ''}{path}"
+
+
+def words_of(text: str) -> frozenset[str]:
+    """Return the words of a text, in lower case, without those that hold a digit: ids, dates, hex, most tokens."""
+    return frozenset(run.lower() for run in re.findall(r"[\w-]{2,}", text) if not re.search(r"\d", run))
 
 
 class Browser:
@@ -41,28 +51,29 @@ class Browser:
 
     def open(self, url: str, method: str = "GET") -> Answer:
         """Open an address on this machine and return the last answer."""
-        home, led_to = urlsplit(url)[:2], ""
-        for _ in range(_HOPS):
-            parts = urlsplit(url)
-            connection = http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)
-            try:
-                headers = {"accept": "text/html,*/*", "cookie": "; ".join(f"{k}={v}" for k, v in self._cookies.items())}
-                connection.request(method, f"{parts.path or '/'}?{parts.query}", headers=headers)
-                answer = connection.getresponse()
-                answer.read()
-            except (OSError, http.client.HTTPException):
-                return Answer(0, led_to)
-            finally:
-                connection.close()
-            for line in answer.headers.get_all("set-cookie", ()):
-                name, _, value = line.partition(";")[0].partition("=")
-                self._cookies[name.strip()] = value.strip()
-            location = answer.headers.get("location")
-            if location is None or not 300 <= answer.status < 400:
-                return Answer(answer.status, led_to)
-            url = urljoin(url, location)
-            parts = urlsplit(url)
-            if parts[:2] != home:
-                return Answer(answer.status, f"{parts.scheme}://{parts.netloc}{parts.path}")
-            led_to = parts.path
-        return Answer(0, led_to)
+        home, status, led_to, page = urlsplit(url)[:2], 0, "", ""
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):  # ValueError: led to no address
+            for _ in range(_HOPS):
+                answered, page, location = self._ask(url, method)
+                redirected = location is not None and 300 <= answered < 400
+                if redirected:
+                    parts = urlsplit(url := urljoin(url, location or ""))
+                    led_to = url if parts[:2] != home else parts._replace(scheme="", netloc="").geturl()
+                if not redirected or parts[:2] != home:
+                    status = answered
+                    break
+        cookies = frozenset(f"{name}=" for name, value in self._cookies.items() if value)
+        return Answer(status, led_to, words_of(f"{led_to} {page}") | cookies)
+
+    def _ask(self, url: str, method: str) -> tuple[int, str, str | None]:
+        """Send one request and keep its cookies; return status, page and location."""
+        parts = urlsplit(url)
+        with contextlib.closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)) as line:
+            headers = {"accept": "text/html,*/*", "cookie": "; ".join(f"{k}={v}" for k, v in self._cookies.items())}
+            line.request(method, f"{parts.path or '/'}?{parts.query}", headers=headers)
+            answer = line.getresponse()
+            page = answer.read(_LONGEST).decode(errors="replace")
+        for cookie in answer.headers.get_all("set-cookie", ()):
+            name, _, value = cookie.partition(";")[0].partition("=")
+            self._cookies[name.strip()] = value.strip()
+        return answer.status, page, answer.headers.get("location")

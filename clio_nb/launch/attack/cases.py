@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Final, Literal
 
 from ...models import Subject, User
@@ -13,29 +14,26 @@ from .mistakes import Mistake
 
 Parameters = list[tuple[str, str]]
 
-ADMIT: Final = "admit"
-REFUSE: Final = "refuse"
-PROVE: Final = "prove"
-
 Expectation = Literal["admit", "refuse", "prove"]
 """Let it in; turn it away; or let it in only if Clio has confirmed it (a receiver may give up or ask again)."""
 
-ONCE: Final = "once"
-AGAIN: Final = "again"
-AT_ONCE: Final = "twice at once"
-BY_HEAD: Final = "by HEAD"
-
-Visits = Literal["once", "again", "twice at once", "by HEAD"]
+Visits = Literal["once", "again", "twice at once", "in a session", "by HEAD"]
 
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Who and what there is to make launches with."""
+    """Who and what there is to make launches with at one location.
+
+    ``action`` is the user's, ``others_action`` the other's; ``elsewhere`` is a record of another location.
+    """
 
     user: User
     other: User
+    action: int
     others_action: int
+    first: Subject
     second: Subject
+    elsewhere: Subject
     canary: str
 
 
@@ -47,19 +45,22 @@ class Case:
     """One attack, or a genuine launch.
 
     ``change`` makes the sent parameters out of the genuine ones; ``fault`` is armed at the sandbox, for the record's
-    path; ``late`` seconds pass after the click; ``hostile`` says that ``subject_url`` is one that Clio never sends;
-    ``blamed`` is the mistake of one who lets it in although Clio confirmed the nonce.
+    path; ``late`` seconds pass after the click; ``hostile`` says that ``subject_url`` is one that Clio never sends,
+    ``lacking`` that nothing could be proved by it; ``blamed`` is the mistake of one who lets it in although Clio
+    confirmed the nonce. A case is fired at one location in turn, or ``everywhere``, on the second record if ``second``.
     """
 
     name: str
     title: str
     expect: Expectation
     change: Change = lambda parameters, _: parameters
-    at: Location = Location.MATTERS
+    everywhere: bool = False
+    second: bool = False
     fault: Mapping[str, object] | None = None
     late: float = 0.0
-    visits: Visits = ONCE
+    visits: Visits = "once"
     hostile: bool = False
+    lacking: bool = False
     blamed: Mistake = Mistake.LETS_IN_MALFORMED
 
 
@@ -93,11 +94,15 @@ def renamed(name: str, to: str) -> Change:
 
 
 def _hostile(name: str, title: str, text: Callable[[str, Stage], str]) -> Case:
-    return Case(name, title, REFUSE, subject(text), hostile=True)
+    return Case(name, title, "refuse", subject(text), hostile=True)
 
 
-def _spoilt(name: str, title: str, change: Change) -> Case:
-    return Case(name, title, REFUSE, change)
+def _spoilt(name: str, title: str, change: Change, *, lacking: bool = False) -> Case:
+    return Case(name, title, "refuse", change, lacking=lacking)
+
+
+def _misled(name: str, title: str, change: Change, *, everywhere: bool = False) -> Case:
+    return Case(name, title, "refuse", change, everywhere=everywhere, blamed=Mistake.IGNORES_ACTION)
 
 
 def _broken(name: str, title: str, expect: Expectation, **fault: object) -> Case:
@@ -118,40 +123,37 @@ _ANOTHER: Final[Mapping[str, Callable[[Stage], str]]] = {
 _ARABIC: Final = {ord("0") + digit: 0x660 + digit for digit in range(10)}
 
 CASES: Final = (
-    *(Case(f"genuine-{at.resource}", f"a genuine launch on {at.resource}", ADMIT, at=at) for at in Location),
-    Case("double-click", "the same launch twice at once", ADMIT, visits=AT_ONCE),
+    Case("genuine", "a genuine launch", "admit", everywhere=True),
+    Case("double-click", "the same launch twice at once", "admit", visits="twice at once"),
+    Case("genuine-again", "a genuine launch of another record", "admit", everywhere=True, second=True),
     # what only Clio can tell
-    Case("forged-nonce", "a forged nonce", REFUSE, put("custom_action_nonce", _FORGED)),
-    Case("replayed", "a launch that was used, from another browser", REFUSE, visits=AGAIN),
-    Case("expired", "a launch that is 61 seconds old", REFUSE, late=61.0),
-    Case("other-user", "another user's id with this user's nonce", REFUSE, put("user_id", lambda s: str(s.other.id))),
-    Case("unknown-user", "a user who has never signed in", REFUSE, put("user_id", _NOBODY)),
+    Case("forged-nonce", "a forged nonce", "refuse", put("custom_action_nonce", _FORGED), everywhere=True),
     Case(
-        "swapped-subject", "another record with this record's nonce", PROVE, put("subject_url", lambda s: s.second.path)
+        "in-session",
+        "a forged nonce, once let in",
+        "refuse",
+        put("custom_action_nonce", _FORGED),
+        visits="in a session",
+    ),
+    Case("replayed", "a launch that was used, from another browser", "refuse", visits="again"),
+    Case("expired", "a launch that is 61 seconds old", "refuse", late=61.0),
+    Case("other-user", "another user's id with this user's nonce", "refuse", put("user_id", lambda s: str(s.other.id))),
+    Case("unknown-user", "a user who has never signed in", "refuse", put("user_id", _NOBODY)),
+    Case(
+        "swapped-subject",
+        "another record with this record's nonce",
+        "prove",
+        put("subject_url", lambda s: s.second.path),
     ),
     # what the receiver itself must know
-    Case(
-        "unknown-action",
-        "an unknown action",
-        REFUSE,
-        put("custom_action_id", _NOBODY),
-        blamed=Mistake.IGNORES_ACTION,
-    ),
-    Case(
+    _misled("unknown-action", "an unknown action", put("custom_action_id", _NOBODY)),
+    _misled(
         "others-action",
-        "an action of another user",
-        REFUSE,
+        "another user's action",
         put("custom_action_id", lambda s: str(s.others_action)),
-        blamed=Mistake.IGNORES_ACTION,
+        everywhere=True,
     ),
-    Case(
-        "misplaced-action",
-        "an action on contacts with a matter as subject",
-        REFUSE,
-        put("subject_url", lambda s: s.second.path),
-        at=Location.CONTACTS,
-        blamed=Mistake.IGNORES_ACTION,
-    ),
+    _misled("misplaced-action", "a record of another location", put("subject_url", lambda s: s.elsewhere.path)),
     # another host
     _hostile("at-host", "subject_url @host", lambda path, s: f"@{s.canary}{path}"),
     _hostile("userinfo", "subject_url :x@host", lambda path, s: f":x@{s.canary}{path}"),
@@ -159,7 +161,7 @@ CASES: Final = (
     _hostile("three-slashes", "subject_url ///host", lambda path, s: f"///{s.canary}{path}"),
     _hostile("backslashes", "subject_url /\\host", lambda path, s: f"/\\{s.canary}{path}"),
     _hostile("absolute", "subject_url http://host", lambda path, s: f"http://{s.canary}{path}"),
-    _hostile("path-at-host", "subject_url /api/v4/matters/1@host", lambda path, s: f"{path}@{s.canary}{path}"),
+    _hostile("path-at-host", "subject_url of a record, then @host", lambda path, s: f"{path}@{s.canary}{path}"),
     _hostile("line-break", "subject_url with a line break and a header", lambda path, s: f"{path}\r\nHost: {s.canary}"),
     # another path
     _hostile("question-mark", "subject_url with a query", lambda path, _: f"{path}?x=1"),
@@ -175,7 +177,7 @@ CASES: Final = (
     _hostile("who-am-i", "subject_url of who_am_i", lambda *_: "/api/v4/users/who_am_i"),
     _hostile("below-a-record", "subject_url below a record", lambda path, _: f"{path}/notes"),
     _hostile("other-version", "subject_url of another version", lambda path, _: path.replace("/v4/", "/v3/")),
-    _hostile("leading-zero", "an id with a leading zero", lambda path, _: path.replace("/matters/", "/matters/0")),
+    _hostile("leading-zero", "an id with a leading zero", lambda path, _: "/0".join(path.rsplit("/", 1))),
     _hostile("other-digits", "an id in digits that are not ASCII", lambda path, _: path.translate(_ARABIC)),
     _hostile("trailing-newline", "subject_url with a newline at its end", lambda path, _: f"{path}\n"),
     _hostile("no-slash", "subject_url without its first slash", lambda path, _: path.lstrip("/")),
@@ -187,20 +189,29 @@ CASES: Final = (
     _spoilt("signed-id", "a user id with a sign", lambda p, s: put("user_id", f"+{s.user.id}")(p, s)),
     _spoilt("float-id", "a user id as a decimal", lambda p, s: put("user_id", f"{s.user.id}.0")(p, s)),
     # missing, empty, doubled
-    *(_spoilt(f"no-{name}", f"{name} is missing", without(name)) for name in MEANINGS),
-    *(_spoilt(f"empty-{name}", f"{name} is empty", put(name, "")) for name in MEANINGS),
+    *(_spoilt(f"no-{name}", f"{name} is missing", without(name), lacking=True) for name in MEANINGS),
+    *(_spoilt(f"empty-{name}", f"{name} is empty", put(name, ""), lacking=True) for name in MEANINGS),
     *(_spoilt(f"two-{name}", f"{name} twice, with two values", twice(name)) for name in MEANINGS),
     # trouble in the middle
-    _broken("401", "Clio answers 401", PROVE, kind="status", status=401, body={"error": "invalid_token"}),
-    _broken("429", "Clio answers 429", PROVE, kind="rate_limit", seconds=1),
-    _broken("500", "Clio answers 500", PROVE, kind="status", status=500),
-    _broken("500-after", "Clio answers 500 after the nonce was spent", PROVE, kind="status", status=500, after=True),
-    _broken("reset", "the connection breaks", PROVE, kind="reset"),
-    _broken("reset-after", "the connection breaks after the nonce was spent", PROVE, kind="reset", after=True),
-    _broken("slow", "Clio takes its time", PROVE, kind="delay", seconds=2),
-    _broken("wrong-record", "Clio answers with another record", REFUSE, kind="wrong_record"),
-    _broken("html", "a proxy answers with a page and 200", REFUSE, kind="html", status=200),
-    _broken("redirect", "a redirect to another host", REFUSE, kind="redirect"),
-    Case("head", "a HEAD request", PROVE, visits=BY_HEAD),
+    _broken("401", "Clio answers 401", "prove", kind="status", status=401, body={"error": "invalid_token"}),
+    _broken("429", "Clio answers 429", "prove", kind="rate_limit", seconds=1),
+    _broken("500", "Clio answers 500", "prove", kind="status", status=500),
+    _broken("500-after", "Clio answers 500 after the nonce was spent", "prove", kind="status", status=500, after=True),
+    _broken("reset", "the connection breaks", "prove", kind="reset"),
+    _broken("reset-after", "the connection breaks after the nonce was spent", "prove", kind="reset", after=True),
+    _broken("slow", "Clio takes its time", "prove", kind="delay", seconds=2),
+    _broken("wrong-record", "Clio answers with another record", "refuse", kind="wrong_record"),
+    _broken("html", "a proxy answers with a page and 200", "refuse", kind="html", status=200),
+    _broken("redirect", "a redirect to another host", "refuse", kind="redirect"),
+    Case("head", "a HEAD request", "prove", visits="by HEAD"),
 )
-"""In this order; a genuine launch on matters comes before all that is compared with it."""
+
+
+def suite(locations: Sequence[Location]) -> Iterator[tuple[str, str, Case, Location]]:
+    """Return name and title of each launch to fire, its case and its location, in the order to fire them."""
+    turns = cycle(locations)
+    for case in CASES:
+        if case.everywhere:
+            yield from ((f"{case.name}-{at.resource}", f"{case.title} on {at.resource}", case, at) for at in locations)
+        else:
+            yield case.name, case.title, case, next(turns)

@@ -13,6 +13,7 @@ class Mistake(StrEnum):
     NEVER_SENDS_NONCE = "never-sends-nonce"
     TOKEN_LEAVES_CLIO = "token-leaves-clio"  # noqa: S105 -- a name
     ASKS_ANOTHER_HOST = "asks-another-host"
+    FOLLOWS_REDIRECTS = "follows-redirects"
     TRUSTS_SUBJECT_URL = "trusts-subject-url"
     SWALLOWED_NONCE = "swallowed-nonce"
     LETS_IN_UNPROVED = "lets-in-unproved"
@@ -32,32 +33,34 @@ class Mistake(StrEnum):
 
 
 _SENTENCES: Final = {
-    Mistake.REFUSES_GENUINE: "A genuine launch was not answered well. Check that the receiver uses this sandbox as its "
-    "Clio and holds a token of this user.",
-    Mistake.NEVER_SENDS_NONCE: "The nonce never reached Clio, so nothing was proved. Send it with the request for the "
-    "record.",
+    Mistake.REFUSES_GENUINE: "A genuine launch was refused. Check that the receiver uses this sandbox as its Clio, "
+    "holds a token of this user, and serves this location; name the locations that it serves with --at.",
+    Mistake.NEVER_SENDS_NONCE: "A genuine launch was let in although its nonce never reached Clio. Send the nonce of "
+    "each launch to Clio, with the request for the record.",
     Mistake.TOKEN_LEAVES_CLIO: "A request with the bearer token went to another host. Build the URL from the region's "
     "host, the resource and the id, never from subject_url or a redirect.",
-    Mistake.ASKS_ANOTHER_HOST: "A request went to another host, although without the token. Nothing in a launch may "
-    "choose a host.",
+    Mistake.ASKS_ANOTHER_HOST: "subject_url made the receiver send a request to another host, although without the "
+    "token. Build the URL from the region's host, the resource and the id.",
+    Mistake.FOLLOWS_REDIRECTS: "The receiver followed a redirect to another host. Turn redirects off in the HTTP "
+    "client that talks to Clio, and take one for a refusal.",
     Mistake.TRUSTS_SUBJECT_URL: "Clio was asked with a subject_url that Clio never sends. Match the whole of it, then "
     "build the path anew from resource and id.",
-    Mistake.SWALLOWED_NONCE: "The record was asked for without the nonce, because subject_url swallowed it. Match "
+    Mistake.SWALLOWED_NONCE: "The record was read without the nonce, because subject_url swallowed it. Match "
     "subject_url as a whole.",
     Mistake.LETS_IN_UNPROVED: "A launch was let in that Clio did not confirm. Let it in only after a 200 to the "
-    "request with the nonce.",
-    Mistake.LETS_IN_MALFORMED: "A launch was let in that Clio never sends. Refuse what is missing, doubled, old or "
+    "request with the nonce, and ask for each launch anew.",
+    Mistake.LETS_IN_MALFORMED: "A launch was let in that Clio never sends. Refuse what is missing, doubled or "
     "spelled differently.",
     Mistake.RETRIES_NONCE: "The nonce was sent again after an answer that may have spent it. Ask for a new click "
     "instead.",
     Mistake.OTHER_USERS_TOKEN: "The token of another user than user_id was used. Look the token up by user_id, and "
     "refuse when there is none.",
     Mistake.IGNORES_ACTION: "A launch was let in whose custom_action_id is unknown, another user's, or of another "
-    "place. Check it against your own actions.",
+    "location. Check it against your own actions.",
     Mistake.TRUSTS_ANY_ANSWER: "An answer was taken for a proof that is not the record. Check that it is JSON with the "
     "record's id.",
     Mistake.SPENDS_ON_HEAD: "A HEAD request spent the nonce. Only a person's GET may: browsers and scanners look "
     "ahead.",
     Mistake.BREAKS_DOWN: "A launch was answered with a server error. Refuse a bad one with a 4xx.",
-    Mistake.NO_ANSWER: "The receiver did not answer, or led the browser in circles.",
+    Mistake.NO_ANSWER: "The receiver did not answer, or redirected the browser again and again.",
 }
