@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from .errors import ClioError
     from .firm import AsyncFirm, Firm, actions_table
-    from .launch import inbox, inspect_launch, lint, verify_launch
+    from .launch import inbox, inspect_launch, verify_launch
     from .launch.attack import probe
     from .models import App, CustomAction, Record, Subject, Token, User
     from .places import PLACES, Location, Place, Region
@@ -60,7 +60,7 @@ _HOMES = {
     "list_records": "client",
     # launches
     "inspect_launch": "launch",
-    "lint": "launch",
+    "lint": "action_rules",
     "probe": "launch.attack",
     "verify_launch": "launch",
     "inbox": "launch",

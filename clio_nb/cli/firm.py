@@ -174,6 +174,8 @@ def _show_plan(plan: Plan) -> None:
 def _show_result(result: Result) -> None:
     console = Console(highlight=False)
     console.print(Text(repr(result).strip("<>"), style="bold"))
+    for note in result.notes:
+        console.print(Text(note, style="yellow"))
     if result.failed:
         frame = result.to_frame()
         console.print(frame_table(frame[frame["outcome"] != "done"][["user", "kind", "label", "outcome", "message"]]))

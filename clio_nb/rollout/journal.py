@@ -11,6 +11,7 @@ import datetime as dt
 import secrets
 import sqlite3
 import time
+import tomllib
 import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,7 +24,7 @@ from ..models import CustomAction
 from ..vault.private import private_file
 from ..vault.store import Shelf
 from .item import Item, Kind
-from .manifest import Manifest, parse_manifest
+from .manifest import Manifest
 from .plan import Plan
 from .state import Claim, Ledger, Look, Owned
 
@@ -52,6 +53,10 @@ INSERT INTO owned VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
 SET app = excluded.app, key = excluded.key, look = excluded.look, created_at = excluded.created_at
 WHERE owned.created_at IS NOT excluded.created_at
 """  # what is ours keeps the look that we gave it, unless its id came to another action
+_KEPT: Final = """
+SELECT DISTINCT asked.value, look ->> asked.key AS kept FROM owned, json_each(look, '$.asked') AS asked
+WHERE asked.value IS NOT kept AND kept IS NOT NULL
+"""  # what was asked for, and what Clio made of it
 _NOTE: Final = """
 UPDATE steps SET outcome = ?, message = ?, at = coalesce(?, at), action_id = coalesce(?, action_id)
 WHERE run = ? AND number = ?
@@ -184,7 +189,7 @@ class Journal:
             steps.append((outcome, message, at, action_id, run, number))
             if item is not None and action is not None:
                 made = msgspec.structs.replace(item, action_id=action.id, created_at=action.created_at)
-                ours.append(_owned(app, made, Look.of(action)))
+                ours.append(_owned(app, made, Look.of(action), item.after))
             elif item is not None:
                 gone.append((item.action_id,))
         with self._transaction() as database:
@@ -210,6 +215,7 @@ class Journal:
                 for user_id, action_id, app, key, look, made in owned
             ],
             [Claim(user_id, app, key, _look(look)) for user_id, app, key, look in lost],
+            frozenset(self._database.execute(_KEPT)),
         )
 
     def runs(self) -> list[Run]:
@@ -224,7 +230,7 @@ class Journal:
                 purpose,
                 profile,
                 bool(allow),
-                parse_manifest(text) if text else None,
+                msgspec.convert(tomllib.loads(text), Manifest) if text else None,
                 dt.datetime.fromtimestamp(started, dt.UTC),
                 None if finished is None else dt.datetime.fromtimestamp(finished, dt.UTC),
             )
@@ -279,13 +285,17 @@ class Journal:
 def _ours(plan: Plan, kinds: tuple[Kind, ...]) -> list[tuple[object, ...]]:
     """Return the rows of what a plan found to be ours."""
     return [
-        _owned(plan.app, item, item.before) for item in plan.items if item.kind in kinds and item.key and item.before
+        _owned(plan.app, item, item.before, item.after if item.kind is Kind.OK else None)
+        for item in plan.items
+        if item.kind in kinds and item.key and item.before
     ]
 
 
-def _owned(app: str, item: Item, look: Look) -> tuple[object, ...]:
+def _owned(app: str, item: Item, look: Look, asked: Look | None) -> tuple[object, ...]:
+    """Return the row of an action of ours: its look as Clio shows it, beside that as what it was asked for."""
     made = item.created_at.isoformat() if item.created_at else None
-    return item.user_id, item.action_id, app, item.key, _json(look), made
+    kept = msgspec.json.encode({**msgspec.structs.asdict(look), "asked": asked}).decode()
+    return item.user_id, item.action_id, app, item.key, kept, made
 
 
 def _step(run: str, number: int, item: Item) -> tuple[object, ...]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import re
+import unicodedata
 from typing import Final
 
 from .. import errors
@@ -47,7 +49,7 @@ async def _created(session: AsyncSession, item: Item) -> CustomAction:
         made = await session.create_action(wanted.label or "", wanted.target_url or "", wanted.ui_reference or "")
     except errors.ActionExists as twin:
         there = await session.get_action(twin.action_id)
-        if Look.of(there) != wanted:
+        if Look.of(there).differing(wanted):
             raise Changed(f"Since the plan, an action with this label came here: {_described(there)}.") from None
         return there
     except _LOST as lost:  # the session has read back already
@@ -100,15 +102,33 @@ async def _deleted(session: AsyncSession, item: Item) -> None:
 async def _verified(
     session: AsyncSession, answered: CustomAction, wanted: Look, item: Item | None = None
 ) -> CustomAction:
-    """Make sure that Clio keeps what was sent; an answer that says otherwise is checked by reading once more."""
-    if Look.of(answered) == wanted:
+    """Make sure that Clio keeps what was sent; an answer that says otherwise is checked by reading once more.
+
+    What Clio answered to our write and still keeps is what it made of it, and counts as done: unless it is what was
+    there before, in other words.
+    """
+    if not Look.of(answered).differing(wanted):
         return answered
     now = await session.get_action(answered.id)
-    if Look.of(now) == wanted:
+    before = (item and item.before) or _NOTHING
+    pairs = [
+        [getattr(look, name) for look in (wanted, Look.of(now), before)] for name in Look.of(now).differing(wanted)
+    ]
+    if all(
+        kept and Look.of(now) == Look.of(answered) and (kept != was or _words(kept) == _words(asked))
+        for asked, kept, was in pairs
+    ):
         return now
     if item is not None:
         raise _changed(item, now)
-    raise Changed(f"Clio keeps the action differently than it was sent: {_described(now)}.", made=now)
+    raise Changed(f"Somebody changed it as soon as it was made: now it is {_described(now)}. Plan again.", made=now)
+
+
+_NOTHING: Final = Look(None, None, None)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold())
 
 
 def _not_known(lost: errors.ClioError) -> NotKnown:

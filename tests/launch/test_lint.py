@@ -119,6 +119,7 @@ def test_a_placeholder_is_pointed_out_since_clio_does_not_fill_it_in(target):
 @pytest.mark.parametrize(
     ("target", "words"),
     [
+        ("https://partner.example/launch?", "a path is safer"),
         ("http://partner.example/launch", "in the clear"),
         ("https://localhost/launch", "this machine or network only"),
         ("https://127.0.0.1:8000/launch", "this machine or network only"),

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from ...models import Subject, User
-from ...places import Location
-from ..report import MEANINGS
+from ...places import MEANINGS, Location
 from .mistakes import Mistake
 
 Parameters = list[tuple[str, str]]

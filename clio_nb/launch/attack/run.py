@@ -13,13 +13,13 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio.to_thread
 
 from ... import portal
+from ...action_rules import same_url
 from ...client import AsyncSession
 from ...errors import InvalidInput
 from ...models import CustomAction, Site, Subject
-from ...places import Location
+from ...places import MEANINGS, Location
 from ..compose import compose
 from ..control import Control
-from ..report import MEANINGS
 from ..resend import check_loopback
 from .browser import Answer, Browser
 from .canary import Canary, listening
@@ -92,7 +92,7 @@ async def _action(
 ) -> CustomAction:
     """Return the user's action that leads to the receiver, made where it is missing."""
     there = await session.list_actions()
-    mine = next((action for action in there if (action.target_url, action.location) == (target_url, at)), None)
+    mine = next((one for one in there if one.location is at and same_url(one.target_url, target_url)), None)
     if mine is None:
         mine = await session.create_action(LABEL, target_url, at)
         made.append((session, mine))
