@@ -113,7 +113,16 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 
     def notes(self, profile: str | None) -> list[str]:
         """Return what is wrong with the actions in a profile, as sentences that name the action."""
-        return [f"Action {one.key!r}: {each.sentence}" for one in self.actions for each in self.findings(one, profile)]
+        said = [f"Action {one.key!r}: {each.sentence}" for one in self.actions for each in self.findings(one, profile)]
+        slots: dict[tuple[str, Location, Who], str] = {}
+        for one in self.actions:
+            for location in one.locations:
+                twin = slots.setdefault((as_shown(one.label), location, one.who), one.key)
+                if twin != one.key:
+                    said.append(
+                        f"Action {one.key!r}: {twin!r} has that label on {location.resource} for the same users."
+                    )
+        return said
 
     def check_profile(self, profile: str | None) -> None:
         """Raise :class:`ManifestError` for a profile that the manifest does not have."""
@@ -175,7 +184,6 @@ def problems(manifest: Manifest) -> Iterator[_Problem]:
     if not manifest.app.name.strip():
         yield _Problem("app.name", "is empty. Name the app, so that its actions can be told from another manifest's.")
     keys: set[str] = set()
-    slots: dict[tuple[str, Location, Who], str] = {}
     for number, action in enumerate(manifest.actions):
         at = f"actions[{number}]"
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", action.key):
@@ -184,10 +192,6 @@ def problems(manifest: Manifest) -> Iterator[_Problem]:
             yield _Problem(f"{at}.key", f"{action.key!r} is the key of an earlier action. Give each its own.")
         keys.add(action.key)
         yield from _values(at, action)
-        for place in action.places if not any(findings(at=place) for place in action.places) else ():
-            twin = slots.setdefault((as_shown(action.label), location_of(place), action.who), action.key)
-            if twin != action.key:
-                yield _Problem(f"{at}.label", f"is that of action {twin!r}, for the same users on {place}.")
     for profile, urls in manifest.profiles.items():
         for key, url in urls.items():
             if key not in keys:

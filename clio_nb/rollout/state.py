@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from ..action_rules import same_label, same_url
+from ..action_rules import as_shown, same_label, same_url
 from ..models import CustomAction, User
 
 Kept: TypeAlias = AbstractSet[tuple[str, str]]
@@ -81,8 +81,8 @@ class Look(msgspec.Struct, frozen=True):
 
     @property
     def slot(self) -> tuple[str | None, str | None]:
-        """Place and label: Clio lets a user have each pair once (reference, "Links are unique across")."""
-        return self.ui_reference, self.label
+        """Place and label as shown: Clio lets a user have each pair once (reference, "Links are unique across")."""
+        return self.ui_reference, as_shown(self.label or "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import unicodedata
 from typing import Final
 
 from .. import errors
@@ -104,31 +103,29 @@ async def _verified(
 ) -> CustomAction:
     """Make sure that Clio keeps what was sent; an answer that says otherwise is checked by reading once more.
 
-    What Clio answered to our write and still keeps is what it made of it, and counts as done: unless it is what was
-    there before, in other words.
+    What Clio answered to our own write and keeps counts as done if it can be what Clio made of it.
     """
     if not Look.of(answered).differing(wanted):
         return answered
     now = await session.get_action(answered.id)
-    before = (item and item.before) or _NOTHING
-    pairs = [
-        [getattr(look, name) for look in (wanted, Look.of(now), before)] for name in Look.of(now).differing(wanted)
-    ]
+    look, before = Look.of(now), item and item.before
     if all(
-        kept and Look.of(now) == Look.of(answered) and (kept != was or _words(kept) == _words(asked))
-        for asked, kept, was in pairs
+        look == Look.of(answered) and _made_of(getattr(wanted, name), getattr(look, name), getattr(before, name, None))
+        for name in look.differing(wanted)
     ):
         return now
     if item is not None:
         raise _changed(item, now)
-    raise Changed(f"Somebody changed it as soon as it was made: now it is {_described(now)}. Plan again.", made=now)
+    raise Changed(f"Clio keeps the action differently than it was sent: {_described(now)}.", made=now)
 
 
-_NOTHING: Final = Look(None, None, None)
+def _made_of(asked: str | None, kept: str | None, before: str | None) -> bool:
+    """Whether Clio kept what was asked in its own way: tidied, cut or completed, but not just as it was before."""
+    one, other = ("".join(re.findall(r"\w", _SCHEME.sub("", text or ""))).casefold() for text in (asked, kept))
+    return one == other or (kept != before and one != "" != other and (one in other or other in one))
 
 
-def _words(text: str) -> list[str]:
-    return re.findall(r"\w+", unicodedata.normalize("NFKC", text).casefold())
+_SCHEME: Final = re.compile(r"\Ahttps?(?=://)", re.IGNORECASE)
 
 
 def _not_known(lost: errors.ClioError) -> NotKnown:
