@@ -15,7 +15,7 @@ from .. import errors
 from ..action_rules import check
 from ..client import AsyncSession
 from ..models import CustomAction
-from .item import Item
+from .item import Item, Kind
 from .journal import DONE, SENT, UNKNOWN, Journal, Note
 from .plan import Plan
 from .state import Look
@@ -127,10 +127,16 @@ _under_way: Final[set[asyncio.Future[Result]]] = set()
 
 def _refuse_wrong(plan: Plan) -> None:
     """Raise :class:`errors.InvalidAction` for a manifest's action that nobody should get. One of an undo may be old."""
-    looks = {item.after: item.key for item in plan.items if item.after is not None and plan.manifest is not None}
-    for look, key in looks.items():
+    asked: dict[tuple[str | None, str | None], str] = {}
+    for item in plan.items if plan.manifest is not None else ():
+        if item.after is not None and item.kind is not Kind.OK:
+            same = item.before if item.kind is Kind.UPDATE else None  # as Clio keeps it, and not sent
+            label = None if same and same.label == item.after.label else item.after.label
+            target_url = None if same and same.target_url == item.after.target_url else item.after.target_url
+            asked[label, target_url] = item.key
+    for (label, target_url), key in asked.items():
         try:
-            check(label=look.label or "", target_url=look.target_url or "")
+            check(label=label, target_url=target_url)
         except errors.InvalidAction as wrong:
             raise errors.InvalidAction(f"Nothing was changed. Action {key!r}: {wrong}", field=wrong.field) from None
 
@@ -236,17 +242,12 @@ class _UserRun:
 
     def _done(self, number: int, item: Item, action: CustomAction | None) -> Line:
         self._noted = self._notes.add(Note(number, DONE, item=item, action=action))
-        return Line(item, Outcome.DONE, _kept(item.after, Look.of(action)) if item.after and action else "")
+        kept = Look.of(action).kept_for(item.after) if action else ()
+        return Line(item, Outcome.DONE, " ".join(f"Clio keeps {sent!r} as {now!r}." for sent, now in kept))
 
     def _ended(self, number: int, item: Item, outcome: Outcome, error: errors.ClioError) -> Line:
         self._noted = self._notes.add(Note(number, outcome.value, str(error.args[0])))
         return Line(item, outcome, str(error.args[0]))
-
-
-def _kept(asked: Look, now: Look) -> str:
-    names = {"label": "label", "target_url": "target URL"}
-    pairs = ((what, getattr(asked, name), getattr(now, name)) for name, what in names.items())
-    return " ".join(f"Clio keeps the {what} {sent!r} as {kept!r}." for what, sent, kept in pairs if sent != kept)
 
 
 _ENDS_THE_USER: Final = (errors.NeedsLogin, errors.Unauthorized, errors.Forbidden, errors.LoginError)

@@ -96,8 +96,11 @@ def _paired(told: Match, state: UserState, mine: Sequence[Owned], kept: Kept) ->
         elif not Look.of(action).differing(wanted.look, kept):
             yield line(Kind.OK, state, wanted.key, action, after=wanted.look)
         else:
-            reason = why(Look.of(action), wanted.look, last.get(action.id), kept)
-            yield line(Kind.UPDATE, state, wanted.key, action, after=wanted.look, reason=reason)
+            now = Look.of(action)
+            changes = {name: getattr(wanted.look, name) for name in now.differing(wanted.look, kept)}
+            reason = why(now, wanted.look, last.get(action.id), kept)
+            after = msgspec.structs.replace(now, **changes)
+            yield line(Kind.UPDATE, state, wanted.key, action, after=after, reason=reason)
 
 
 def _left_over(told: Match, state: UserState, *, allow_delete: bool) -> Iterator[Item]:

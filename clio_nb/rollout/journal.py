@@ -46,6 +46,7 @@ CREATE TABLE IF NOT EXISTS steps (
 CREATE TABLE IF NOT EXISTS owned (
     user_id INTEGER, action_id INTEGER PRIMARY KEY, app TEXT, key TEXT, look TEXT, created_at TEXT
 );
+CREATE TABLE IF NOT EXISTS kept (asked TEXT, kept TEXT, PRIMARY KEY (asked, kept));
 """
 _OWN: Final = "INSERT OR REPLACE INTO owned VALUES (?, ?, ?, ?, ?, ?)"
 _KEEP: Final = """
@@ -53,10 +54,6 @@ INSERT INTO owned VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
 SET app = excluded.app, key = excluded.key, look = excluded.look, created_at = excluded.created_at
 WHERE owned.created_at IS NOT excluded.created_at
 """  # what is ours keeps the look that we gave it, unless its id came to another action
-_KEPT: Final = """
-SELECT DISTINCT asked.value, look ->> asked.key AS kept FROM owned, json_each(look, '$.asked') AS asked
-WHERE asked.value IS NOT kept AND kept IS NOT NULL
-"""  # what was asked for, and what Clio made of it
 _NOTE: Final = """
 UPDATE steps SET outcome = ?, message = ?, at = coalesce(?, at), action_id = coalesce(?, action_id)
 WHERE run = ? AND number = ?
@@ -183,19 +180,21 @@ class Journal:
 
     def note(self, run: str, app: str, notes: Iterable[Note]) -> None:
         """Note what happened to steps of a run: all of it or, when that fails, nothing."""
-        now, steps, ours, gone = time.time(), [], [], []
+        now, steps, ours, gone, kept = time.time(), [], [], [], list[tuple[str, str]]()
         for number, outcome, message, item, action in notes:
             at, action_id = now if outcome == SENT else None, action.id if action else None
             steps.append((outcome, message, at, action_id, run, number))
             if item is not None and action is not None:
                 made = msgspec.structs.replace(item, action_id=action.id, created_at=action.created_at)
-                ours.append(_owned(app, made, Look.of(action), item.after))
+                ours.append(_owned(app, made, Look.of(action)))
+                kept += Look.of(action).kept_for(item.after)
             elif item is not None:
                 gone.append((item.action_id,))
         with self._transaction() as database:
             database.executemany(_NOTE, steps)
             database.executemany("DELETE FROM owned WHERE action_id = ?", gone)
             database.executemany(_OWN, ours)
+            database.executemany("INSERT OR IGNORE INTO kept VALUES (?, ?)", kept)
 
     def finish(self, run: str) -> None:
         """Note that a run has come to its end."""
@@ -215,7 +214,7 @@ class Journal:
                 for user_id, action_id, app, key, look, made in owned
             ],
             [Claim(user_id, app, key, _look(look)) for user_id, app, key, look in lost],
-            frozenset(self._database.execute(_KEPT)),
+            frozenset(self._database.execute("SELECT asked, kept FROM kept")),
         )
 
     def runs(self) -> list[Run]:
@@ -285,17 +284,13 @@ class Journal:
 def _ours(plan: Plan, kinds: tuple[Kind, ...]) -> list[tuple[object, ...]]:
     """Return the rows of what a plan found to be ours."""
     return [
-        _owned(plan.app, item, item.before, item.after if item.kind is Kind.OK else None)
-        for item in plan.items
-        if item.kind in kinds and item.key and item.before
+        _owned(plan.app, item, item.before) for item in plan.items if item.kind in kinds and item.key and item.before
     ]
 
 
-def _owned(app: str, item: Item, look: Look, asked: Look | None) -> tuple[object, ...]:
-    """Return the row of an action of ours: its look as Clio shows it, beside that as what it was asked for."""
+def _owned(app: str, item: Item, look: Look) -> tuple[object, ...]:
     made = item.created_at.isoformat() if item.created_at else None
-    kept = msgspec.json.encode({**msgspec.structs.asdict(look), "asked": asked}).decode()
-    return item.user_id, item.action_id, app, item.key, kept, made
+    return item.user_id, item.action_id, app, item.key, _json(look), made
 
 
 def _step(run: str, number: int, item: Item) -> tuple[object, ...]:

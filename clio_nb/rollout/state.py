@@ -79,6 +79,11 @@ class Look(msgspec.Struct, frozen=True):
         alike = {"label": same_label, "target_url": same_url, "ui_reference": operator.eq}
         return tuple(name for name, pair in pairs.items() if pair not in kept and not alike[name](*pair))
 
+    def kept_for(self, asked: Look | None) -> list[tuple[str, str]]:
+        """Return the label and the target URL that Clio keeps in its own way, each as asked for and as kept."""
+        pairs = [] if asked is None else [(asked.label, self.label), (asked.target_url, self.target_url)]
+        return [(sent, kept) for sent, kept in pairs if sent and kept and sent != kept]
+
     @property
     def slot(self) -> tuple[str | None, str | None]:
         """Place and label as shown: Clio lets a user have each pair once (reference, "Links are unique across")."""

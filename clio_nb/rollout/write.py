@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import html
 import re
+import unicodedata
 from typing import Final
+from urllib.parse import unquote_plus
 
 from .. import errors
 from ..client import AsyncSession
@@ -121,11 +124,13 @@ async def _verified(
 
 def _made_of(asked: str | None, kept: str | None, before: str | None) -> bool:
     """Whether Clio kept what was asked in its own way: tidied, cut or completed, but not just as it was before."""
-    one, other = ("".join(re.findall(r"\w", _SCHEME.sub("", text or ""))).casefold() for text in (asked, kept))
+    one, other = map(_words, (asked, kept))
     return one == other or (kept != before and one != "" != other and (one in other or other in one))
 
 
-_SCHEME: Final = re.compile(r"\Ahttps?(?=://)", re.IGNORECASE)
+def _words(text: str | None) -> str:
+    plain = unicodedata.normalize("NFKC", unquote_plus(html.unescape(text or ""))).casefold()
+    return re.sub(r"\Ahttps?://|[\W_]", "", plain)
 
 
 def _not_known(lost: errors.ClioError) -> NotKnown:

@@ -98,9 +98,8 @@ def test_n5_what_clio_keeps_tidier_is_done_said_once_and_planned_to_rest(firm: F
     result = firm.apply(firm.plan(manifest), progress=False)
     assert result.counts() == {"done": 10}
     assert set(firm.actions()[field]) == {kept}
-    name = {"label": "label", "target_url": "target URL"}[field]
     asked = manifest.target_url(manifest.actions[0], None) if field == "target_url" else sent
-    assert result.notes == (f"Clio keeps the {name} {asked!r} as {kept!r}.",)
+    assert result.notes == (f"Clio keeps {asked!r} as {kept!r}.",)
     assert result._repr_html_().count("Clio keeps") == 1
     assert firm.plan(manifest).counts() == {"ok": 10}
     assert firm.drift().empty
