@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import forms as forms
+    from .action_rules import lint
     from .client import (
         AsyncSession,
         Session,

@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
+from operator import attrgetter
 from typing import Final, Literal, NamedTuple
 from urllib.parse import parse_qsl, quote
 
@@ -53,7 +54,7 @@ def lint(action: CustomAction | Draft, *, beside: Iterable[CustomAction] = ()) -
     else:
         label, target_url, place = action
     found = [*findings(label=label, at=place), *_of_twins(label, place, beside), *findings(target_url=target_url)]
-    return sorted(found, key=_by_level)
+    return sorted(found, key=attrgetter("level"))
 
 
 def findings(
@@ -61,7 +62,7 @@ def findings(
 ) -> list[Finding]:
     """Return what is wrong with the values that are given, each by itself, worst first."""
     given = ((_of_label, label), (_of_place, at), (_of_target, target_url))
-    return sorted((one for judge, value in given if value is not None for one in judge(value)), key=_by_level)
+    return sorted((one for judge, value in given if value is not None for one in judge(value)), key=attrgetter("level"))
 
 
 def check(*, label: str | None = None, target_url: str | None = None) -> None:
@@ -69,10 +70,6 @@ def check(*, label: str | None = None, target_url: str | None = None) -> None:
     for worst in findings(label=label, target_url=target_url)[:1]:
         if worst.level == "error":
             raise InvalidAction(worst.sentence, field=worst.field)
-
-
-def _by_level(finding: Finding) -> bool:
-    return finding.level != "error"
 
 
 def location_of(place: Location | str) -> Location:
@@ -150,13 +147,13 @@ def endpoint(head: re.Match[str]) -> tuple[str, str, str, str]:
 
 
 def _escaped(text: str) -> str:
-    """Escape what a browser or RFC 3986 escapes, and nothing else."""
-    return _ESCAPES.sub(
-        lambda found: (
-            char if _UNRESERVED.match(char := chr(int(found[1], 16)) if found[1] else found[0]) else f"%{ord(char):02X}"
-        ),
-        text,
-    )
+    """Escape what RFC 3986 escapes, and nothing else."""
+    return _ESCAPES.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    char = chr(int(found[1], 16)) if found[1] else found[0]
+    return char if re.match(r"[A-Za-z0-9._~-]", char) else f"%{ord(char):02X}"
 
 
 def read_url(url: object) -> re.Match[str] | str:
@@ -174,7 +171,6 @@ def read_url(url: object) -> re.Match[str] | str:
 
 
 _ESCAPES: Final = re.compile(r"%([0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/?#\[\]%-]")
-_UNRESERVED: Final = re.compile(r"[A-Za-z0-9._~-]")
 _ODD: Final = re.compile(r"[^!-\[\]-~]|%(?![0-9A-Fa-f]{2})")
 _LABEL: Final = r"[A-Za-z0-9_-]{1,63}"
 _URL: Final = re.compile(

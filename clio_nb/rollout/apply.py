@@ -130,10 +130,10 @@ def _refuse_wrong(plan: Plan) -> None:
     asked: dict[tuple[str | None, str | None], str] = {}
     for item in plan.items if plan.manifest is not None else ():
         if item.after is not None and item.kind is not Kind.OK:
-            same = item.before if item.kind is Kind.UPDATE else None  # as Clio keeps it, and not sent
-            label = None if same and same.label == item.after.label else item.after.label
-            target_url = None if same and same.target_url == item.after.target_url else item.after.target_url
-            asked[label, target_url] = item.key
+            sent = msgspec.structs.asdict(item.after)
+            if item.kind is Kind.UPDATE:
+                sent = {name: new for name, (_, new) in item.diff().items()}
+            asked[sent.get("label"), sent.get("target_url")] = item.key
     for (label, target_url), key in asked.items():
         try:
             check(label=label, target_url=target_url)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Final
 
 import msgspec
 
@@ -14,9 +13,6 @@ from .manifest import Action, Manifest
 from .match import Match, match
 from .order import in_order
 from .state import Access, Kept, Ledger, Look, Owned, UserState, Wanted
-
-REFUSED: Final = "the manifest is wrong"
-"""The reason of a line that wants what :mod:`clio_nb.action_rules` refuses."""
 
 
 class Comparison:
@@ -87,8 +83,8 @@ def _paired(told: Match, state: UserState, mine: Sequence[Owned], kept: Kept) ->
     gone = {(one.key, one.look.ui_reference) for one in mine if one.action_id not in there}
     for wanted, action in told.pairs:
         if wanted.error:
-            refused = {"reason": REFUSED, "advice": wanted.error}
-            yield line(Kind.BLOCKED, state, wanted.key, action, after=wanted.look, **refused)
+            reason, advice = "the manifest is wrong", wanted.error
+            yield line(Kind.BLOCKED, state, wanted.key, action, after=wanted.look, reason=reason, advice=advice)
         elif action is None:
             lost = (wanted.key, wanted.look.ui_reference) in gone
             reason = "deleted by hand" if lost else "not there yet"
@@ -97,8 +93,8 @@ def _paired(told: Match, state: UserState, mine: Sequence[Owned], kept: Kept) ->
             yield line(Kind.OK, state, wanted.key, action, after=wanted.look)
         else:
             now = Look.of(action)
-            changes = {name: getattr(wanted.look, name) for name in now.differing(wanted.look, kept)}
             reason = why(now, wanted.look, last.get(action.id), kept)
+            changes = {name: getattr(wanted.look, name) for name in now.differing(wanted.look, kept)}
             after = msgspec.structs.replace(now, **changes)
             yield line(Kind.UPDATE, state, wanted.key, action, after=after, reason=reason)
 
