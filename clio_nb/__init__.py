@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import forms as forms
+    from .action_rules import lint
     from .client import (
         AsyncSession,
         Session,
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     )
     from .errors import ClioError
     from .firm import AsyncFirm, Firm, actions_table
-    from .launch import inbox, inspect_launch, lint, verify_launch
+    from .launch import inbox, inspect_launch, verify_launch
     from .launch.attack import probe
     from .models import App, CustomAction, Record, Subject, Token, User
     from .places import PLACES, Location, Place, Region
@@ -61,7 +62,7 @@ _HOMES = {
     "timeout": "portal",
     # launches
     "inspect_launch": "launch",
-    "lint": "launch",
+    "lint": "action_rules",
     "probe": "launch.attack",
     "verify_launch": "launch",
     "inbox": "launch",

@@ -12,9 +12,10 @@ from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlencode
 
 from . import errors, oauth, portal, transport, wire
-from .models import Clock, CustomAction, Record, Site, Subject, Token, User, location_of, web_url
+from .action_rules import as_sent, check, location_of, same_label, same_url
+from .models import Clock, CustomAction, Record, Site, Subject, Token, User
 from .pace import Pace
-from .places import LABEL_MAX, Location
+from .places import Location
 from .portal import on_portal, waiting
 from .retry import repeat
 from .secret import Secret
@@ -86,16 +87,18 @@ class AsyncSession:
     async def create_action(self, label: str, target_url: str, at: Location | str) -> CustomAction:
         """Create a custom action for this user and return it.
 
-        ``label`` is what the menu shows, 1 to 32 characters; ``target_url`` an absolute http(s) URL, opened in a tab;
-        ``at`` the place: ``"matters"``, ``"matters/show"`` or a :class:`Location`. Raises
-        :class:`errors.InvalidAction` or :class:`errors.InvalidInput` before anything is sent, and
-        :class:`errors.ActionExists` when this user has that label in that place. When the answer is lost on the way,
-        the user's actions are read, and the action is created again only if it is not there.
+        ``label`` is what the menu shows, 1 to 32 characters; ``target_url`` an absolute http(s) URL, opened in a tab,
+        and sent as browsers write it, in ASCII; ``at`` the place: ``"matters"``, ``"matters/show"`` or a
+        :class:`Location`. Raises :class:`errors.InvalidAction` or :class:`errors.InvalidInput` before anything is sent
+        for what :func:`clio_nb.lint` calls an error, and :class:`errors.ActionExists` when this user has that label in
+        that place. When the answer is lost on the way, the user's actions are read, and the action is created again
+        only if it is not there.
 
         Source: Clio's guide, "Creating a Custom Action".
         """
         location = location_of(at)
-        _check(label=label, target_url=target_url)
+        check(label=label, target_url=target_url)
+        target_url = as_sent(target_url)
         request = wire.create_action(label, target_url, location)
         try:
             return await self._data(request, CustomAction)
@@ -104,8 +107,8 @@ class AsyncSession:
         except (errors.NetworkError, errors.ServerError, errors.UnexpectedAnswer) as lost:
             if isinstance(lost, errors.TlsFailed) or (getattr(lost, "nothing_sent", False) and portal.left() <= 0):
                 raise  # nothing was sent, and nothing will be
-            made = await self._read_back(label, location)
-        if made is not None and made.target_url == target_url:
+            made = await self._read_back(label, location, target_url)
+        if made is not None:
             return made
         return await self._data(request, CustomAction)
 
@@ -124,7 +127,8 @@ class AsyncSession:
         :class:`errors.Conflict`. Given an id, it is made in any case. Raises as :meth:`create_action` does.
         """
         location = None if at is None else location_of(at)
-        _check(label=label, target_url=target_url)
+        check(label=label, target_url=target_url)
+        target_url = None if target_url is None else as_sent(target_url)
         wanted = {"label": label, "target_url": target_url, "ui_reference": location and location.value}
         changes = {key: value for key, value in wanted.items() if value is not None}
         if not changes:
@@ -287,9 +291,9 @@ class AsyncSession:
             following = answer.next
         return rows
 
-    async def _read_back(self, label: str, location: Location) -> CustomAction | None:
+    async def _read_back(self, label: str, location: Location, target_url: str) -> CustomAction | None:
         try:
-            return await self._find(label, location)
+            return await self._find(label, location, target_url)
         except errors.ClioError as failure:
             raise self._named(
                 errors.NetworkError(
@@ -299,9 +303,16 @@ class AsyncSession:
                 )
             ) from failure
 
-    async def _find(self, label: str, location: Location) -> CustomAction | None:
-        actions = await self.list_actions()
-        return next((action for action in actions if (action.label, action.location) == (label, location)), None)
+    async def _find(self, label: str, location: Location, target_url: str | None = None) -> CustomAction | None:
+        """Return the action of that label in that location, and of that target URL if given, as Clio may keep them."""
+        found = [
+            action
+            for action in await self.list_actions()
+            if action.location is location
+            and same_label(action.label, label)
+            and (target_url is None or same_url(action.target_url, target_url))
+        ]
+        return min(found, key=lambda action: action.label != label, default=None)
 
     async def _explain(self, refused: errors.RecordInvalid, label: str, location: Location) -> errors.RecordInvalid:
         """Clio's 422 does not say what is wrong in words one can rely on; a label taken already is the usual reason."""
@@ -338,22 +349,6 @@ def title_fields(location: Location) -> str:
 
 def _id_of(action: CustomAction | int) -> int:
     return action.id if isinstance(action, CustomAction) else action
-
-
-def _check(*, label: str | None, target_url: str | None) -> None:
-    if label is not None and not label.strip():
-        raise errors.InvalidAction("A label is what the menu shows; it cannot be empty.", field="label")
-    if label is not None and len(label) > LABEL_MAX:
-        raise errors.InvalidAction(
-            f"The label has {len(label)} characters; Clio takes {LABEL_MAX} at most. "
-            f"Shorten it by {len(label) - LABEL_MAX}.",
-            field="label",
-        )
-    if target_url is not None and not web_url(target_url):
-        raise errors.InvalidAction(
-            "The target URL must be absolute and start with https:// (or http://), such as https://example.com/launch.",
-            field="target_url",
-        )
 
 
 class Session:

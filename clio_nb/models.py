@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import re
 import time
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
-from urllib.parse import urlsplit
+from typing import Any, Protocol
 
 import msgspec
 
-from .errors import InvalidInput
 from .places import Location, Region
 from .secret import Secret
 
@@ -174,38 +171,6 @@ class Record:
 
 
 _TITLES = ("display_number", "name", "note")
-
-
-def location_of(place: Location | str) -> Location:
-    """Return the location that a person means: a :class:`Location`, ``"matters/show"``, ``"matters"`` or ``"Matter"``.
-
-    Raises :class:`InvalidInput` that lists the five places for anything else.
-    """
-    location = _LOCATIONS.get(str(place).strip().lower())
-    if location is None:
-        known = ", ".join(location.resource for location in Location)
-        raise InvalidInput(f"{str(place)[:60]!r} is no place for a custom action; choose one of: {known}.", field="at")
-    return location
-
-
-_LOCATIONS: Final = {
-    name: location
-    for location in Location
-    for name in (location.value, location.resource, location.record_type.lower())
-}
-
-_NEVER_IN_A_URL: Final = re.compile(r"[\x00-\x20\x7f\\]")
-
-
-def web_url(text: str) -> bool:
-    """Whether the text is an absolute http or https URL with a host and no spaces or control characters."""
-    if _NEVER_IN_A_URL.search(text):
-        return False
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        return False
 
 
 def visible(text: str) -> str:

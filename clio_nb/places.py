@@ -15,6 +15,14 @@ LABEL_MAX: Final = 32
 NONCE_LIFETIME: Final = 60
 """Seconds that a ``custom_action_nonce`` lives (Clio's guide, "Confirming a User's Action")."""
 
+MEANINGS: Final = {
+    "custom_action_id": "the action that was clicked",
+    "user_id": "the user who clicked",
+    "subject_url": "the record on which it was clicked",
+    "custom_action_nonce": f"the proof of the click: works once, within {NONCE_LIFETIME} s",
+}
+"""The four parameters that Clio adds to a target URL (Clio's guide, "Receiving a Custom Action")."""
+
 
 class Region(StrEnum):
     """One of Clio's four data regions. They share no data; an app belongs to one.

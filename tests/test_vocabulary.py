@@ -7,8 +7,9 @@ import pickle
 import msgspec
 import pytest
 
+from clio_nb.action_rules import location_of
 from clio_nb.errors import InvalidInput
-from clio_nb.models import CustomAction, Subject, Token, location_of, web_url
+from clio_nb.models import CustomAction, Subject, Token
 from clio_nb.places import PLACES, Location, Region
 from clio_nb.secret import Secret
 
@@ -43,30 +44,6 @@ def test_an_unknown_place_is_refused_with_the_five_there_are(text):
     with pytest.raises(InvalidInput, match="activities, contacts, documents, folders, matters") as caught:
         location_of(text)
     assert caught.value.field == "at"
-
-
-@pytest.mark.parametrize("url", ["https://a.example", "http://127.0.0.1:8000/launch?key=1#x", "https://[::1]/x"])
-def test_a_target_is_an_absolute_web_url(url):
-    assert web_url(url)
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "",
-        "launch",
-        "//a.example",
-        "ftp://a.example",
-        "https://",
-        "https:///x",
-        "https://a b",
-        "https://a\\b",
-        "javascript:x",
-        "https://[x",
-    ],
-)
-def test_anything_else_is_no_target(url):
-    assert not web_url(url)
 
 
 def test_an_action_in_a_place_that_clio_added_later_is_kept_as_it_is():

@@ -171,6 +171,8 @@ def _show_plan(plan: Plan) -> None:
 
 def _show_result(result: Result) -> None:
     show(repr(result).strip("<>"), style="bold")
+    for note in result.notes:
+        show(note, style="yellow")
     if result.failed:
         frame = result.to_frame()
         show(frame_table(frame[frame["outcome"] != "done"][["user", "kind", "label", "outcome", "message"]]))

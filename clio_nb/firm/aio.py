@@ -183,7 +183,7 @@ class AsyncFirm:
         steps = self._journal.steps(run)
         roll = await self._survey.roll()
         states = await self._states(roll, {step.user_id for step in steps})
-        return self._plan(app, list(undo_items(steps, states)), roll, purpose=f"{UNDO}{run}")
+        return self._plan(app, list(undo_items(steps, states, self._journal.ledger())), roll, purpose=f"{UNDO}{run}")
 
     @on_portal
     async def plan_offboard(self, users: Users = None, *, manifest: Manifest | Path | str | None = None) -> Plan:
@@ -224,7 +224,8 @@ class AsyncFirm:
         """Do exactly what the plan says. One user's failure stops nobody else; the result says who failed and why.
 
         ``on_line`` hears of each line as it ends; ``stop`` ends the run early. Raises :class:`InvalidInput` for a plan
-        of another firm, :class:`errors.RunInProgress` while another run changes this one.
+        of another firm, :class:`errors.InvalidAction` for one with an action that :func:`clio_nb.lint` calls an error,
+        and :class:`errors.RunInProgress` while another run changes this one.
         """
         if (plan.site, plan.client_id, plan.firm) != self._shelf:
             raise InvalidInput(f"This plan is for firm {plan.firm!r} at {plan.site}, not for this one.", field="plan")
@@ -308,6 +309,7 @@ class AsyncFirm:
         profile: str | None = None,
         allow_delete: bool = False,
     ) -> Plan:
+        findings = manifest.notes(profile) if manifest is not None and purpose != OFFBOARD else []
         return Plan(
             site=self._shelf.site,
             client_id=self._shelf.client_id,
@@ -319,7 +321,7 @@ class AsyncFirm:
             made_at=dt.datetime.now(dt.UTC),
             manifest=manifest,
             items=tuple(lines),
-            notes=tuple(filter(None, [roll.note, *_nobody(manifest, roll)])),
+            notes=tuple(filter(None, [roll.note, *_nobody(manifest, roll), *findings])),
         )
 
 

@@ -9,9 +9,9 @@ from typing import Final, NamedTuple
 import ipywidgets as w
 from traitlets import Enum, Int, Unicode
 
+from ..action_rules import Finding, as_sent, check, lint
 from ..client import AsyncSession, Session
-from ..errors import ClioError, InvalidAction
-from ..launch import Finding, lint
+from ..errors import ClioError
 from ..launch.compose import compose
 from ..models import CustomAction, User
 from ..places import LABEL_MAX, Location
@@ -78,8 +78,7 @@ class ActionForm(Form[tuple[Outcome, ...]]):
 
     def prepare(self) -> Work[tuple[Outcome, ...]]:
         """Refuse what Clio would refuse; otherwise create the action for each user."""
-        if wrong := next((finding for finding in self.findings() if finding.level == "error"), None):
-            raise InvalidAction(wrong.sentence, field=wrong.field)
+        check(label=self.label, target_url=self.target_url)
         draft = (self.label, self.target_url, self.at)
         sessions = [session for user_id, session in self._sessions.items() if self.user in (user_id, EVERYONE)]
         self.status = Status("busy", f"Creating {self.label!r} …")
@@ -140,7 +139,7 @@ def _hint(finding: Finding | None) -> str:
 def _preview(target_url: str, at: Location) -> str:
     """Return what a click on the action would open, with ids made up."""
     subject = ("subject_url", f"/api/v4/{at.resource}/3003")
-    return compose(target_url, [*_EXAMPLE, subject, ("custom_action_nonce", "single-use-code")])
+    return compose(as_sent(target_url), [*_EXAMPLE, subject, ("custom_action_nonce", "single-use-code")])
 
 
 def _results(outcomes: Iterable[Outcome]) -> str:

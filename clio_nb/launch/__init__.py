@@ -10,12 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
+    from ..action_rules import Finding, lint
     from .attack import Mistake, ProbeReport, probe, probe_async
     from .receive import Inbox, inbox
     from .received import Received, load_launch, save_launch
     from .report import Launch, LaunchReport, Part
     from .resend import Replayed, replay, replay_async
-    from .rules import Finding, lint
     from .signed_cookie import ProvedLaunch
     from .url import inspect_launch
     from .verdict import Step, Verdict
@@ -56,8 +56,8 @@ _HOMES: Final = {
     "LaunchReport": "report",
     "Part": "report",
     "inspect_launch": "url",
-    "Finding": "rules",
-    "lint": "rules",
+    "Finding": ".action_rules",
+    "lint": ".action_rules",
     "Inbox": "receive",
     "ProvedLaunch": "signed_cookie",
     "Received": "received",
@@ -77,7 +77,7 @@ _HOMES: Final = {
 def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value: object = getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
+    value: object = getattr(import_module(f".{_HOMES[name]}", __name__), name)
     globals()[name] = value
     return value
 

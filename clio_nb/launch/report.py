@@ -9,19 +9,11 @@ from typing import Final, NamedTuple, TypedDict
 from urllib.parse import unquote
 
 from ..models import Subject
-from ..places import NONCE_LIFETIME, Place
+from ..places import MEANINGS, Place
 from ..secret import Secret
 
 HIDDEN: Final = "(hidden)"
 _SHOWN_MAX: Final = 80
-
-MEANINGS: Final = {
-    "custom_action_id": "the action that was clicked",
-    "user_id": "the user who clicked",
-    "subject_url": "the record on which it was clicked",
-    "custom_action_nonce": f"the proof of the click: works once, within {NONCE_LIFETIME} s",
-}
-"""The four parameters that Clio adds to a target URL (Clio's guide, "Receiving a Custom Action")."""
 
 
 class LaunchDict(TypedDict):

@@ -12,13 +12,11 @@ from functools import lru_cache
 from typing import Final, NamedTuple
 from urllib.parse import unquote_to_bytes
 
+from ..action_rules import URL_MAX, as_sent, endpoint, read_url
 from ..models import Subject
-from ..places import Location
+from ..places import MEANINGS, Location
 from ..secret import Secret
-from .report import HIDDEN, MEANINGS, Launch, LaunchReport, Part, own_part, shown
-
-URL_MAX: Final = 8192
-"""Longest URL that is looked at, in characters: what web servers commonly accept as one request line."""
+from .report import HIDDEN, Launch, LaunchReport, Part, own_part, shown
 
 ID_MAX: Final = 2**63 - 1
 """Largest id: Clio's reference declares every id an int64."""
@@ -28,25 +26,6 @@ _ID: Final = re.compile(r"[1-9][0-9]{0,18}")
 _RESOURCE: Final = "|".join(location.resource for location in Location)
 _SUBJECT: Final = re.compile(rf"/api/v4/({_RESOURCE})/({_ID.pattern})(?:\.json)?")
 
-_ODD: Final = re.compile(r"[^!-~]|%(?![0-9A-Fa-f]{2})")
-_LABEL: Final = r"[A-Za-z0-9_-]{1,63}"
-_URL: Final = re.compile(
-    r"(?P<base>(?P<scheme>(?i:https?))://"
-    rf"(?P<host>{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]{{2,45}}\])(?::(?P<port>[1-9][0-9]{{0,4}}))?"
-    r"(?P<path>/[^?#\\]*)?)(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?"
-)
-_PORTS: Final = {"http": "80", "https": "443"}
-
-_FAULTS_OF_URL: Final = (
-    (re.compile(r"\A\Z"), "There is no URL."),
-    (
-        re.compile(r"[^!-~]|\A[^?#]*\\"),
-        "The URL holds a space, a backslash, a control character or a letter outside ASCII, which no browser sends.",
-    ),
-    (_ODD, "The URL holds a % without two hexadecimal digits after it, so it cannot be decoded."),
-    (re.compile(r"\A[^/?#]*//[^/?#]*@"), "The URL holds a user name before its host. No launch does."),
-    (re.compile(""), "This is no absolute http or https URL with a host, and perhaps a port and a path."),
-)
 _FAULTS_OF_SUBJECT: Final = (
     (re.compile(r"[^!-~]"), "holds a space, a control character or a letter outside ASCII"),
     (re.compile(r"%"), "is encoded more than once"),
@@ -85,7 +64,7 @@ def inspect_launch(url: object, *, target: object = None) -> LaunchReport:
     Never raises: whatever is no launch, also an object that is no text, comes back as a report that is false and holds
     the reasons. Source of the rules: Clio's guide, "Receiving a Custom Action".
     """
-    head = _read_url(url)
+    head = read_url(url)
     if isinstance(head, str):
         return LaunchReport(None, (head,))
     query = _read_query(head["query"])
@@ -103,20 +82,6 @@ def inspect_launch(url: object, *, target: object = None) -> LaunchReport:
         target=head["base"] + ("?" + "&".join(query.own) if query.own else "") + (head["fragment"] or ""),
         extras=_pairs(query.own),
     )
-
-
-def _read_url(url: object) -> re.Match[str] | str:
-    """Match a whole http(s) URL, or say what is wrong with it."""
-    if not isinstance(url, str):
-        return f"A launch URL is text; this is {type(url).__name__}."
-    if len(url) > URL_MAX:
-        return f"The URL is longer than {URL_MAX} characters. No launch of Clio's is."
-    head = None if _ODD.search(url) else _URL.fullmatch(url)
-    if head is None:
-        return _first_fault(url, _FAULTS_OF_URL)
-    if int(head["port"] or 0) > 65535:
-        return "The URL names a port above 65535. There is none."
-    return head
 
 
 def _first_fault(text: str, faults: tuple[tuple[re.Pattern[str], str], ...]) -> str:
@@ -214,7 +179,7 @@ def _refusal(base: str, query: _Query, problems: dict[str, str]) -> LaunchReport
 
 def fits_target(url: str, target: str | None) -> bool:
     """Whether an address without Clio's parameters still is that of the registered target, if one is given."""
-    head = _read_url(url)
+    head = read_url(url)
     return target is None or not (isinstance(head, str) or _mismatch(head, _read_query(head["query"]).own, target))
 
 
@@ -222,10 +187,10 @@ def _mismatch(head: re.Match[str], own: list[str], target: object) -> str:
     """Say in which way a launch does not fit the registered target, or return an empty text."""
     if not isinstance(target, str) or len(target) > URL_MAX:
         return "The target to compare with is no URL."
-    demands = _demands_of(target)
+    demands = _demands_of(as_sent(target))
     if isinstance(demands, str):
         return f"The target to compare with is no URL. {demands}"
-    for what, mine, theirs in zip(("scheme", "host", "port", "path"), _endpoint(head), demands.endpoint, strict=True):
+    for what, mine, theirs in zip(("scheme", "host", "port", "path"), endpoint(head), demands.endpoint, strict=True):
         if mine != theirs:
             return f"The launch goes to another {what} than the registered target."
     sent = _by_name(own) if demands.own else {}
@@ -237,10 +202,10 @@ def _mismatch(head: re.Match[str], own: list[str], target: object) -> str:
 
 @lru_cache(maxsize=64)
 def _demands_of(target: str) -> _Demands | str:
-    head = _read_url(target)
+    head = read_url(target)
     if isinstance(head, str):
         return head
-    return _Demands(_endpoint(head), _by_name(_read_query(head["query"]).own))
+    return _Demands(endpoint(head), _by_name(_read_query(head["query"]).own))
 
 
 def _by_name(own: list[str]) -> dict[str, list[str]]:
@@ -248,9 +213,3 @@ def _by_name(own: list[str]) -> dict[str, list[str]]:
     for name, value in _pairs(own):
         values.setdefault(name, []).append(value)
     return values
-
-
-def _endpoint(head: re.Match[str]) -> tuple[str, str, str, str]:
-    """Return scheme, host, port and path so that two of them can be compared (RFC 3986, section 6.2.3)."""
-    scheme = head["scheme"].lower()
-    return scheme, head["host"].lower(), head["port"] or _PORTS[scheme], head["path"] or "/"

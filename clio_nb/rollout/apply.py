@@ -9,12 +9,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final, NamedTuple
 
+import msgspec
+
 from .. import errors
+from ..action_rules import check
 from ..client import AsyncSession
 from ..models import CustomAction
-from .item import Item
+from .item import Item, Kind
 from .journal import DONE, SENT, UNKNOWN, Journal, Note
 from .plan import Plan
+from .state import Look
 from .write import Changed, NotKnown, write
 
 if TYPE_CHECKING:
@@ -32,7 +36,7 @@ class Outcome(StrEnum):
 
 
 class Line(NamedTuple):
-    """One write of a plan and what came of it; ``message`` says why, and what to do."""
+    """One write of a plan and what came of it; ``message`` says why, and what to do, or what Clio keeps differently."""
 
     item: Item
     outcome: Outcome
@@ -53,6 +57,13 @@ class Result:
     def failed(self) -> tuple[Line, ...]:
         """The lines that were not done, each with the reason and what to do."""
         return tuple(line for line in self.lines if line.outcome is not Outcome.DONE)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What Clio keeps differently than it was sent, each once."""
+        return tuple(
+            dict.fromkeys(line.message for line in self.lines if line.outcome is Outcome.DONE and line.message)
+        )
 
     def counts(self) -> dict[str, int]:
         """Return how many lines came to which end."""
@@ -93,8 +104,10 @@ async def apply(
     """Do exactly what the plan says, and nothing else.
 
     ``session_of`` gives the session of a user; ``on_line`` hears of each line as it ends, on the library's loop. Raises
-    :class:`errors.RunInProgress` when another run changes the firm, :class:`errors.VaultError` when the journal fails.
+    :class:`errors.InvalidAction` when the manifest wants what no session would send, :class:`errors.RunInProgress` when
+    another run changes the firm, :class:`errors.VaultError` when the journal fails.
     """
+    _refuse_wrong(plan)
     stop = stop or Stop()
     work = asyncio.ensure_future(_run(plan, session_of, journal, on_line, stop))
     _under_way.add(work)
@@ -110,6 +123,22 @@ async def apply(
 
 
 _under_way: Final[set[asyncio.Future[Result]]] = set()
+
+
+def _refuse_wrong(plan: Plan) -> None:
+    """Raise :class:`errors.InvalidAction` for a manifest's action that nobody should get. One of an undo may be old."""
+    asked: dict[tuple[str | None, str | None], str] = {}
+    for item in plan.items if plan.manifest is not None else ():
+        if item.after is not None and item.kind is not Kind.OK:
+            sent = msgspec.structs.asdict(item.after)
+            if item.kind is Kind.UPDATE:
+                sent = {name: new for name, (_, new) in item.diff().items()}
+            asked[sent.get("label"), sent.get("target_url")] = item.key
+    for (label, target_url), key in asked.items():
+        try:
+            check(label=label, target_url=target_url)
+        except errors.InvalidAction as wrong:
+            raise errors.InvalidAction(f"Nothing was changed. Action {key!r}: {wrong}", field=wrong.field) from None
 
 
 async def _run(
@@ -200,7 +229,7 @@ class _UserRun:
             action = await write(await self._session_of(item.user_id), item)
         except Changed as changed:
             if changed.made is not None:
-                self._done(number, item, changed.made)
+                self._done(number, msgspec.structs.replace(item, after=None), changed.made)
             return self._ended(number, item, Outcome.CONFLICT, changed)
         except NotKnown as lost:
             return self._ended(number, item, Outcome.UNKNOWN, lost)
@@ -213,7 +242,8 @@ class _UserRun:
 
     def _done(self, number: int, item: Item, action: CustomAction | None) -> Line:
         self._noted = self._notes.add(Note(number, DONE, item=item, action=action))
-        return Line(item, Outcome.DONE)
+        kept = Look.of(action).kept_for(item.after) if action else ()
+        return Line(item, Outcome.DONE, " ".join(f"Clio keeps {sent!r} as {now!r}." for sent, now in kept))
 
     def _ended(self, number: int, item: Item, outcome: Outcome, error: errors.ClioError) -> Line:
         self._noted = self._notes.add(Note(number, outcome.value, str(error.args[0])))

@@ -6,12 +6,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from ..action_rules import canonical
 from ..models import CustomAction
 from .item import Item, Kind
 from .manifest import Action, Manifest
 from .match import Match, match
 from .order import in_order
-from .state import Access, Ledger, Look, Owned, UserState, Wanted
+from .state import Access, Kept, Ledger, Look, Owned, UserState, Wanted
 
 
 class Comparison:
@@ -34,7 +35,8 @@ class Comparison:
     def _looks(self, action: Action, manifest: Manifest, profile: str | None) -> list[Wanted]:
         """Say how an action should look in each place; all users share these."""
         target = manifest.target_url(action, profile)
-        return [Wanted(action.key, Look(action.label, target, location.value)) for location in action.locations]
+        error = next((one.sentence for one in manifest.findings(action, profile) if one.level == "error"), "")
+        return [Wanted(action.key, Look(action.label, target, location.value), error) for location in action.locations]
 
 
 def items(
@@ -67,28 +69,34 @@ def user_items(
         yield from _blocked(state, wanted, mine)
         return
     told = match(app, wanted, urls, state.actions, known)
-    yield from in_order([*_paired(told, state, mine), *_left_over(told, state, allow_delete=allow_delete)])
+    yield from in_order([*_paired(told, state, mine, known.kept), *_left_over(told, state, allow_delete=allow_delete)])
 
 
 def urls_of(manifest: Manifest) -> dict[str, frozenset[str]]:
-    """Return for every key the target URLs that tell its actions."""
-    return {action.key: frozenset(manifest.target_urls(action)) for action in manifest.actions}
+    """Return for every key the canonical target URLs that tell its actions."""
+    return {action.key: frozenset(map(canonical, manifest.target_urls(action))) for action in manifest.actions}
 
 
-def _paired(told: Match, state: UserState, mine: Sequence[Owned]) -> Iterator[Item]:
+def _paired(told: Match, state: UserState, mine: Sequence[Owned], kept: Kept) -> Iterator[Item]:
     last = {one.action_id: one.look for one in mine}
     there = {action.id for action in state.actions}
     gone = {(one.key, one.look.ui_reference) for one in mine if one.action_id not in there}
     for wanted, action in told.pairs:
-        if action is None:
+        if wanted.error:
+            reason, advice = "the manifest is wrong", wanted.error
+            yield line(Kind.BLOCKED, state, wanted.key, action, after=wanted.look, reason=reason, advice=advice)
+        elif action is None:
             lost = (wanted.key, wanted.look.ui_reference) in gone
             reason = "deleted by hand" if lost else "not there yet"
             yield line(Kind.CREATE, state, wanted.key, after=wanted.look, reason=reason)
-        elif Look.of(action) == wanted.look:
+        elif not Look.of(action).differing(wanted.look, kept):
             yield line(Kind.OK, state, wanted.key, action, after=wanted.look)
         else:
-            reason = why(Look.of(action), wanted.look, last.get(action.id))
-            yield line(Kind.UPDATE, state, wanted.key, action, after=wanted.look, reason=reason)
+            now = Look.of(action)
+            reason = why(now, wanted.look, last.get(action.id), kept)
+            changes = {name: getattr(wanted.look, name) for name in now.differing(wanted.look, kept)}
+            after = msgspec.structs.replace(now, **changes)
+            yield line(Kind.UPDATE, state, wanted.key, action, after=after, reason=reason)
 
 
 def _left_over(told: Match, state: UserState, *, allow_delete: bool) -> Iterator[Item]:
@@ -144,15 +152,16 @@ def line(
     )
 
 
-def why(now: Look, wanted: Look, last: Look | None) -> str:
+def why(now: Look, wanted: Look, last: Look | None, kept: Kept = frozenset()) -> str:
     """Say why an action is not as it should be: by hand, or because the manifest changed since it was written."""
     reasons = []
-    if now.label != wanted.label:
+    differing = now.differing(wanted, kept)
+    if "label" in differing:
         by_manifest = last is not None and last.label == now.label
         reasons.append("new label in the manifest" if by_manifest else "renamed by hand")
-    if now.target_url != wanted.target_url:
+    if "target_url" in differing:
         reasons.append("other target")
-    if now.ui_reference != wanted.ui_reference:
+    if "ui_reference" in differing:
         by_manifest = last is not None and last.ui_reference == now.ui_reference
         reasons.append("new place in the manifest" if by_manifest else "moved by hand")
     return ", ".join(reasons)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from ..action_rules import canonical
 from .compare import blocked_by_hand, line, why
 from .item import Item, Kind
 from .state import Access, Ledger, Look, UserState
@@ -30,11 +31,11 @@ def drift_items(users: Iterable[UserState], ledger: Ledger) -> Iterator[Item]:
             ours.add(action.id)
             reason = why(Look.of(action), one.look, None)
             yield line(Kind.UPDATE if reason else Kind.OK, state, one.key, action, after=one.look, reason=reason)
-        targets = {(one.look.target_url, one.look.ui_reference): one.key for one in owned.values()}
+        targets = {(canonical(one.look.target_url or ""), one.look.ui_reference): one.key for one in owned.values()}
         for action in state.actions:
             if action.id in ours:
                 continue
-            twin = targets.get((action.target_url, action.ui_reference))
+            twin = targets.get((canonical(action.target_url or ""), action.ui_reference))
             if twin is not None:
                 yield line(Kind.DUPLICATE, state, twin, action, reason="duplicate")
             else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
+from ..action_rules import canonical
 from ..models import User
 from ..places import Location, Region
 from .manifest import Action, AppOf, Manifest, Who, problems
@@ -18,11 +19,13 @@ def manifest_of(name: str, region: Region | None, states: Iterable[UserState]) -
     this library does not know, a target URL that is none) is left out.
     """
     readable = {state.user.id: state for state in states if state.access is Access.SIGNED_IN}
+    spellings: dict[str, str] = {}
     seen: dict[tuple[str, str], dict[Location, list[int]]] = {}
     for state in readable.values():
         for action in state.actions:
             if action.label and action.target_url and action.location:
-                places = seen.setdefault((action.label, action.target_url), {})
+                spelling = spellings.setdefault(canonical(action.target_url), action.target_url)
+                places = seen.setdefault((action.label, spelling), {})
                 places.setdefault(action.location, []).append(state.user.id)
     actions: list[Action] = []
     for (label, target_url), places in seen.items():

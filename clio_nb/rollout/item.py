@@ -49,8 +49,8 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return look.ui_reference if look else None
 
     def diff(self) -> dict[str, tuple[str | None, str | None]]:
-        """Return which fields change, from what to what."""
-        if self.before is None or self.after is None:
+        """Return which fields change in what they mean, from what to what."""
+        if self.before is None or self.after is None or self.kind is Kind.OK:
             return {}
-        pairs = {name: (getattr(self.before, name), getattr(self.after, name)) for name in Look.__struct_fields__}
-        return {name: pair for name, pair in pairs.items() if pair[0] != pair[1]}
+        differing = self.before.differing(self.after)
+        return {name: (getattr(self.before, name), getattr(self.after, name)) for name in differing}

@@ -11,6 +11,7 @@ import datetime as dt
 import secrets
 import sqlite3
 import time
+import tomllib
 import weakref
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ from ..vault.fork import Unshared
 from ..vault.private import DatabaseFile
 from ..vault.store import Shelf
 from .item import Item, Kind
-from .manifest import Manifest, parse_manifest
+from .manifest import Manifest
 from .plan import Plan
 from .state import Claim, Ledger, Look, Owned
 
@@ -46,6 +47,7 @@ CREATE TABLE IF NOT EXISTS steps (
 CREATE TABLE IF NOT EXISTS owned (
     user_id INTEGER, action_id INTEGER PRIMARY KEY, app TEXT, key TEXT, look TEXT, created_at TEXT
 );
+CREATE TABLE IF NOT EXISTS kept (asked TEXT, kept TEXT, PRIMARY KEY (asked, kept));
 """
 _OWN: Final = "INSERT OR REPLACE INTO owned VALUES (?, ?, ?, ?, ?, ?)"
 _KEEP: Final = """
@@ -177,19 +179,21 @@ class Journal(Unshared):
 
     def note(self, run: str, app: str, notes: Iterable[Note]) -> None:
         """Note what happened to steps of a run: all of it or, when that fails, nothing."""
-        now, steps, ours, gone = time.time(), [], [], []
+        now, steps, ours, gone, kept = time.time(), [], [], [], list[tuple[str, str]]()
         for number, outcome, message, item, action in notes:
             at, action_id = now if outcome == SENT else None, action.id if action else None
             steps.append((outcome, message, at, action_id, run, number))
             if item is not None and action is not None:
                 made = msgspec.structs.replace(item, action_id=action.id, created_at=action.created_at)
                 ours.append(_owned(app, made, Look.of(action)))
+                kept += Look.of(action).kept_for(item.after)
             elif item is not None:
                 gone.append((item.action_id,))
         with self._transaction() as database:
             database.executemany(_NOTE, steps)
             database.executemany("DELETE FROM owned WHERE action_id = ?", gone)
             database.executemany(_OWN, ours)
+            database.executemany("INSERT OR IGNORE INTO kept VALUES (?, ?)", kept)
 
     def finish(self, run: str) -> None:
         """Note that a run has come to its end."""
@@ -209,6 +213,7 @@ class Journal(Unshared):
                 for user_id, action_id, app, key, look, made in owned
             ],
             [Claim(user_id, app, key, _look(look)) for user_id, app, key, look in lost],
+            frozenset(self._all("SELECT asked, kept FROM kept")),
         )
 
     def runs(self) -> list[Run]:
@@ -223,7 +228,7 @@ class Journal(Unshared):
                 purpose,
                 profile,
                 bool(allow),
-                parse_manifest(text) if text else None,
+                msgspec.convert(tomllib.loads(text), Manifest) if text else None,
                 dt.datetime.fromtimestamp(started, dt.UTC),
                 None if finished is None else dt.datetime.fromtimestamp(finished, dt.UTC),
             )

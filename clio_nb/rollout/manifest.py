@@ -34,9 +34,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ..errors import InvalidInput, ManifestError
-from ..models import User, location_of, web_url
-from ..places import LABEL_MAX, Location, Region
+from ..action_rules import Finding, as_sent, as_shown, findings, location_of
+from ..errors import ManifestError
+from ..models import User
+from ..places import Location, Region
 
 ROLES: Final = ("admin", "accounts", "billing", "reports")
 LONGEST: Final = 5_000_000  # bytes
@@ -102,13 +103,30 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     profiles: dict[str, dict[str, str]] = {}
 
     def target_url(self, action: Action, profile: str | None) -> str:
-        """Return where an action leads in a profile: its own target URL where the profile names no other."""
-        return self.profiles[profile].get(action.key, action.target_url) if profile is not None else action.target_url
+        """Return where an action leads in a profile, as it is sent: its own target URL where that names no other."""
+        return as_sent(self.profiles.get(profile or "", {}).get(action.key, action.target_url))
 
     def target_urls(self, action: Action) -> set[str]:
         """Return every URL by which an action of this key can be told, in any profile, now or formerly."""
         others = (urls[action.key] for urls in self.profiles.values() if action.key in urls)
         return {action.target_url, *action.formerly, *others}
+
+    def findings(self, action: Action, profile: str | None) -> list[Finding]:
+        """Return what is wrong with an action in a profile, worst first."""
+        return findings(label=action.label, target_url=self.target_url(action, profile))
+
+    def notes(self, profile: str | None) -> list[str]:
+        """Return what is wrong with the actions in a profile, as sentences that name the action."""
+        said = [f"Action {one.key!r}: {each.sentence}" for one in self.actions for each in self.findings(one, profile)]
+        slots: dict[tuple[str, Location, Who], str] = {}
+        for one in self.actions:
+            for location in one.locations:
+                twin = slots.setdefault((as_shown(one.label), location, one.who), one.key)
+                if twin != one.key:
+                    said.append(
+                        f"Action {one.key!r}: {twin!r} has that label on {location.resource} for the same users."
+                    )
+        return said
 
     def check_profile(self, profile: str | None) -> None:
         """Raise :class:`ManifestError` for a profile that the manifest does not have."""
@@ -200,43 +218,28 @@ def problems(manifest: Manifest) -> Iterator[_Problem]:
         if action.key in keys:
             yield _Problem(f"{at}.key", f"{action.key!r} is the key of an earlier action. Give each its own.")
         keys.add(action.key)
-        yield from _label_problems(f"{at}.label", action.label)
-        yield from _url_problems(f"{at}.target_url", action.target_url)
-        for index, url in enumerate(action.formerly):
-            yield from _url_problems(f"{at}.formerly[{index}]", url)
-        yield from _place_problems(f"{at}.places", action.places)
-        yield from _who_problems(f"{at}.who", action.who)
+        yield from _values(at, action)
     for profile, urls in manifest.profiles.items():
         for key, url in urls.items():
             if key not in keys:
                 yield _Problem(f"profiles.{profile}.{key}", f"is the key of no action.{_nearest(key, keys)}")
-            yield from _url_problems(f"profiles.{profile}.{key}", url)
+            yield from _errors(f"profiles.{profile}.{key}", findings(target_url=url))
 
 
-def _label_problems(path: str, label: str) -> Iterator[_Problem]:
-    if not label.strip():
-        yield _Problem(path, "is empty; it is what the menu shows.")
-    elif len(label) > LABEL_MAX:
-        yield _Problem(path, f"has {len(label)} characters; Clio takes {LABEL_MAX} at most.")
-    elif label != label.strip() or not label.isprintable():
-        yield _Problem(path, "starts or ends with a space, or holds characters that do not show.")
+def _values(at: str, action: Action) -> Iterator[_Problem]:
+    yield from _errors(f"{at}.label", findings(label=action.label))
+    yield from _errors(f"{at}.target_url", findings(target_url=action.target_url))
+    for index, url in enumerate(action.formerly):  # that its launches are refused is no reason not to look for it
+        yield from _errors(f"{at}.formerly[{index}]", (one for one in findings(target_url=url) if one.clio))
+    if not action.places:
+        yield _Problem(f"{at}.places", "is empty. Name at least one place.")
+    for index, place in enumerate(action.places):
+        yield from _errors(f"{at}.places[{index}]", findings(at=place))
+    yield from _who_problems(f"{at}.who", action.who)
 
 
-def _url_problems(path: str, url: str) -> Iterator[_Problem]:
-    if not web_url(url):
-        yield _Problem(path, "is no absolute http or https URL, such as https://example.com/launch.")
-
-
-def _place_problems(path: str, places: tuple[str, ...]) -> Iterator[_Problem]:
-    if not places:
-        yield _Problem(path, "is empty. Name at least one place.")
-    known = [location.resource for location in Location]
-    for index, place in enumerate(places):
-        try:
-            location_of(place)
-        except InvalidInput:
-            near = _nearest(place, known) or f" The places are: {', '.join(known)}."
-            yield _Problem(f"{path}[{index}]", f"{place[:60]!r} is no place for a custom action.{near}")
+def _errors(path: str, found: Iterable[Finding]) -> Iterator[_Problem]:
+    return (_Problem(path, finding.sentence) for finding in found if finding.level == "error")
 
 
 def _who_problems(path: str, who: Who) -> Iterator[_Problem]:

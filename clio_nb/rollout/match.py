@@ -6,8 +6,9 @@ ours, and of a key, by the first of these that holds:
 1. The journal knows its id (and the time it was made): we made or adopted it. Renamed, moved or led elsewhere by hand,
    it stays ours. One that another manifest of this app made is foreign here. (A key that is no longer in the manifest
    may have been given another name there: then the next proof comes first.)
-2. It looks exactly as the manifest wants it.
-3. We sent a create of exactly this look whose answer was lost.
+2. It looks as the manifest wants it. Here and below, spellings of one meaning are one, and so is what Clio was seen to
+   make of what we sent.
+3. We sent a create of this look whose answer was lost.
 4. It leads to a target URL of that key: the present one, another profile's, or one in ``formerly``. The list holds only
    this app's actions, so nobody else puts our URL there.
 
@@ -17,9 +18,10 @@ our action is blocked, because Clio has each label once in a place.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from ..action_rules import canonical, same_label
 from ..models import CustomAction
 from .state import Known, Look, Wanted
 
@@ -68,7 +70,7 @@ def match(
             lacking.discard((key, action.ui_reference))
 
     for key in dict.fromkeys([*(one.key for one in wanted), *by_key]):
-        _settle(told, [one for one in wanted if one.key == key], key, by_key.get(key, []), known.owned)
+        _settle(told, [one for one in wanted if one.key == key], key, by_key.get(key, []), known)
     return told
 
 
@@ -83,9 +85,9 @@ def _sure_key(
     if noted is not None and noted in keys:
         return noted
     look = Look.of(action)
-    claim = known.claims.get(look)
+    claim = next((claim for sent, claim in known.claims.items() if not look.differing(sent, known.kept)), None)
     claimed = claim[1] if claim is not None and claim[0] == manifest else None
-    return next((one.key for one in wanted if one.look == look), noted or claimed)
+    return next((one.key for one in wanted if not look.differing(one.look, known.kept)), noted or claimed)
 
 
 def _may_be_ours(action: CustomAction, manifest: str, known: Known) -> bool:
@@ -102,34 +104,39 @@ def _key_by_url(
     lacking: set[tuple[str, str | None]],
 ) -> str | None:
     """Return the key that the target URL tells; of several, the one whose label fits, or that lacks an action here."""
-    keys = [key for key, known in urls.items() if action.target_url in known]
+    keys = [key for key, known in urls.items() if canonical(action.target_url or "") in known]
     labels = {one.key: one.look.label for one in wanted if one.look.ui_reference == action.ui_reference}
     return min(
         keys,
-        key=lambda key: (labels.get(key) != action.label, (key, action.ui_reference) not in lacking, key not in labels),
+        key=lambda key: (
+            not same_label(labels.get(key), action.label),
+            (key, action.ui_reference) not in lacking,
+            key not in labels,
+        ),
         default=None,
     )
 
 
-def _settle(told: Match, wanted: list[Wanted], key: str, actions: list[CustomAction], owned: Collection[int]) -> None:
+def _settle(told: Match, wanted: list[Wanted], key: str, actions: list[CustomAction], known: Known) -> None:
     """Give each place of one key its action; an action in a place no longer wanted moves to one that has none."""
     left = list(actions)
     missing = []
     for one in wanted:
         here = [action for action in left if action.ui_reference == one.look.ui_reference]
-        here.sort(key=lambda action: _rank(action, one, owned))
+        here.sort(key=lambda action: _rank(action, one, known))
         if here:
             told.pairs.append((one, here[0]))
             told.duplicates += [(key, action) for action in here[1:]]
             left = [action for action in left if action not in here]
         else:
             missing.append(one)
-    left.sort(key=lambda action: (action.id not in owned, action.id))
+    left.sort(key=lambda action: (action.id not in known.owned, action.id))
     for one in missing:
         told.pairs.append((one, left.pop(0) if left else None))
     told.orphans += [(key, action) for action in left]
 
 
-def _rank(action: CustomAction, wanted: Wanted, owned: Collection[int]) -> tuple[bool, bool, bool, int]:
+def _rank(action: CustomAction, wanted: Wanted, known: Known) -> tuple[bool, bool, bool, int]:
     """Order what could be the wanted one: exactly so first, then ours for sure, then of that label, then the oldest."""
-    return Look.of(action) != wanted.look, action.id not in owned, action.label != wanted.look.label, action.id
+    differs = Look.of(action).differing(wanted.look, known.kept)
+    return bool(differs), action.id not in known.owned, "label" in differs, action.id

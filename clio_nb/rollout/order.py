@@ -66,18 +66,9 @@ def _kept_labels(circle: list[Item], held: dict[_Slot, Item]) -> list[Item]:
     lines = []
     for line in circle:
         holder = held[_slot(line)]
-        same = holder.before == line.after
-        lines.append(
-            msgspec.structs.replace(
-                line,
-                kind=Kind.OK if same else Kind.UPDATE,
-                action_id=holder.action_id,
-                etag=holder.etag,
-                created_at=holder.created_at,
-                before=holder.before,
-                reason="" if same else "labels changed round",
-            )
-        )
+        there = {name: getattr(holder, name) for name in ("action_id", "etag", "created_at", "before")}
+        changed = msgspec.structs.replace(line, kind=Kind.UPDATE, reason="labels changed round", **there)
+        lines.append(changed if changed.diff() else msgspec.structs.replace(changed, kind=Kind.OK, reason=""))
     return lines
 
 

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import operator
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TypeAlias
 
 import msgspec
 
+from ..action_rules import as_shown, same_label, same_url
 from ..models import CustomAction, User
+
+Kept: TypeAlias = AbstractSet[tuple[str, str]]
+"""What Clio was seen to keep in its own way: a label or target URL as it was sent, and as Clio answered."""
 
 
 class Access(StrEnum):
@@ -66,10 +73,23 @@ class Look(msgspec.Struct, frozen=True):
         """Return the look of an action."""
         return cls(action.label, action.target_url, action.ui_reference)
 
+    def differing(self, asked: Look, kept: Kept = frozenset()) -> tuple[str, ...]:
+        """Return the fields that are not as asked: neither by what they mean nor by how Clio was seen to keep them."""
+        if self == asked:
+            return ()
+        pairs = {name: (getattr(asked, name), getattr(self, name)) for name in self.__struct_fields__}
+        alike = {"label": same_label, "target_url": same_url, "ui_reference": operator.eq}
+        return tuple(name for name, pair in pairs.items() if pair not in kept and not alike[name](*pair))
+
+    def kept_for(self, asked: Look | None) -> list[tuple[str, str]]:
+        """Return the label and the target URL that Clio keeps in its own way, each as asked for and as kept."""
+        pairs = [] if asked is None else [(asked.label, self.label), (asked.target_url, self.target_url)]
+        return [(sent, kept) for sent, kept in pairs if sent and kept and sent != kept]
+
     @property
     def slot(self) -> tuple[str | None, str | None]:
-        """Place and label: Clio lets a user have each pair once (reference, "Links are unique across")."""
-        return self.ui_reference, self.label
+        """Place and label as shown: Clio lets a user have each pair once (reference, "Links are unique across")."""
+        return self.ui_reference, as_shown(self.label or "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +113,12 @@ class Known:
     """What the journal knows of one user.
 
     ``owned`` by action id. ``claims`` are creates that were sent and whose answer was lost: by look, the manifest and
-    key that an action of exactly that look belongs to.
+    key that an action of that look belongs to. ``kept`` is what Clio was seen to keep in its own way, for any user.
     """
 
     owned: Mapping[int, Owned] = field(default_factory=dict)
     claims: Mapping[Look, tuple[str, str]] = field(default_factory=dict)
+    kept: Kept = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +134,8 @@ class Claim:
 class Ledger:
     """What the journal knows of a firm, by user."""
 
-    def __init__(self, owned: Iterable[Owned] = (), claims: Iterable[Claim] = ()) -> None:
+    def __init__(self, owned: Iterable[Owned] = (), claims: Iterable[Claim] = (), kept: Kept = frozenset()) -> None:
+        self.kept = kept
         self._owned: dict[int, dict[int, Owned]] = {}
         self._claims: dict[int, dict[Look, tuple[str, str]]] = {}
         for one in owned:
@@ -123,12 +145,13 @@ class Ledger:
 
     def of(self, user_id: int) -> Known:
         """Return what is known of one user."""
-        return Known(self._owned.get(user_id, {}), self._claims.get(user_id, {}))
+        return Known(self._owned.get(user_id, {}), self._claims.get(user_id, {}), self.kept)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One action that one user should see."""
+    """One action that one user should see. ``error`` says why it cannot be had as the manifest says, if it cannot."""
 
     key: str
     look: Look
+    error: str = ""

@@ -9,10 +9,10 @@ from .item import Item, Kind
 from .journal import DONE, Step
 from .manifest import Manifest
 from .order import in_order
-from .state import Access, Ledger, Look, UserState
+from .state import Access, Kept, Ledger, Look, UserState
 
 
-def undo_items(steps: Iterable[Step], users: Iterable[UserState]) -> Iterator[Item]:
+def undo_items(steps: Iterable[Step], users: Iterable[UserState], ledger: Ledger) -> Iterator[Item]:
     """Give the lines that take back the steps of one run which were done.
 
     Only what is still as that run left it is touched: the rest is blocked as changed since.
@@ -22,18 +22,18 @@ def undo_items(steps: Iterable[Step], users: Iterable[UserState]) -> Iterator[It
         if step.outcome == DONE:
             by_user.setdefault(step.user_id, []).append(step)
     for state in users:
-        lines = [_undone(step, state) for step in reversed(by_user.get(state.user.id, []))]
+        lines = [_undone(step, state, ledger.kept) for step in reversed(by_user.get(state.user.id, []))]
         yield from in_order(found for found in lines if found is not None)
 
 
-def _undone(step: Step, state: UserState) -> Item | None:
+def _undone(step: Step, state: UserState, kept: Kept) -> Item | None:
     action = next((action for action in state.actions if action.id == step.action_id), None)
     if state.access is not Access.SIGNED_IN:
         return line(Kind.BLOCKED, state, step.key, after=step.before, reason=state.access.value, advice=state.advice)
     now = Look.of(action) if action else None
-    if now == (None if step.kind == Kind.CREATE else step.before):
+    if _is(now, None if step.kind == Kind.CREATE else step.before, kept):
         return None if action is None else line(Kind.OK, state, step.key, action, after=now)
-    if now != (None if step.kind == Kind.DELETE else step.after):
+    if not _is(now, None if step.kind == Kind.DELETE else step.after, kept):
         return line(
             Kind.BLOCKED,
             state,
@@ -45,6 +45,10 @@ def _undone(step: Step, state: UserState) -> Item | None:
         )
     kind = {Kind.CREATE: Kind.DELETE, Kind.DELETE: Kind.CREATE}.get(Kind(step.kind), Kind.UPDATE)
     return line(kind, state, step.key, action, after=step.before, reason="undo")
+
+
+def _is(now: Look | None, then: Look | None, kept: Kept) -> bool:
+    return now is then if now is None or then is None else not now.differing(then, kept)
 
 
 def offboard_items(users: Iterable[UserState], ledger: Ledger, manifest: Manifest | None) -> Iterator[Item]:

@@ -189,7 +189,7 @@ def plan_page(plan: Plan) -> str:
 def result_page(result: Result) -> str:
     """Return the result of a run as HTML: its counts, and every line that was not done."""
     ends = ", ".join(f"{count} {outcome}" for outcome, count in result.counts().items()) or "nothing to do"
-    return _page(f"Run {result.run}: {ends}", (), lines_frame(result.failed[:ROWS_SHOWN]), len(result.failed))
+    return _page(f"Run {result.run}: {ends}", result.notes, lines_frame(result.failed[:ROWS_SHOWN]), len(result.failed))
 
 
 def _page(title: str, notes: Iterable[str], frame: pd.DataFrame, rows: int) -> str:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import html
+import re
+import unicodedata
 from typing import Final
+from urllib.parse import unquote_plus
 
 from .. import errors
 from ..client import AsyncSession
@@ -47,7 +51,7 @@ async def _created(session: AsyncSession, item: Item) -> CustomAction:
         made = await session.create_action(wanted.label or "", wanted.target_url or "", wanted.ui_reference or "")
     except errors.ActionExists as twin:
         there = await session.get_action(twin.action_id)
-        if Look.of(there) != wanted:
+        if Look.of(there).differing(wanted):
             raise Changed(f"Since the plan, an action with this label came here: {_described(there)}.") from None
         return there
     except errors.TlsFailed:
@@ -106,15 +110,33 @@ async def _deleted(session: AsyncSession, item: Item) -> None:
 async def _verified(
     session: AsyncSession, answered: CustomAction, wanted: Look, item: Item | None = None
 ) -> CustomAction:
-    """Make sure that Clio keeps what was sent; an answer that says otherwise is checked by reading once more."""
-    if Look.of(answered) == wanted:
+    """Make sure that Clio keeps what was sent; an answer that says otherwise is checked by reading once more.
+
+    What Clio answered to our own write and keeps counts as done if it can be what Clio made of it.
+    """
+    if not Look.of(answered).differing(wanted):
         return answered
     now = await session.get_action(answered.id)
-    if Look.of(now) == wanted:
+    look, before = Look.of(now), item and item.before
+    if all(
+        look == Look.of(answered) and _made_of(getattr(wanted, name), getattr(look, name), getattr(before, name, None))
+        for name in look.differing(wanted)
+    ):
         return now
     if item is not None:
         raise _changed(item, now)
     raise Changed(f"Clio keeps the action differently than it was sent: {_described(now)}.", made=now)
+
+
+def _made_of(asked: str | None, kept: str | None, before: str | None) -> bool:
+    """Whether Clio kept what was asked in its own way: tidied, cut or completed, but not just as it was before."""
+    one, other = map(_words, (asked, kept))
+    return one == other or (kept != before and one != "" != other and (one in other or other in one))
+
+
+def _words(text: str | None) -> str:
+    plain = unicodedata.normalize("NFKC", unquote_plus(html.unescape(text or ""))).casefold()
+    return re.sub(r"\Ahttps?://|[\W_]", "", plain)
 
 
 def _not_known(lost: errors.ClioError) -> NotKnown:

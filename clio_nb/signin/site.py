@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from .. import portal, transport
+from ..action_rules import read_url
 from ..errors import InvalidInput, UnexpectedAnswer
 from ..frames import verb
-from ..models import App, web_url
+from ..models import App
 from ..places import Region
 from ..secret import Secret, reading
 from .surroundings import on_binder, redirect_uri_here
@@ -84,7 +85,7 @@ def connect(
 
 
 def _sandbox(address: str) -> App:
-    if not web_url(address) or "@" in address or urlsplit(address).hostname not in LOOPBACK:
+    if isinstance(read_url(address), str) or urlsplit(address).hostname not in LOOPBACK:
         raise InvalidInput(
             "An address is for a sandbox on this machine (http://127.0.0.1:PORT); for Clio itself give a region.",
             field="region",

@@ -150,11 +150,17 @@ def test_h3_an_action_that_clio_keeps_differently_is_reported_and_is_ours(
     firm: Firm, clio_sandbox: Sandbox, manifest: Manifest
 ) -> None:
     user = clio_sandbox.users[0].id
-    made = {"id": 12345, "etag": '"1"', "label": LABEL, "target_url": f"{TARGET}/", "ui_reference": "documents/show"}
+    made = {
+        "id": 12345,
+        "etag": '"1"',
+        "label": LABEL,
+        "target_url": "https://elsewhere.example/",
+        "ui_reference": "documents/show",
+    }
     clio_sandbox.fault("status", method="POST", user_id=user, status=201, body={"data": made})
     clio_sandbox.fault("status", method="GET", path=f"{ACTIONS}/12345", status=200, body={"data": made})
     (conflict,) = firm.apply(firm.plan(manifest), progress=False).failed
-    assert f"differently than it was sent: {LABEL!r} to {TARGET}/ (id 12345)" in conflict.message
+    assert f"differently than it was sent: {LABEL!r} to https://elsewhere.example/ (id 12345)" in conflict.message
     clio_sandbox.fault("status", method="GET", path=ACTIONS, user_id=user, status=200, body={"data": [made]})
     update = next(item for item in firm.plan(manifest).changes if item.action_id == 12345)
     assert (update.kind, update.reason) == ("update", "other target")

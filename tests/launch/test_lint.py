@@ -47,7 +47,7 @@ def test_what_clio_refuses_is_an_error_with_clios_answer(action, field, clio):
     [
         (("", TARGET, "matters"), "The label is empty; it is what the menu shows."),
         (("x" * 33, TARGET, "matters"), "The label has 33 characters; Clio takes 32 at most."),
-        (("Sign", "", "matters"), "The target is no absolute http or https URL, such as https://example.com/launch."),
+        (("Sign", "", "matters"), "There is no URL."),
     ],
 )
 def test_the_sentence_says_what_is_wrong(action, sentence):
@@ -63,9 +63,9 @@ def test_an_action_of_which_clio_left_out_everything_has_a_finding_for_each_fiel
     assert [finding.field for finding in lint(CustomAction(id=1))] == ["label", "at", "target_url"]
 
 
-@pytest.mark.parametrize("label", [" Sign", "Sign ", "Si\tgn", "Si\u200bgn"])
+@pytest.mark.parametrize("label", [" Sign", "Sign ", "Sign  now", "Si\u200bgn"])
 def test_spaces_at_an_end_and_characters_that_do_not_show_are_pointed_out(label):
-    sentence = "The label holds spaces at an end or characters that do not show."
+    sentence = "The label holds spaces at an end or in a row, or characters that do not show. Clio may drop them."
     assert lint((label, TARGET, "matters")) == [("label", "warning", sentence, "")]
 
 
@@ -92,14 +92,11 @@ def test_a_reserved_name_in_the_target_breaks_every_launch(target):
     assert "carry it twice" in worst.sentence
 
 
-@pytest.mark.parametrize(
-    "target", ["https://user:pw@partner.example/launch", "https://partner.example/100%", "https://partner.example/ä"]
-)
+@pytest.mark.parametrize("target", ["https://user:pw@partner.example/launch", "https://partner.example/100%"])
 def test_a_target_whose_launches_would_be_refused_is_an_error(target):
     worst = lint(("Sign", target, "matters"))[0]
     assert (worst.field, worst.level, worst.clio) == ("target_url", "error", "")
-    assert worst.sentence.startswith("No launch of this target would be accepted. ")
-    assert worst.sentence.endswith(" ".join(clio.inspect_launch(f"{target}?{LAUNCHED}").reasons))
+    assert clio.inspect_launch(f"{target}?{LAUNCHED}").reasons == (worst.sentence,)
 
 
 @pytest.mark.parametrize(
@@ -119,6 +116,7 @@ def test_a_placeholder_is_pointed_out_since_clio_does_not_fill_it_in(target):
 @pytest.mark.parametrize(
     ("target", "words"),
     [
+        ("https://partner.example/launch?", "a path is safer"),
         ("http://partner.example/launch", "in the clear"),
         ("https://localhost/launch", "this machine or network only"),
         ("https://127.0.0.1:8000/launch", "this machine or network only"),

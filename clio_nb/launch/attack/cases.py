@@ -8,8 +8,7 @@ from itertools import cycle
 from typing import Final, Literal
 
 from ...models import Subject, User
-from ...places import Location
-from ..report import MEANINGS
+from ...places import MEANINGS, Location
 from .mistakes import Mistake
 
 Parameters = list[tuple[str, str]]

@@ -13,13 +13,13 @@ from urllib.parse import parse_qsl, urlsplit
 import anyio.to_thread
 
 from ... import portal
+from ...action_rules import location_of, same_url
 from ...client import AsyncSession
 from ...errors import InvalidInput
-from ...models import CustomAction, Site, Subject, location_of
-from ...places import Location
+from ...models import CustomAction, Site, Subject
+from ...places import MEANINGS, Location
 from ..compose import compose
 from ..control import Control, SeenRequest
-from ..report import MEANINGS
 from ..resend import check_loopback
 from .browser import Answer, Browser
 from .canary import Canary, listening
@@ -98,7 +98,7 @@ async def _action(
     session: AsyncSession, there: list[CustomAction], target_url: str, at: Location, made: contextlib.AsyncExitStack
 ) -> int:
     """Return the user's action that leads to the receiver, made where it is missing and then deleted at the end."""
-    found = next((action for action in there if (action.target_url, action.location) == (target_url, at)), None)
+    found = next((one for one in there if one.location is at and same_url(one.target_url, target_url)), None)
     if found is None:
         found = await session.create_action(LABEL, target_url, at)
         made.push_async_callback(session.delete_action, found)

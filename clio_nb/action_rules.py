@@ -1,0 +1,307 @@
+"""What a custom action's label, target URL and location must be: the only judge of them.
+
+Sessions, manifests, plans, forms and :func:`lint` all ask here, so that what one of them accepts, all accept. Here is
+also when two URLs or labels mean the same, because a browser or Clio may write them differently than a person does.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from operator import attrgetter
+from typing import Final, Literal, NamedTuple
+from urllib.parse import parse_qsl, quote
+
+from .errors import InvalidAction, InvalidInput
+from .models import CustomAction
+from .places import LABEL_MAX, MEANINGS, Location
+
+URL_MAX: Final = 8192
+"""Longest URL that is looked at, in characters: what web servers commonly accept as one request line."""
+
+TARGET_MAX: Final = URL_MAX - 2304
+"""Longest target URL: Clio adds up to 2,048 characters of nonce to it, and the three other parameters."""
+
+Draft = tuple[str, str, Location | str]
+"""An action that is not created yet, as :func:`clio_nb.create_action` takes it: label, target URL, location."""
+
+
+class Finding(NamedTuple):
+    """One thing to change. ``field`` is the argument of :func:`clio_nb.create_action` that it is about.
+
+    ``level`` is ``"error"`` when Clio refuses the action, no menu can show it or no launch of it could be proved, else
+    ``"warning"``; ``clio`` is the error that Clio gives (``"422 RecordInvalid"``), empty when Clio takes it as it is.
+    """
+
+    field: Literal["label", "target_url", "at"]
+    level: Literal["error", "warning"]
+    sentence: str
+    clio: str = ""
+
+
+def lint(action: CustomAction | Draft, *, beside: Iterable[CustomAction] = ()) -> list[Finding]:
+    """Return what is wrong with an action, worst first; an empty list when nothing is. Nothing is sent.
+
+    ``beside`` holds the actions that the same user has already: a label may stand once in each location. Which error
+    Clio gives is not documented throughout; see the assumptions of the sandbox.
+    """
+    if isinstance(action, CustomAction):
+        label, target_url, place = action.label or "", action.target_url or "", action.ui_reference or ""
+        beside = [other for other in beside if other.id != action.id]
+    else:
+        label, target_url, place = action
+    found = [*findings(label=label, at=place), *_of_twins(label, place, beside), *findings(target_url=target_url)]
+    return sorted(found, key=attrgetter("level"))
+
+
+def findings(
+    *, label: str | None = None, target_url: str | None = None, at: Location | str | None = None
+) -> list[Finding]:
+    """Return what is wrong with the values that are given, each by itself, worst first."""
+    given = ((_of_label, label), (_of_place, at), (_of_target, target_url))
+    return sorted((one for judge, value in given if value is not None for one in judge(value)), key=attrgetter("level"))
+
+
+def check(*, label: str | None = None, target_url: str | None = None) -> None:
+    """Raise :class:`InvalidAction` for the worst of what is wrong, if that is an error."""
+    for worst in findings(label=label, target_url=target_url)[:1]:
+        if worst.level == "error":
+            raise InvalidAction(worst.sentence, field=worst.field)
+
+
+def location_of(place: Location | str) -> Location:
+    """Return the location that a person means: a :class:`Location`, ``"matters/show"``, ``"matters"`` or ``"Matter"``.
+
+    Raises :class:`InvalidInput` that lists the five locations for anything else.
+    """
+    location = _LOCATIONS.get(str(place).strip().lower())
+    if location is None:
+        known = ", ".join(location.resource for location in Location)
+        raise InvalidInput(f"Unknown location {str(place)[:60]!r}. Use one of: {known}.", field="at")
+    return location
+
+
+_LOCATIONS: Final = {
+    name: location
+    for location in Location
+    for name in (location.value, location.resource, location.record_type.lower())
+}
+
+
+def same_label(one: str | None, other: str | None) -> bool:
+    """Whether a menu shows two labels alike: it shows spaces in a row as one, and none at an end."""
+    return one == other or (one is not None and other is not None and as_shown(one) == as_shown(other))
+
+
+def as_shown(label: str) -> str:
+    """Return a label as a menu shows it."""
+    return " ".join(unicodedata.normalize("NFC", label).split())
+
+
+def same_url(one: str | None, other: str | None) -> bool:
+    """Whether a browser asks for two URLs with the same request."""
+    return one == other or (one is not None and other is not None and canonical(one) == canonical(other))
+
+
+@lru_cache(maxsize=4096)
+def as_sent(url: str) -> str:
+    """Return a URL in ASCII, as a browser sends it: an international host in punycode, other letters as %-escapes."""
+    parts = re.fullmatch(r"((?i:https?)://)([^/?#]*)(.*)", url, re.DOTALL)
+    if url.isascii() or parts is None:
+        return url
+    scheme, host, rest = parts.groups()
+    try:
+        if not host.isascii():
+            from yarl import URL  # noqa: PLC0415 -- for the few hosts that need it
+
+            host = URL(scheme + host).raw_authority
+            if re.search(r"[^A-Za-z0-9._:-]", host):  # a letter that only looks like a slash or a dot
+                return url
+        return scheme + host + re.sub(r"[^\x00-\x7f]+", lambda letters: quote(letters[0]), rest)
+    except ValueError:  # no such host, or half a letter
+        return url
+
+
+@lru_cache(maxsize=4096)
+def canonical(url: str) -> str:
+    """Return a URL so that it is equal to all others that mean the same (RFC 3986, section 6.2.2 and 6.2.3).
+
+    Case of scheme, host and escapes, a default port, a slash after a bare host, an empty query or fragment, and letters
+    that a browser escapes make no difference. Text that is no URL is returned as it is.
+    """
+    head = read_url(as_sent(url))
+    if isinstance(head, str):
+        return url
+    scheme, host, port, path = endpoint(head)
+    query, fragment = _escaped(head["query"] or "").replace("'", "%27"), _escaped((head["fragment"] or "")[1:])
+    return f"{scheme}://{host}:{port}{path}{query and '?' + query}{fragment and '#' + fragment}"
+
+
+def endpoint(head: re.Match[str]) -> tuple[str, str, str, str]:
+    """Return scheme, host, port and path of what :func:`read_url` matched so that two of them can be compared."""
+    scheme, host = head["scheme"].lower(), head["host"].lower()
+    return scheme, _address(host) or host, head["port"] or _PORTS[scheme], _escaped(head["path"] or "/")
+
+
+def _escaped(text: str) -> str:
+    """Escape what RFC 3986 escapes, and nothing else."""
+    return _ESCAPES.sub(_escape, text)
+
+
+def _escape(found: re.Match[str]) -> str:
+    char = chr(int(found[1], 16)) if found[1] else found[0]
+    return char if re.match(r"[A-Za-z0-9._~-]", char) else f"%{ord(char):02X}"
+
+
+def read_url(url: object) -> re.Match[str] | str:
+    """Match a whole http(s) URL as browsers send it, or say what is wrong with it."""
+    if not isinstance(url, str):
+        return f"A URL is text; this is {type(url).__name__}."
+    if len(url) > URL_MAX:
+        return f"The URL is longer than {URL_MAX} characters, which web servers refuse."
+    head = None if _ODD.search(url) else _URL.fullmatch(url)
+    if head is None:
+        return next(sentence for pattern, sentence in _FAULTS_OF_URL if pattern.search(url))
+    if int(head["port"] or 0) > 65535:
+        return "The URL names a port above 65535. There is none."
+    return head
+
+
+_ESCAPES: Final = re.compile(r"%([0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/?#\[\]%-]")
+_ODD: Final = re.compile(r"[^!-~]|%(?![0-9A-Fa-f]{2})")
+_LABEL: Final = r"[A-Za-z0-9_-]{1,63}"
+_URL: Final = re.compile(
+    r"(?P<base>(?P<scheme>(?i:https?))://"
+    rf"(?P<host>{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]{{2,45}}\])(?::(?P<port>[1-9][0-9]{{0,4}}))?"
+    r"(?P<path>/[^?#\\]*)?)(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?"
+)
+_PORTS: Final = {"http": "80", "https": "443"}
+_FAULTS_OF_URL: Final = (
+    (re.compile(r"\A\Z"), "There is no URL."),
+    (
+        re.compile(r"[^!-~]|\A[^?#]*\\"),
+        "The URL holds a space, a backslash, a control character or a letter outside ASCII, which no browser sends.",
+    ),
+    (_ODD, "The URL holds a % without two hexadecimal digits after it, so it cannot be decoded."),
+    (re.compile(r"\A[^/?#]*//[^/?#]*@"), "The URL holds a user name before its host. No launch does."),
+    (re.compile(""), "This is no absolute http or https URL with a host, and perhaps a port and a path."),
+)
+_TAKEN_BY_CLIO: Final = re.compile(r"(?i:https?)://[^/?#\x00-\x20\x7f\\][^\x00-\x20\x7f\\]*")
+_PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}|%7B.*?%7D|<\w+>|\[\[?[A-Za-z_.]+\]?\]|/:[A-Za-z_]+", re.IGNORECASE)
+
+
+def _of_label(label: str) -> Iterator[Finding]:
+    if not any(char.isprintable() and not char.isspace() for char in label):
+        answer = "" if label.strip() else "422 RecordInvalid"
+        yield Finding("label", "error", "The label is empty; it is what the menu shows.", answer)
+    elif len(label) > LABEL_MAX:  # code points, as len() and Ruby's length validation count them
+        sentence = f"The label has {len(label)} characters; Clio takes {LABEL_MAX} at most."
+        yield Finding("label", "error", sentence, "422 RecordInvalid")
+    elif any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in label):
+        yield Finding("label", "error", "The label holds a tab, a line break or another character no menu can show.")
+    elif label != " ".join(label.split()) or not label.isprintable():
+        sentence = "The label holds spaces at an end or in a row, or characters that do not show. Clio may drop them."
+        yield Finding("label", "warning", sentence)
+    if _PLACEHOLDER.search(label):
+        yield Finding("label", "warning", "The label holds a placeholder. Clio does not fill it in: users read it so.")
+
+
+def _of_place(place: str) -> Iterator[Finding]:
+    try:
+        location_of(place)
+    except InvalidInput as error:
+        yield Finding("at", "error", str(error), "400 ArgumentError")
+
+
+def _of_twins(label: str, place: str, beside: Iterable[CustomAction]) -> Iterator[Finding]:
+    location = _LOCATIONS.get(place.strip().lower())
+    if location and (
+        twin := next((other for other in beside if (other.label, other.location) == (label, location)), None)
+    ):
+        sentence = f"This user has an action with that label on {location.resource} already (id {twin.id})."
+        yield Finding("label", "error", sentence, "422 RecordInvalid")
+
+
+def _of_target(target_url: str) -> Iterator[Finding]:
+    sent = as_sent(target_url)
+    head = read_url(sent)
+    if len(sent) > TARGET_MAX:
+        head = f"The target has {len(sent)} characters; {TARGET_MAX} at most leave room for what Clio adds."
+    elif "\\" in sent:
+        head = "The target holds a backslash, which some browsers and servers change. Write %5C."
+    if isinstance(head, str):
+        answer = "" if _TAKEN_BY_CLIO.fullmatch(sent) else "422 RecordInvalid"
+        yield Finding("target_url", "error", head, answer)
+        return
+    yield from (Finding("target_url", "error", sentence) for wrong, sentence in _BREAKS_LAUNCHES if wrong(head))
+    yield from (Finding("target_url", "warning", sentence) for wrong, sentence in _UNWISE if wrong(head))
+
+
+def _address(host: str) -> str | None:
+    """Return an IP address as a browser writes it, None for a name; an empty text for what a browser would change."""
+    try:
+        if host.startswith("["):
+            return f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]"
+        return str(ipaddress.IPv4Address(host))
+    except ValueError:
+        return "" if host.startswith("[") or re.search(r"(\A|\.)([0-9]+|0x[0-9a-f]*)\.?\Z", host) else None
+
+
+def _own_names(head: re.Match[str]) -> set[str]:
+    return {name for name, _ in parse_qsl(head["query"] or "", keep_blank_values=True)}
+
+
+def _stays_on_this_machine(head: re.Match[str]) -> bool:
+    host = head["host"].lower().strip("[].")
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return "." not in host or host.endswith((".localhost", ".local", ".internal"))
+
+
+_Rules = tuple[tuple[Callable[[re.Match[str]], object], str], ...]
+_BREAKS_LAUNCHES: Final[_Rules] = (
+    (
+        lambda head: _own_names(head) & {*MEANINGS},
+        f"The target holds one of Clio's own parameters ({', '.join(MEANINGS)}): every launch would carry it twice.",
+    ),
+    (
+        lambda head: re.search(r"/\.{1,2}(/|\Z)", _escaped(head["path"] or "")),
+        "The path holds . or .. as a part, which browsers resolve: write the path that is meant.",
+    ),
+    (
+        lambda head: _address(head["host"].lower()) == "",
+        "The host looks like an IP address and is none as browsers write it, such as 192.0.2.1 or [2001:db8::1].",
+    ),
+)
+_UNWISE: Final[_Rules] = (
+    (
+        lambda head: any(
+            re.split(r"[\[.]", name.strip().lower())[0] in MEANINGS for name in _own_names(head) - {*MEANINGS}
+        ),
+        "The target has a parameter that some servers take for one of Clio's, by its case or brackets. Rename it.",
+    ),
+    (
+        lambda head: _PLACEHOLDER.search("".join(filter(None, (head["path"], head["query"], head["fragment"])))),
+        "The target holds a placeholder. Clio does not fill it in; the record comes as subject_url in every launch.",
+    ),
+    (
+        lambda head: head["scheme"].lower() == "http",
+        "The target is http: the nonce of every launch crosses the network in the clear. Use https.",
+    ),
+    (
+        _stays_on_this_machine,
+        "The target's host is known on this machine or network only; for everybody else the tab will not open.",
+    ),
+    (
+        lambda head: head["query"] is not None,
+        "The target has a query of its own. How Clio joins its parameters to it is not documented; a path is safer.",
+    ),
+    (
+        lambda head: head["fragment"] is not None,
+        "The target has a fragment (#), which a browser never sends to the server.",
+    ),
+)
