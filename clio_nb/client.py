@@ -11,10 +11,11 @@ from typing import Any, Final, Self, TypeVar
 from urllib.parse import urlencode
 
 from . import errors, oauth, portal, transport, wire
+from .arguments import a_site, on_session
 from .models import CustomAction, Record, Site, Subject, Token, User, location_of, web_url
 from .pace import Pace
 from .places import LABEL_MAX, Location
-from .portal import on_portal, waiting
+from .portal import awaited, on_portal, waiting
 from .retry import repeat
 from .secret import Secret
 from .tokens import FORM, OwnToken, TokenSource
@@ -24,6 +25,7 @@ T = TypeVar("T")
 MARGIN: Final = 60.0  # seconds before its end at which a token is renewed beforehand: a nonce must not meet a 401
 
 
+@awaited
 class AsyncSession:
     """One user of a firm, signed in.
 
@@ -35,14 +37,21 @@ class AsyncSession:
     """
 
     def __init__(self, site: Site, token: Token | Secret | str | TokenSource, *, user: User | None = None) -> None:
-        self.site = site
-        self.user = user
+        self.site = a_site(site)
+        self._user = user
         self._tokens = OwnToken(site, Token.of(token)) if isinstance(token, Token | Secret | str) else token
         self._pace = Pace()
         self._paced: Secret | None = None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.user or 'of a user not yet asked for'} at {self.site.origin}>"
+        return f"<{type(self).__name__} {self._user or 'of a user not yet asked for'} at {self.site.origin}>"
+
+    @property
+    def user(self) -> User:
+        """The signed-in user. Raises :class:`errors.InvalidInput` where a bare token was not asked whose it is."""
+        if self._user is None:
+            raise errors.InvalidInput("Whose token this is is not known yet. Call who_am_i() first.", field="user")
+        return self._user
 
     async def __aenter__(self) -> Self:
         return self
@@ -53,8 +62,8 @@ class AsyncSession:
     @on_portal
     async def who_am_i(self) -> User:
         """Return the user of the token, with the firm in ``account``."""
-        self.user = await self._data(wire.who_am_i(), User)
-        return self.user
+        self._user = await self._data(wire.who_am_i(), User)
+        return self._user
 
     @on_portal
     async def list_users(self) -> list[User]:
@@ -158,6 +167,10 @@ class AsyncSession:
             wire.decipher(wire.Request("POST", oauth.DEAUTHORIZE), raw.status, raw.headers, raw.body, type(None))
 
     # Below: what the rooms above build on.
+
+    async def the_user(self) -> User:
+        """Return the user, whom Clio is asked for only where that is not known yet."""
+        return self._user or await self.who_am_i()
 
     @on_portal
     async def request(
@@ -284,7 +297,7 @@ class AsyncSession:
         )
 
     def _named(self, error: _E) -> _E:
-        error.user = str(self.user) if self.user else ""
+        error.user = str(self._user) if self._user else ""
         return error
 
 
@@ -298,6 +311,11 @@ _TITLE_FIELDS: Final = {
 def title_fields(location: Location) -> str:
     """Return the ``fields`` that name a record of this kind."""
     return _TITLE_FIELDS.get(location, "id,name")
+
+
+def known_user(session: AsyncSession) -> User | None:
+    """Return the user of a session as far as that is known without asking Clio."""
+    return session._user  # noqa: SLF001 -- ``user`` is for people: it raises where this says None
 
 
 def _id_of(action: CustomAction | int) -> int:
@@ -342,12 +360,12 @@ class Session:
         return self.aio.site
 
     @property
-    def user(self) -> User | None:
-        """The signed-in user, known after the login or the first :meth:`who_am_i`."""
+    def user(self) -> User:
+        """The signed-in user. Raises :class:`errors.InvalidInput` where a bare token was not asked whose it is."""
         return self.aio.user
 
     def __repr__(self) -> str:
-        return repr(self.aio).replace("AsyncSession", "Session", 1)
+        return repr(self.aio)
 
     who_am_i = waiting(AsyncSession.who_am_i)
     list_users = waiting(AsyncSession.list_users)
@@ -361,13 +379,13 @@ class Session:
     logout = waiting(AsyncSession.logout)
 
 
-who_am_i = Session.who_am_i
-list_users = Session.list_users
-list_actions = Session.list_actions
-get_action = Session.get_action
-create_action = Session.create_action
-update_action = Session.update_action
-delete_action = Session.delete_action
-record = Session.record
-list_records = Session.list_records
-logout = Session.logout
+who_am_i = on_session(Session.who_am_i, Session)
+list_users = on_session(Session.list_users, Session)
+list_actions = on_session(Session.list_actions, Session)
+get_action = on_session(Session.get_action, Session)
+create_action = on_session(Session.create_action, Session)
+update_action = on_session(Session.update_action, Session)
+delete_action = on_session(Session.delete_action, Session)
+record = on_session(Session.record, Session)
+list_records = on_session(Session.list_records, Session)
+logout = on_session(Session.logout, Session)

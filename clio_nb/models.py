@@ -17,6 +17,11 @@ from .secret import Secret
 
 DEFAULT_REDIRECT_URI = "http://127.0.0.1:8765/callback"
 
+NOTHING: Final = "– "
+"""What is said of a place where a user sees nothing starts with it; the reason follows."""
+
+NOT_WANTED: Final = f"{NOTHING}not wanted"
+
 
 class Site(Protocol):
     """Where a client goes: one app at one Clio. :class:`App` is one, and so is a running sandbox."""

@@ -10,19 +10,23 @@ from __future__ import annotations
 import asyncio
 import atexit
 import functools
+import inspect
 import os
 import threading
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, cast
 
 from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 P = ParamSpec("P")
 T = TypeVar("T")
+U = TypeVar("U")
 A = TypeVar("A")
+F = TypeVar("F", bound=Callable[..., Any])
+T_co = TypeVar("T_co", covariant=True)
 
 
 class _Portal:
@@ -105,14 +109,13 @@ def run(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P
         raise
 
 
-def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
-    """Return the sync twin of a coroutine function: same name, arguments, documentation and result."""
+class Verb(Protocol[P, T_co, U]):
+    """A function that waits. ``aio`` is the same function, awaited: :mod:`clio_nb.aio` gathers them."""
 
-    @functools.wraps(work)
-    def twin(*args: P.args, **kwargs: P.kwargs) -> T:
-        return run(work, *args, **kwargs)
+    aio: Callable[P, Coroutine[Any, Any, U]]
 
-    return twin
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co:
+        """Wait for the result."""
 
 
 class HasAsync(Protocol[A]):
@@ -121,15 +124,72 @@ class HasAsync(Protocol[A]):
     aio: A
 
 
+def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Verb[P, T, T]:
+    """Return the function that waits for a coroutine function: same name, arguments, documentation and result."""
+    return blocking_into(_same)(work)
+
+
+def blocking_into(into: Callable[[U], T]) -> Callable[[Callable[P, Coroutine[Any, Any, U]]], Verb[P, T, U]]:
+    """Do as :func:`blocking` does, with a result that a person works with instead of the one that is awaited."""
+
+    def made(work: Callable[P, Coroutine[Any, Any, U]]) -> Verb[P, T, U]:
+        aio = on_portal(work)
+
+        @_described_as(work, into)
+        def verb(*args: P.args, **kwargs: P.kwargs) -> T:
+            return into(run(aio, *args, **kwargs))
+
+        function = cast("Verb[P, T, U]", verb)
+        function.aio = aio
+        return function
+
+    return made
+
+
 def waiting(verb: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[HasAsync[A], P], T]:
     """Return the sync twin of an async class's method, as a method of the class that has such an object in ``aio``."""
+    return waiting_into(_same)(verb)
 
-    async def on_aio(twin: HasAsync[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await verb(twin.aio, *args, **kwargs)
 
-    on_aio.__name__, on_aio.__doc__ = verb.__name__, verb.__doc__
-    on_aio.__qualname__ = verb.__qualname__.removeprefix("Async")
-    return blocking(on_aio)
+def waiting_into(
+    into: Callable[[U], T],
+) -> Callable[[Callable[Concatenate[A, P], Coroutine[Any, Any, U]]], Callable[Concatenate[HasAsync[A], P], T]]:
+    """Do as :func:`waiting` does, with a result that a person works with instead of the one that is awaited."""
+
+    def made(verb: Callable[Concatenate[A, P], Coroutine[Any, Any, U]]) -> Callable[Concatenate[HasAsync[A], P], T]:
+        @_described_as(verb, into)
+        def method(self: HasAsync[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
+            return into(run(verb, self.aio, *args, **kwargs))
+
+        method.__qualname__ = verb.__qualname__.removeprefix("Async")
+        return method
+
+    return made
+
+
+def _same(result: T) -> T:
+    return result
+
+
+def _described_as(work: Callable[..., Any], into: Callable[..., Any]) -> Callable[[F], F]:
+    """Let a function show the name, arguments and documentation of another one, and the result of ``into``."""
+
+    def described(function: F) -> F:
+        functools.update_wrapper(function, work)
+        if into is not _same:
+            function.__annotations__ = {**work.__annotations__, "return": into.__annotations__["return"]}
+            shown = inspect.signature(work).replace(return_annotation=into.__annotations__["return"])
+            function.__signature__ = shown  # type: ignore[attr-defined]  # which inspect.signature reads
+        return function
+
+    return described
+
+
+def awaited(cls: type[T]) -> type[T]:
+    """Give the class of an async twin the name that :mod:`clio_nb.aio` has it by, in help, errors and reprs."""
+    cls.__module__, cls.__name__ = "clio_nb.aio", cls.__name__.removeprefix("Async")
+    cls.__qualname__ = cls.__name__
+    return cls
 
 
 def on_portal(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:

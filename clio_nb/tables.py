@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import InvalidInput
-from .models import CustomAction, User
+from .models import NOT_WANTED, NOTHING, CustomAction, User
 from .places import Location
 
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 PLACE_COLUMNS: Final = [location.value for location in Location]
 """The five ``ui_reference`` values in the order of every table: activities, contacts, documents, folders, matters."""
-
-NOTHING: Final = "– "
-"""What a cell of a coverage table starts with where a user sees nothing; the reason follows."""
-
-NOT_WANTED: Final = f"{NOTHING}not wanted"
 
 Column: TypeAlias = pd.api.extensions.ExtensionArray
 TIME: Final = "datetime64[ns, UTC]"

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import importlib.metadata
 import logging
 import os
 import time
@@ -22,12 +21,13 @@ import httpx
 
 from . import errors, portal
 from .engine import Engine
+from .version import __version__
 
 DEADLINE: Final = 30.0
 IN_FLIGHT: Final = 50  # requests at a time, all users together; waiting for a budget does not count
 
 _log: Final = logging.getLogger("clio_nb")
-_agent: Final = f"clio-nb/{importlib.metadata.version('clio-nb')}".encode()
+_agent: Final = f"clio-nb/{__version__}".encode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from concurrent.futures import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from .. import portal
+from ..arguments import session_of_kind
 from ..client import Session
 from ..models import Site
 from ..portal import waiting
@@ -15,12 +17,26 @@ from ..rollout.manifest import Manifest
 from ..rollout.plan import Plan
 from ..vault import Vault
 from ..vault.vault import FIRM
-from .aio import AsyncFirm, Users
+from . import aio
+from .aio import AsyncFirm, Progress, Users
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LOOK: Final = 0.1  # seconds between looks at a run: to be woken for every line would slow it down
+
+
+def actions_table(sessions: Session | Iterable[Session]) -> pd.DataFrame:
+    """Read the custom actions of one session, or of many at once, into a table.
+
+    One row for each action; the columns are those of :func:`clio_nb.tables.actions_frame`. Each session costs one
+    request, and one more where its user is not known yet. Raises what the sessions raise; the first error ends it.
+    """
+    from ..tables import actions_frame  # noqa: PLC0415 -- pandas loads when the first table is made
+
+    several = sessions if isinstance(sessions, Iterable) else [sessions]
+    kept = [session_of_kind(session, Session, "actions_table").aio for session in several]
+    return actions_frame(portal.run(aio.actions_table, kept))
 
 
 class Firm:
@@ -47,21 +63,51 @@ class Firm:
         return self.aio.vault
 
     def __repr__(self) -> str:
-        return repr(self.aio).replace("AsyncFirm", "Firm", 1)
+        return repr(self.aio)
 
     add = waiting(AsyncFirm.add)
     sign_in_everyone = waiting(AsyncFirm.sign_in_everyone)
-    users = waiting(AsyncFirm.users)
-    actions = waiting(AsyncFirm.actions)
-    coverage = waiting(AsyncFirm.coverage)
     plan = waiting(AsyncFirm.plan)
     plan_undo = waiting(AsyncFirm.plan_undo)
     plan_offboard = waiting(AsyncFirm.plan_offboard)
     plan_resume = waiting(AsyncFirm.plan_resume)
-    drift = waiting(AsyncFirm.drift)
-    audit = waiting(AsyncFirm.audit)
-    runs = waiting(AsyncFirm.runs)
     export = waiting(AsyncFirm.export)
+
+    def users(self) -> pd.DataFrame:
+        """Return the users of the firm and whether they have signed in."""
+        from ..rollout.view import users_frame  # noqa: PLC0415 -- pandas loads when the first table is made
+
+        return users_frame(portal.run(self.aio.users))
+
+    def actions(self) -> pd.DataFrame:
+        """Return all actions of all users who can be read."""
+        from ..tables import actions_frame  # noqa: PLC0415 -- as above
+
+        return actions_frame(portal.run(self.aio.actions))
+
+    def coverage(self, manifest: Manifest | Path | str | None = None, *, profile: str | None = None) -> pd.DataFrame:
+        """Return users x five places: what each sees, and why not."""
+        from ..rollout.view import coverage_frame  # noqa: PLC0415 -- as above
+
+        return coverage_frame(portal.run(self.aio.coverage, manifest, profile=profile))
+
+    def drift(self, manifest: Manifest | Path | str | None = None, *, profile: str | None = None) -> pd.DataFrame:
+        """Return what is not as it should be, one row for each; empty when all is well."""
+        from ..rollout.view import items_frame  # noqa: PLC0415 -- as above
+
+        return items_frame(portal.run(self.aio.drift, manifest, profile=profile))
+
+    def audit(self, run: str | None = None) -> pd.DataFrame:
+        """Return who got which action when, in one run or in all."""
+        from ..rollout.view import audit_frame  # noqa: PLC0415 -- as above
+
+        return audit_frame(portal.run(self.aio.audit, run), portal.run(self.aio.runs))
+
+    def runs(self) -> pd.DataFrame:
+        """Return the runs that the journal knows."""
+        from ..rollout.view import runs_frame  # noqa: PLC0415 -- as above
+
+        return runs_frame(portal.run(self.aio.runs))
 
     def session_of(self, user_id: int) -> Session:
         """Return the session of one user, for :func:`clio_nb.verify_launch` and for work of your own.
@@ -98,7 +144,7 @@ class Firm:
 
         return export_tokens(self.vault, self.site, self.aio.name, Path(path))
 
-    def apply(self, plan: Plan, *, progress: bool = True) -> Result:
+    def apply(self, plan: Plan, *, progress: Progress = True, stop: Stop | None = None) -> Result:
         """Do exactly what the plan says, with a progress bar. One user's failure stops nobody else.
 
         Ctrl-C (or interrupting the kernel) stops it safely: what is under way is finished and noted, then
@@ -108,10 +154,11 @@ class Firm:
         """
         from tqdm.auto import tqdm  # noqa: PLC0415 -- looks for a notebook when it is imported
 
-        stop, interrupted = Stop(), False
+        stop, interrupted = stop or Stop(), False
         ended: list[Line] = []
-        work = portal.submit(self.aio.apply, plan, on_line=ended.append, stop=stop)
-        with tqdm(total=len(plan.changes), desc=plan.purpose, unit="action", disable=not progress) as bar:
+        on_line = progress if callable(progress) else ended.append
+        work = portal.submit(self.aio.apply, plan, progress=on_line, stop=stop)
+        with tqdm(total=len(plan.changes), desc=plan.purpose, unit="action", disable=progress is not True) as bar:
             while not work.done():
                 try:
                     wait([work], timeout=LOOK)
@@ -125,12 +172,12 @@ class Firm:
             raise KeyboardInterrupt
         return work.result()
 
-    def undo(self, run: str, *, progress: bool = True) -> Result:
+    def undo(self, run: str, *, progress: Progress = True) -> Result:
         """Take back what a run did, except what somebody changed since: :meth:`plan_undo`, applied."""
         return self.apply(self.plan_undo(run), progress=progress)
 
     def offboard(
-        self, users: Users = None, *, manifest: Manifest | Path | str | None = None, progress: bool = True
+        self, users: Users = None, *, manifest: Manifest | Path | str | None = None, progress: Progress = True
     ) -> Result:
         """Remove all that is ours from these users, everyone by default: :meth:`plan_offboard`, applied.
 
@@ -138,6 +185,6 @@ class Firm:
         """
         return self.apply(self.plan_offboard(users, manifest=manifest), progress=progress)
 
-    def resume(self, *, progress: bool = True) -> Result:
+    def resume(self, *, progress: Progress = True) -> Result:
         """Go on with the last run that was interrupted: :meth:`plan_resume`, applied."""
         return self.apply(self.plan_resume(), progress=progress)

@@ -12,7 +12,7 @@ from traitlets import Instance, Unicode
 from .. import portal
 from ..client import Session
 from ..errors import InvalidInput
-from ..launch import LaunchReport, Verdict, inspect_launch, verify_launch_async
+from ..launch import LaunchReport, Verdict, inspect_launch, verify_launch
 from ..places import NONCE_LIFETIME
 from ..secret import Secret
 from . import markup
@@ -72,7 +72,7 @@ class LaunchForm(Form[Verdict]):
 
         async def work() -> Verdict:
             sessions = [session.aio for session in self._sessions]
-            verdict = await verify_launch_async(url, sessions, target=self.target or None, arrived=arrived)
+            verdict = await verify_launch.aio(url, sessions, target=self.target or None, arrived=arrived)
             say(self._steps, _steps(verdict))
             return verdict
 

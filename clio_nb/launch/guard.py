@@ -17,7 +17,7 @@ from .proof import Actions
 from .report import Launch
 from .ticket import LIFETIME, ProvedLaunch, Tickets
 from .url import inspect_launch
-from .verify import verify_launch_async
+from .verify import verify_launch
 
 _MARK: Final = "clio_launch"
 _log: Final = logging.getLogger("clio_nb.launch")
@@ -53,7 +53,7 @@ class Guard:
         before = self._tickets.read(cookies, proved.id)
         if before is not None and _same(before, report.launch):
             return _move(own, before)
-        verdict = await verify_launch_async(visit.url, self._sessions, target=self._target, actions=self._actions)
+        verdict = await verify_launch.aio(visit.url, self._sessions, target=self._target, actions=self._actions)
         if verdict:
             return _move(own, proved, ("set-cookie", self._cookie(visit, proved)))
         _log.info("launch %s: %s", verdict.state, verdict.reason)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from inspect import isawaitable
 from typing import Protocol
 
-from ..client import AsyncSession, Session
+from ..client import AsyncSession, Session, known_user
 
 
 class HasSessions(Protocol):
@@ -36,13 +36,13 @@ async def session_for(user_id: int, sessions: Sessions) -> AsyncSession | None:
         found = await found
     if not isinstance(found, Session | AsyncSession):
         return None
-    return _async(found) if found.user is None or found.user.id == user_id else None
+    user = known_user(session := _async(found))
+    return session if user is None or user.id == user_id else None
 
 
 async def _if_of(user_id: int, session: Session | AsyncSession) -> AsyncSession | None:
     session = _async(session)
-    user = session.user or await session.who_am_i()
-    return session if user.id == user_id else None
+    return session if (await session.the_user()).id == user_id else None
 
 
 def _async(session: Session | AsyncSession) -> AsyncSession:

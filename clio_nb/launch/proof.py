@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Any, Final, Literal
 
 from .. import errors, portal, wire
-from ..client import AsyncSession, title_fields
+from ..client import AsyncSession, known_user, title_fields
 from ..models import CustomAction, Record, User
 from ..places import NONCE_LIFETIME, Location
 from .known import known
@@ -99,8 +99,8 @@ class _Proof:
             raise _Ended("unknown", HAS_TOKEN, f"{error} Nothing was sent; try again.") from None
         if session is None:
             raise _Ended("refused", HAS_TOKEN, f"There is no token of user {user_id}. Ask that user to sign in.")
-        self._user = session.user
-        self._details[HAS_TOKEN] = f"{session.user or f'user {user_id}'} at {session.site.origin}"
+        self._user = known_user(session)
+        self._details[HAS_TOKEN] = f"{self._user or f'user {user_id}'} at {session.site.origin}"
         return session
 
     def judge_action_beforehand(self, session: AsyncSession, actions: Actions) -> bool:

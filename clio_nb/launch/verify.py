@@ -16,8 +16,8 @@ _FIELD: Final = r"\w+(?:\{\w+(?:,\w+)*\})?"
 _FIELDS: Final = re.compile(rf"{_FIELD}(?:,{_FIELD})*", re.ASCII)
 
 
-@portal.on_portal
-async def verify_launch_async(
+@portal.blocking
+async def verify_launch(
     url: object,
     sessions: Sessions,
     *,
@@ -48,10 +48,6 @@ async def verify_launch_async(
         steps = (Step(name, ok=False, detail=reason) if name == PARSED else Step(name) for name in STEPS)
         return Verdict("refused", reason, tuple(steps))
     return await prove(launch, sessions, fields=fields, actions=actions, arrived=arrival)
-
-
-verify_launch = portal.blocking(verify_launch_async)
-verify_launch.__name__ = verify_launch.__qualname__ = "verify_launch"
 
 
 def _check(fields: str | None) -> None:

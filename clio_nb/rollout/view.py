@@ -9,12 +9,13 @@ from typing import Final
 import pandas as pd
 
 from ..models import User
-from ..tables import NOT_WANTED, NOTHING, PLACE_COLUMNS, integers, locations, styled, texts, times, visible
+from ..tables import PLACE_COLUMNS, integers, locations, styled, texts, times, visible
 from .apply import Line, Outcome, Result
+from .coverage import Coverage
 from .item import Item, Kind
 from .journal import Run, Step
 from .plan import Plan
-from .state import Access, Look, UserState
+from .state import Access, Look
 
 ROWS_SHOWN: Final = 200
 _NO_LOOK: Final = Look(None, None, None)
@@ -144,39 +145,24 @@ def users_frame(people: Sequence[tuple[User, Access]]) -> pd.DataFrame:
     )
 
 
-def coverage_frame(states: Sequence[UserState], items: Iterable[Item]) -> pd.DataFrame:
+def coverage_frame(coverage: Iterable[Coverage]) -> pd.DataFrame:
     """Return users x five places: what each sees, and why not.
 
     One row for each user, by the index ``user_id`` (Int64). Columns: ``user`` (string), ``access`` (category), then the
     five ``ui_reference`` values (string). A cell holds the labels that the user sees there, with what is odd about them
     in brackets (``Sign (renamed by hand)``), or a dash and the reason why there is nothing.
     """
-    readable = {state.user.id for state in states if state.access is Access.SIGNED_IN}
-    seen: dict[tuple[int, str | None], list[str]] = {}
-    lacking: dict[tuple[int, str | None], list[str]] = {}
-    for item in items:
-        if item.before is not None and item.user_id in readable:
-            seen.setdefault((item.user_id, item.before.ui_reference), []).append(_sight(item))
-        if item.after is not None and (item.before is None or item.user_id not in readable or _moves(item)):
-            lacking.setdefault((item.user_id, item.after.ui_reference), []).append(item.reason)
-
-    def cell(state: UserState, place: str) -> str:
-        at = (state.user.id, place)
-        reasons = [f"{NOTHING}{reason}" for reason in dict.fromkeys(lacking.get(at, ()))]
-        if not reasons and at not in seen:
-            return NOT_WANTED if state.access is Access.SIGNED_IN else f"{NOTHING}{state.access.value}"
-        return "; ".join([*seen.get(at, ()), *reasons])
-
-    columns = {place: texts([cell(state, place) for state in states]) for place in PLACE_COLUMNS}
+    lines = list(coverage)
+    columns = {place: texts([line.places[place] for line in lines]) for place in PLACE_COLUMNS}
     return pd.DataFrame(
         {
-            "user": texts([state.user.name for state in states]),
+            "user": texts([line.user.name for line in lines]),
             "access": pd.Categorical(
-                [state.access.value for state in states], categories=[access.value for access in Access]
+                [line.access.value for line in lines], categories=[access.value for access in Access]
             ),
             **columns,
         },
-        index=pd.Index(integers([state.user.id for state in states]), name="user_id"),
+        index=pd.Index(integers([line.user.id for line in lines]), name="user_id"),
     )
 
 
@@ -202,21 +188,3 @@ def _page(title: str, notes: Iterable[str], frame: pd.DataFrame, rows: int) -> s
 
 def _changes(item: Item) -> str:
     return "; ".join(f"{name}: {old!r} → {new!r}" for name, (old, new) in item.diff().items())
-
-
-def _moves(item: Item) -> bool:
-    return item.before is not None and item.after is not None and item.before.ui_reference != item.after.ui_reference
-
-
-_ODD: Final = {
-    Kind.DUPLICATE: "duplicate",
-    Kind.ORPHAN: "no longer wanted",
-    Kind.FOREIGN: "not ours",
-}
-
-
-def _sight(item: Item) -> str:
-    """Say what a user sees of one action, with what is odd about it."""
-    label = (item.before and item.before.label) or "without a label"
-    odd = _ODD.get(item.kind, item.reason)
-    return f"{label} ({odd})" if odd else label

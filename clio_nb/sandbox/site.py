@@ -127,6 +127,9 @@ class Sandbox(Host):
         self._stop()
 
 
+sandbox = Sandbox  # by this name the package above has it
+
+
 def _redirect_uris_here() -> tuple[str, ...]:
     """Return where a login here listens. Behind a hub that is a path through its proxy: only the hub knows its name."""
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")

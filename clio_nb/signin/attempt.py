@@ -17,17 +17,19 @@ from urllib.parse import urlsplit
 import anyio.to_thread
 import msgspec
 
-from .. import errors, oauth, portal, tokens, transport, wire
+from .. import errors, oauth, tokens, transport, wire
+from ..arguments import a_site
 from ..client import AsyncSession, Session
 from ..models import Site, Token
-from ..portal import on_portal
+from ..portal import awaited, blocking_into, on_portal, waiting_into
 from .callback import listen
 
 PATIENCE: Final = 300.0
 _PROXIED = re.compile(r"/proxy/(\d{1,5})(/.*)$")
 
 
-class Login:
+@awaited
+class AsyncLogin:
     """An attempt to sign one user in.
 
     Show the user ``authorization_url``; then either :meth:`wait` for the browser to come back, or give :meth:`finish`
@@ -35,7 +37,7 @@ class Login:
     """
 
     def __init__(self, site: Site, *, redirect_uri: str | None = None) -> None:
-        self.site = site
+        self.site = a_site(site)
         self._grant = oauth.Grant(site, redirect_uri or site.redirect_uri)
 
     def __repr__(self) -> str:
@@ -57,7 +59,7 @@ class Login:
         return (parts.port or 80) if parts.hostname in ("127.0.0.1", "localhost") else None
 
     @on_portal
-    async def wait_async(
+    async def wait(
         self,
         timeout: float = PATIENCE,  # noqa: ASYNC109 -- how long a person may take
         *,
@@ -90,10 +92,10 @@ class Login:
                 raise errors.LoginTimeout(
                     f"Nobody came back from Clio's consent page within {timeout:.0f} s. Start the login again."
                 ) from None
-        return await self.finish_async(answer)
+        return await self.finish(answer)
 
     @on_portal
-    async def finish_async(self, answer: str) -> AsyncSession:
+    async def finish(self, answer: str) -> AsyncSession:
         """Turn a code, or the whole redirect URL, into the session of the user who allowed it.
 
         Raises :class:`errors.InvalidInput`, :class:`errors.StateMismatch`, :class:`errors.LoginDeclined`,
@@ -102,13 +104,36 @@ class Login:
         code = self._grant.code_from(answer)
         return await _session(self.site, await tokens.grant(self.site, self._grant.exchange(code)))
 
-    def wait(self, timeout: float = PATIENCE) -> Session:
-        """Wait for the browser to come back: :meth:`wait_async` for notebooks."""
-        return Session.of(portal.run(self.wait_async, timeout))
 
-    def finish(self, answer: str) -> Session:
-        """Sign in with what the user pastes: :meth:`finish_async` for notebooks."""
-        return Session.of(portal.run(self.finish_async, answer))
+class Login:
+    """An attempt to sign one user in, for notebooks and scripts.
+
+    Built and used as :class:`clio_nb.aio.Login`, which is in ``aio``; :meth:`wait` and :meth:`finish` wait.
+    """
+
+    def __init__(self, site: Site, *, redirect_uri: str | None = None) -> None:
+        self.aio = AsyncLogin(site, redirect_uri=redirect_uri)
+
+    def __repr__(self) -> str:
+        return repr(self.aio)
+
+    @property
+    def site(self) -> Site:
+        """The app and Clio that the user signs in to."""
+        return self.aio.site
+
+    @property
+    def authorization_url(self) -> str:
+        """Clio's consent page for this attempt. Show it to this user only."""
+        return self.aio.authorization_url
+
+    @property
+    def port(self) -> int | None:
+        """The port on this machine that the redirect URI leads to, or None when only pasting is possible."""
+        return self.aio.port
+
+    wait = waiting_into(Session.of)(AsyncLogin.wait)
+    finish = waiting_into(Session.of)(AsyncLogin.finish)
 
 
 async def _session(site: Site, token: Token) -> AsyncSession:
@@ -117,23 +142,14 @@ async def _session(site: Site, token: Token) -> AsyncSession:
     return session
 
 
-@on_portal
-async def login_async(
+@blocking_into(Session.of)
+async def login(
     site: Site,
     user: int | None = None,
     *,
     show: Callable[[str], object] | None = None,
-    timeout: float = PATIENCE,  # noqa: ASYNC109
+    timeout: float = PATIENCE,  # noqa: ASYNC109 -- how long a person may take
 ) -> AsyncSession:
-    """Sign a user in and return the session: the async twin of :func:`login`."""
-    if site.control_url is not None and show is None:
-        return await _session(site, await _sandbox_token(site, site.control_url, user))
-    return await Login(site).wait_async(timeout, show=show or _print)
-
-
-def login(
-    site: Site, user: int | None = None, *, show: Callable[[str], object] | None = None, timeout: float = PATIENCE
-) -> Session:
     """Sign a user in and return the session.
 
     At Clio itself: ``show`` is called with the link that the user must follow (it is printed unless you give another
@@ -145,7 +161,9 @@ def login(
 
     Raises a :class:`errors.LoginError` that says what happened: declined, timed out, wrong secret or region.
     """
-    return Session.of(portal.run(login_async, site, user, show=show, timeout=timeout))
+    if (site := a_site(site)).control_url is not None and show is None:
+        return await _session(site, await _sandbox_token(site, site.control_url, user))
+    return await AsyncLogin(site).wait(timeout, show=show or _print)
 
 
 def _print(url: str) -> None:

@@ -30,7 +30,8 @@ class _Description(msgspec.Struct):
     region: Region = Region.US
 
 
-def connect(
+@portal.blocking
+async def connect(
     region: Region | str | None = None,
     *,
     client_id: str | None = None,
@@ -54,7 +55,7 @@ def connect(
     """
     text = str(region or os.environ.get(SITE, "")).strip()
     if "://" in text:
-        return _sandbox(text)
+        return await _sandbox(text)
     try:
         known = Region(text.lower())
     except ValueError:
@@ -81,7 +82,7 @@ def connect(
     return App(known, client_id, Secret(client_secret), redirect_uri or redirect_uri_here(known))
 
 
-def _sandbox(address: str) -> App:
+async def _sandbox(address: str) -> App:
     parts = urlsplit(address)
     if parts.hostname not in LOOPBACK:
         raise InvalidInput(
@@ -89,7 +90,7 @@ def _sandbox(address: str) -> App:
             field="region",
         )
     origin = f"{parts.scheme}://{parts.netloc}"
-    raw = portal.run(transport.exchange, "GET", f"{origin}/control", deadline=5.0)
+    raw = await transport.exchange("GET", f"{origin}/control", deadline=5.0)
     try:
         said = msgspec.json.decode(raw.body, type=_Description)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -33,8 +33,8 @@ _SETTLE: Final = 0.02  # seconds for what a receiver does after its answer
 _MINUTE: Final = 61.0
 
 
-@portal.on_portal
-async def probe_async(receiver_url: str, site: Site, *, user: int | None = None) -> ProbeReport:
+@portal.blocking
+async def probe(receiver_url: str, site: Site, *, user: int | None = None) -> ProbeReport:
     """Attack a receiver of launches on this machine with a fixed suite, and return how it stood it.
 
     The receiver must use the sandbox behind ``site`` as its Clio, and hold a token of ``user`` (the account owner when
@@ -58,9 +58,6 @@ async def probe_async(receiver_url: str, site: Site, *, user: int | None = None)
                 genuine.update(answer.shape for answer in seen.answers if 0 < answer.status < 400)
             results.append(_result(case, seen, frozenset(genuine)))
     return ProbeReport(receiver_url, tuple(results))
-
-
-probe = portal.blocking(probe_async)
 
 
 @contextlib.asynccontextmanager
