@@ -1,8 +1,8 @@
 """The verbs that talk to a network, to be awaited: each by the name and with the arguments that it has in ``clio_nb``.
 
 ``from clio_nb import aio`` is for servers and other async code: ``await aio.create_action(session, ...)``, with a
-session from ``aio.login`` or ``aio.Session``, from any event loop. What is awaited returns plain records; only the verbs
-that wait make tables of them, for which pandas is loaded.
+session from ``aio.login`` or ``aio.Session``, from any event loop. What is awaited returns plain records; only the
+verbs that wait make tables of them, for which pandas is loaded.
 """
 
 from .arguments import on_session

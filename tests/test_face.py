@@ -54,7 +54,8 @@ def python(code):
 
 def test_the_face_is_what_dir_says_before_and_after_use():
     """Rooms that are imported meanwhile do not show."""
-    code = "import clio_nb\nbefore = dir(clio_nb)\n{}\nassert dir(clio_nb) == before == sorted(clio_nb.__all__)\nprint(*before)"
+    code = "import clio_nb\nbefore = dir(clio_nb)\n{}\n"
+    code += "assert dir(clio_nb) == before == sorted(clio_nb.__all__)\nprint(*before)"
     use = "import clio_nb.launch.attack, clio_nb.signin\nfor name in before: getattr(clio_nb, name)"
     names = python(code.format("")).stdout.split()
     assert python(code.format(use)).stdout.split() == names
@@ -87,9 +88,8 @@ def test_the_version_stands_in_one_place():
 )
 @pytest.mark.parametrize("touched", ["", "clio_nb.sandbox"])
 def test_the_sandbox_is_called_and_imported_from_by_one_name(use, touched):
-    python(
-        f"import clio_nb\n{touched}\n{use}\n{touched}\nwith clio_nb.sandbox(users=2) as site: assert len(site.users) == 2"
-    )
+    called = "with clio_nb.sandbox(users=2) as site: assert len(site.users) == 2"
+    python(f"import clio_nb\n{touched}\n{use}\n{touched}\n{called}")
 
 
 @pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="the floors are checked in a checkout only")

@@ -1,4 +1,4 @@
-"""Handles: every verb shows its arguments, has one awaited twin, and says what to pass when it was given another thing."""
+"""Handles: every verb shows its arguments, has one awaited twin, and says what to pass when it was given less."""
 
 import inspect
 import pydoc
@@ -178,15 +178,15 @@ def test_a_wrong_first_argument_is_a_sentence_that_says_what_to_pass(others, cli
             with pytest.raises(
                 InvalidInput, match=r"(?s)\) needs a session, and this is .*\. (Pass|For|Sign|Await)"
             ) as refused:
-                outcome = getattr(face, name)(value, *REST.get(name, []))
-                clio_nb.portal.run(_awaited, outcome)
+                clio_nb.portal.run(_called, getattr(face, name), value, *REST.get(name, []))
             assert name in str(refused.value), said
     with pytest.raises(InvalidInput, match="this is None"):
         getattr(clio_nb, name)(None, *REST.get(name, []))
 
 
-async def _awaited(outcome):
-    return await outcome
+async def _called(verb, *arguments):
+    outcome = verb(*arguments)
+    return await outcome if inspect.isawaitable(outcome) else outcome
 
 
 @pytest.mark.parametrize("name", ON_A_SESSION)
@@ -199,14 +199,14 @@ def test_the_first_argument_can_be_named(clio_sandbox, name):
 @pytest.mark.parametrize(
     "call",
     [
-        lambda wrong: clio_nb.login(wrong),
+        clio_nb.login,
         lambda wrong: clio_nb.Session(wrong, "token"),
-        lambda wrong: clio_nb.Firm(wrong),
-        lambda wrong: clio_nb.inbox(wrong),
-        lambda wrong: signin.Login(wrong),
+        clio_nb.Firm,
+        clio_nb.inbox,
+        signin.Login,
         lambda wrong: clio_nb.probe("http://127.0.0.1:1/", wrong),
         lambda wrong: aio.Session(wrong, "token"),
-        lambda wrong: aio.Firm(wrong),
+        aio.Firm,
         lambda wrong: clio_nb.portal.run(aio.login, wrong),
     ],
 )

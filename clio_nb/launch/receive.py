@@ -56,7 +56,7 @@ class _Receiver:
             async with loopback.serving(self._serve, bound):
                 await self._ended.wait()
 
-        self._serving = portal.submit(serve)
+        self._serving = asyncio.create_task(serve())  # inbox() makes one on the library's loop
 
     def __repr__(self) -> str:
         return f"<Inbox at {self.url}, {len(self)} launches>"
@@ -95,7 +95,7 @@ class _Receiver:
 
     async def _end(self) -> None:
         self._ended.set()
-        await asyncio.wrap_future(self._serving)
+        await asyncio.wait([self._serving])
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         await answer(await self._answer(visit_of(scope)), send)

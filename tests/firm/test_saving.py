@@ -9,8 +9,7 @@ import pandas as pd
 import pytest
 
 from clio_nb.errors import InvalidInput
-from clio_nb.models import CustomAction, User
-from clio_nb.models import NOT_WANTED
+from clio_nb.models import NOT_WANTED, CustomAction, User
 from clio_nb.tables import PLACE_COLUMNS, actions_frame, heat_map, save_table, styled, visible
 
 NASTY = User(id=1, name="<script>alert(1)</script>\u202egnp")

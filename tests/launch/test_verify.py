@@ -14,11 +14,10 @@ import time
 import pytest
 
 import clio_nb as clio
-from clio_nb import transport
+from clio_nb import aio, transport
 from clio_nb.errors import InvalidInput, NeedsLogin
 from clio_nb.launch import known as knowledge
 from clio_nb.launch import seen as memory
-from clio_nb import aio
 from clio_nb.launch import verify_launch
 from clio_nb.launch.verdict import STEPS
 from clio_nb.models import Subject, Token
