@@ -3,6 +3,14 @@
 ``from clio_nb import aio`` is for servers and other async code: ``await aio.create_action(session, ...)``, with a
 session from ``aio.login`` or ``aio.Session``, from any event loop. What is awaited returns plain records; only the
 verbs that wait make tables of them, for which pandas is loaded.
+
+Examples:
+    >>> import asyncio
+    >>> async def names() -> list[str]:
+    ...     session = await clio.aio.login(site)
+    ...     return [user.name for user in await clio.aio.list_users(session)]
+    >>> asyncio.run(names())[0]
+    'Odalys Hartwell-Oyelaran'
 """
 
 from .arguments import on_session

@@ -27,13 +27,15 @@ MARGIN: Final = 60.0  # seconds before its end at which a token is renewed befor
 
 @awaited
 class AsyncSession:
-    """One user of a firm, signed in.
+    """One user of a firm, signed in; every verb can be awaited from any event loop.
 
-    ``token`` is what :func:`clio_nb.login` or your own store has: a :class:`Token`, a bare access token, or a
-    :class:`TokenSource`. ``user`` is known after the login or the first :meth:`who_am_i`.
+    Args:
+        site: The app and Clio to talk to: what :func:`clio_nb.connect` or :func:`clio_nb.sandbox` returns.
+        token: What a login or your own store has: a :class:`Token`, a bare access token, or a :class:`TokenSource`.
+        user: Whose token it is, where you know; else :meth:`who_am_i` asks Clio.
 
-    Every verb can be awaited from any event loop. All raise :class:`errors.ApiError` subclasses when Clio says no,
-    :class:`errors.NetworkError` when no answer came, and :class:`errors.NeedsLogin` when the user's access has ended.
+    All verbs raise :class:`errors.ApiError` subclasses when Clio says no, :class:`errors.NetworkError` when no answer
+    came, and :class:`errors.NeedsLogin` when the user's access has ended.
     """
 
     def __init__(self, site: Site, token: Token | Secret | str | TokenSource, *, user: User | None = None) -> None:
@@ -61,36 +63,90 @@ class AsyncSession:
 
     @on_portal
     async def who_am_i(self) -> User:
-        """Return the user of the token, with the firm in ``account``."""
+        """Return the user of the token, with the firm in ``account``.
+
+        Returns:
+            The user, whom the session's ``user`` has from now on.
+
+        Examples:
+            >>> clio.who_am_i(session)
+            User(id=706058501, name='Odalys Hartwell-Oyelaran', ...)
+        """
         self._user = await self._data(wire.who_am_i(), User)
         return self._user
 
     @on_portal
     async def list_users(self) -> list[User]:
-        """Return all users of the firm, in Clio's order."""
+        """Return all users of the firm, in Clio's order.
+
+        Returns:
+            The users, also disabled ones. One request for each 200 of them.
+
+        Examples:
+            >>> [user.name for user in clio.list_users(session)]
+            ['Odalys Hartwell-Oyelaran', 'Renwick Vantongeren', ...]
+        """
         return await self._pages(wire.list_users(), list[User])
 
     @on_portal
     async def list_actions(self) -> list[CustomAction]:
-        """Return this app's custom actions for this user. Clio lists no other user's actions to anyone."""
+        """Return this app's custom actions for this user. Clio lists no other user's actions to anyone.
+
+        Returns:
+            The actions, in Clio's order.
+
+        Examples:
+            >>> clio.list_actions(session)
+            []
+        """
         return await self._pages(wire.list_actions(), list[CustomAction])
 
     @on_portal
     async def get_action(self, action_id: int) -> CustomAction:
-        """Return one custom action of this user. Raises :class:`errors.NotFound` for any other."""
+        """Return one custom action of this user.
+
+        Args:
+            action_id: Clio's id of the action.
+
+        Returns:
+            The action.
+
+        Raises:
+            errors.NotFound: This user has no such action.
+
+        Examples:
+            >>> made = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> clio.get_action(session, made.id).label
+            'Sign'
+        """
         return await self._data(wire.get_action(action_id), CustomAction)
 
     @on_portal
     async def create_action(self, label: str, target_url: str, at: Location | str) -> CustomAction:
-        """Create a custom action for this user and return it.
+        """Create a custom action for this user.
 
-        ``label`` is what the menu shows, 1 to 32 characters; ``target_url`` an absolute http(s) URL, opened in a tab;
-        ``at`` the place: ``"matters"``, ``"matters/show"`` or a :class:`Location`. Raises
-        :class:`errors.InvalidAction` or :class:`errors.InvalidInput` before anything is sent, and
-        :class:`errors.ActionExists` when this user has that label in that place. When the answer is lost on the way,
-        the user's actions are read, and the action is created again only if it is not there.
+        When the answer is lost on the way, the user's actions are read, and the action is created again only if it is
+        not there.
+
+        Args:
+            label: What the menu shows, 1 to 32 characters.
+            target_url: An absolute http or https URL, which a click opens in a tab.
+            at: The place: ``"matters"``, ``"matters/show"`` or a :class:`Location`.
+
+        Returns:
+            The action as Clio made it.
+
+        Raises:
+            errors.InvalidAction: A label or a target URL that Clio would refuse. Nothing was sent.
+            errors.InvalidInput: An unknown place. Nothing was sent.
+            errors.ActionExists: This user has that label in that place.
 
         Source: Clio's guide, "Creating a Custom Action".
+
+        Examples:
+            >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> action.location
+            <Location.MATTERS: 'matters/show'>
         """
         location = location_of(at)
         _check(label=label, target_url=target_url)
@@ -114,10 +170,27 @@ class AsyncSession:
         target_url: str | None = None,
         at: Location | str | None = None,
     ) -> CustomAction:
-        """Change an action in place, only what is given, and return it as it is now.
+        """Change an action in place; what is not given stays.
 
-        Given a :class:`CustomAction`, the change is made only if nobody changed it since it was read: else
-        :class:`errors.Conflict`. Given an id, it is made in any case. Raises as :meth:`create_action` does.
+        Args:
+            action: The action. As a :class:`CustomAction`, it is changed only if nobody changed it since it was read;
+                as an id, in any case.
+            label: The new text in the menu.
+            target_url: The new address.
+            at: The new place.
+
+        Returns:
+            The action as it is now.
+
+        Raises:
+            errors.Conflict: Somebody changed the action since it was read.
+            errors.InvalidInput: Nothing to change, or a value that Clio would refuse. Nothing was sent.
+            errors.NotFound: This user has no such action.
+
+        Examples:
+            >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> clio.update_action(session, action, label="Send for signature").label
+            'Send for signature'
         """
         location = None if at is None else location_of(at)
         _check(label=label, target_url=target_url)
@@ -130,14 +203,40 @@ class AsyncSession:
 
     @on_portal
     async def delete_action(self, action: CustomAction | int) -> None:
-        """Delete an action of this user."""
+        """Delete an action of this user.
+
+        Args:
+            action: The action, or its id.
+
+        Raises:
+            errors.NotFound: This user has no such action.
+
+        Examples:
+            >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> clio.delete_action(session, action)
+            >>> clio.list_actions(session)
+            []
+        """
         await self._data(wire.delete_action(_id_of(action)), type(None))
 
     @on_portal
     async def record(self, subject: Subject, *, fields: str | None = None) -> Record:
-        """Return the record that an action was clicked on, with ``fields`` in Clio's syntax (``"id,client{name}"``).
+        """Return the record that an action was clicked on.
 
-        Without ``fields``, a few that name the record.
+        Args:
+            subject: Which record: a launch has one, and so has each of :meth:`list_records`.
+            fields: What to ask for, in Clio's syntax (``"id,client{name}"``). Without it, a few that name the record.
+
+        Returns:
+            The record, with the fields in ``data``.
+
+        Raises:
+            errors.NotFound: It is deleted, or this user cannot see it.
+
+        Examples:
+            >>> first = clio.list_records(session, "matters")[0]
+            >>> clio.record(session, first.subject, fields="id,client{name}").data["client"]["name"]
+            '...'
         """
         request = wire.get_record(subject.location, subject.record_id, fields=fields or title_fields(subject.location))
         data = await self._data(request, dict[str, Any])
@@ -151,14 +250,32 @@ class AsyncSession:
 
     @on_portal
     async def list_records(self, at: Location | str) -> list[Record]:
-        """Return the records of one kind that this user can see, with the few fields that name them."""
+        """Return the records of one kind that this user can see, with the few fields that name them.
+
+        Args:
+            at: The kind: ``"matters"``, ``"matters/show"`` or a :class:`Location`.
+
+        Returns:
+            The records, in Clio's order.
+
+        Raises:
+            errors.InvalidInput: An unknown place. Nothing was sent.
+
+        Examples:
+            >>> clio.list_records(session, "matters")[0].title
+            '00001-Tidewrack'
+        """
         location = location_of(at)
         request = wire.list_records(location, fields=title_fields(location))
         return [Record(Subject(location, row["id"]), row) for row in await self._pages(request, list[dict[str, Any]])]
 
     @on_portal
     async def logout(self) -> None:
-        """Revoke this session's access token (``POST /oauth/deauthorize``)."""
+        """Revoke this session's access token (``POST /oauth/deauthorize``).
+
+        Examples:
+            >>> clio.logout(session)
+        """
         token = await self._tokens.current()
         form = urlencode({"token": token.access.reveal()}).encode()
         headers = {**FORM, "authorization": f"Bearer {token.access.reveal()}"}
@@ -341,7 +458,20 @@ def _check(*, label: str | None, target_url: str | None) -> None:
 class Session:
     """One user of a firm, signed in, for notebooks and scripts: every verb waits for its answer.
 
-    Built as :class:`AsyncSession`, which is in ``aio``.
+    Args:
+        site: The app and Clio to talk to: what :func:`clio_nb.connect` or :func:`clio_nb.sandbox` returns.
+        token: What a login or your own store has: a :class:`Token`, a bare access token, or a :class:`TokenSource`.
+        user: Whose token it is, where you know; else :meth:`who_am_i` asks Clio.
+
+    ``aio`` is the same session, awaited: a :class:`clio_nb.aio.Session`. All verbs raise :class:`errors.ApiError`
+    subclasses when Clio says no, :class:`errors.NetworkError` when no answer came, and :class:`errors.NeedsLogin` when
+    the user's access has ended.
+
+    Examples:
+        >>> token = site.token(site.users[1].id)["access_token"]
+        >>> with_a_token = clio.Session(site, token)
+        >>> with_a_token.who_am_i().name
+        'Renwick Vantongeren'
     """
 
     def __init__(self, site: Site, token: Token | Secret | str | TokenSource, *, user: User | None = None) -> None:
@@ -349,7 +479,12 @@ class Session:
 
     @classmethod
     def of(cls, aio: AsyncSession) -> Session:
-        """Return the sync twin of a session that is there already."""
+        """Return the session that waits, for one that is awaited.
+
+        Examples:
+            >>> clio.Session.of(session.aio).user == session.user
+            True
+        """
         session = cls.__new__(cls)
         session.aio = aio
         return session

@@ -218,9 +218,13 @@ now: Callable[[], float] = time.monotonic
 def allow_nested_asyncio() -> None:
     """Let ``asyncio.run(...)`` work inside a notebook cell, where a loop runs already.
 
-    Nothing in this library needs it: every verb has a sync form, and ``await`` works in cells. It patches asyncio for
-    the whole process; with ``nest_asyncio`` on ipykernel 7 and later, a widget click that comes during a nested run can
-    be lost, so ``nest_asyncio2`` is used where it is installed. Call it once, in the cell before the first nested run.
+    Nothing in this library needs it: every verb has a form that waits, and ``await`` works in cells. It patches
+    asyncio for the whole process; with ``nest_asyncio`` on ipykernel 7 and later, a widget click that comes during a
+    nested run can be lost, so ``nest_asyncio2`` is used where it is installed. Call it once, in the cell before the
+    first nested run.
+
+    Examples:
+        >>> clio.allow_nested_asyncio()  # doctest: +SKIP
     """
     try:
         import nest_asyncio2 as nest  # noqa: PLC0415 -- patches asyncio: only when a person asks for it

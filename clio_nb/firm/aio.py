@@ -52,7 +52,14 @@ def journal_path(site: Site, name: str = FIRM) -> Path:
 
 @on_portal
 async def actions_table(sessions: AsyncSession | Iterable[AsyncSession]) -> list[tuple[User, CustomAction]]:
-    """Read the custom actions of one session, or of many at once, each with its user."""
+    """Read the custom actions of one session, or of many at once: the rows of :func:`clio_nb.actions_table`.
+
+    Args:
+        sessions: A session, or several.
+
+    Returns:
+        Each action with its user.
+    """
     several = sessions if isinstance(sessions, Iterable) else [sessions]
     kept = [session_of_kind(session, AsyncSession, "actions_table") for session in several]
     lists = await asyncio.gather(*(_read(session) for session in kept))
@@ -65,11 +72,14 @@ async def _read(session: AsyncSession) -> tuple[User, list[CustomAction]]:
 
 @awaited
 class AsyncFirm:
-    """Everyone of a firm who has signed in, for servers: the verbs of :class:`Firm`, to be awaited from any event loop.
+    """Everyone of a firm who has signed in, for servers: the verbs of :class:`clio_nb.Firm`, awaited.
 
-    ``vault`` holds the tokens, by default in memory. ``name`` is the firm's shelf in it, needed when one vault serves
-    several. ``journal`` is a file that remembers what was written; by default it lies in this user's data folder, or in
-    memory when the vault does.
+    Args:
+        site: The app and Clio to talk to.
+        vault: Where the tokens are, by default in memory.
+        name: The firm's shelf in the vault, needed when one vault serves several.
+        journal: A file that remembers what was written; by default in this user's data folder, or in memory when the
+            vault is.
     """
 
     def __init__(
@@ -89,9 +99,20 @@ class AsyncFirm:
 
     @on_portal
     async def add(self, session: Session | AsyncSession) -> User:
-        """Keep a signed-in user's token in the vault, and return the user.
+        """Keep a signed-in user's token in the vault.
 
-        Raises :class:`InvalidInput` for a user of another firm than those who are in it.
+        Args:
+            session: The user's session, awaited or not.
+
+        Returns:
+            The user.
+
+        Raises:
+            errors.InvalidInput: The user is of another firm than those who are in it.
+
+        Examples:
+            >>> firm.add(clio.login(site)).name
+            'Odalys Hartwell-Oyelaran'
         """
         session = session_of_kind(session.aio if isinstance(session, Session) else session, AsyncSession, "add")
         user = await session.the_user()
@@ -100,9 +121,17 @@ class AsyncFirm:
 
     @on_portal
     async def sign_in_everyone(self) -> list[User]:
-        """Sign in every enabled user of a sandbox, without a browser, and return them.
+        """Sign in every enabled user of a sandbox, without a browser.
 
-        Raises :class:`InvalidInput` at the real Clio, where each user has to consent.
+        Returns:
+            The users.
+
+        Raises:
+            errors.InvalidInput: At Clio itself, where each user has to consent.
+
+        Examples:
+            >>> len(firm.sign_in_everyone())
+            5
         """
         if self.site.control_url is None:
             raise InvalidInput(
@@ -160,10 +189,25 @@ class AsyncFirm:
         allow_delete: bool = False,
         users: Users = None,
     ) -> Plan:
-        """Compare a manifest with what every user has, and return what would have to be done.
+        """Compare a manifest with what every user has, and return what would have to be done. Nothing is changed.
 
-        Reads each user's actions once. ``profile`` chooses other target URLs; ``allow_delete`` turns duplicates and
-        orphans into deletes; ``users`` plans for these only. Raises :class:`ManifestError`.
+        Args:
+            manifest: What every user should see, or the path of a file that says it. Each user's actions are read once.
+            profile: Which target URLs of the manifest to use.
+            allow_delete: Turn duplicates and orphans into deletes.
+            users: Plan for these only: ids or e-mail addresses.
+
+        Returns:
+            The plan.
+
+        Raises:
+            errors.ManifestError: The manifest cannot be read.
+            errors.InvalidInput: One of ``users`` is not in the firm.
+            errors.NeedsLogin: Nobody's token can list the users.
+
+        Examples:
+            >>> firm.plan("actions.toml").counts()
+            {'create': 5}
         """
         wanted = self._read(manifest, profile)
         roll = await self._survey.roll()
@@ -177,7 +221,19 @@ class AsyncFirm:
     async def plan_undo(self, run: str) -> Plan:
         """Return the plan that takes back what a run did. What somebody changed since is blocked.
 
-        Raises :class:`InvalidInput` when there is no such run.
+        Args:
+            run: The run: a :class:`Result` has it in ``run``, and :meth:`runs` lists all.
+
+        Returns:
+            The plan.
+
+        Raises:
+            errors.InvalidInput: There is no such run.
+
+        Examples:
+            >>> result = firm.apply(firm.plan("actions.toml"), progress=False)
+            >>> firm.plan_undo(result.run).counts()
+            {'delete': 5}
         """
         app = self._journal.run(run).app
         steps = self._journal.steps(run)
@@ -187,10 +243,25 @@ class AsyncFirm:
 
     @on_portal
     async def plan_offboard(self, users: Users = None, *, manifest: Manifest | Path | str | None = None) -> Plan:
-        """Return the plan that removes all that is ours from these users, everyone by default.
+        """Return the plan that removes all that is ours from these users.
 
-        Ours is what the journal knows; give the manifest where the journal is not at hand. What has to be removed by
-        hand, because the token is gone, is blocked.
+        Ours is what the journal knows. What has to be removed by hand, because the token is gone, is blocked.
+
+        Args:
+            users: Ids or e-mail addresses; everyone, if left out.
+            manifest: Says what is ours where the journal is not at hand.
+
+        Returns:
+            The plan.
+
+        Raises:
+            errors.InvalidInput: One of ``users`` is not in the firm.
+            errors.ManifestError: The manifest cannot be read.
+
+        Examples:
+            >>> result = firm.apply(firm.plan("actions.toml"), progress=False)
+            >>> firm.plan_offboard(site.users[0].id).counts()
+            {'delete': 1}
         """
         wanted = None if manifest is None else self._read(manifest, None)
         roll = await self._survey.roll()
@@ -203,7 +274,16 @@ class AsyncFirm:
     async def plan_resume(self) -> Plan:
         """Return the plan that goes on with the last run that was interrupted: only for users whom it had not finished.
 
-        Raises :class:`InvalidInput` when no run was.
+        Returns:
+            The plan.
+
+        Raises:
+            errors.InvalidInput: No run was interrupted.
+
+        Examples:
+            >>> firm.plan_resume()
+            Traceback (most recent call last):
+            clio_nb.errors.InvalidInput: No run of this firm was interrupted. Plan and apply instead.
         """
         run = next((run for run in reversed(self._journal.runs()) if run.finished is None), None)
         if run is None:
@@ -221,8 +301,17 @@ class AsyncFirm:
     async def apply(self, plan: Plan, *, progress: Progress = True, stop: Stop | None = None) -> Result:
         """Do exactly what the plan says. One user's failure stops nobody else; the result says who failed and why.
 
-        ``on_line`` hears of each line as it ends; ``stop`` ends the run early. Raises :class:`InvalidInput` for a plan
-        of another firm, :class:`errors.RunInProgress` while another run changes this one.
+        Args:
+            plan: What :meth:`plan` and its siblings return.
+            progress: A function hears of each line as it ends; nothing else is shown where it is awaited.
+            stop: Ends the run early, when it is asked to.
+
+        Returns:
+            What came of each line.
+
+        Raises:
+            errors.InvalidInput: The plan is of another firm.
+            errors.RunInProgress: Another run is changing this one.
         """
         if (plan.site, plan.client_id, plan.firm) != self._shelf:
             raise InvalidInput(f"This plan is for firm {plan.firm!r} at {plan.site}, not for this one.", field="plan")
@@ -276,7 +365,20 @@ class AsyncFirm:
 
     @on_portal
     async def export(self, path: Path | str | None = None, *, app: str = "exported") -> Manifest:
-        """Return the manifest that says what every user sees now; with a path, write it there as TOML, too."""
+        """Return the manifest that says what every user sees now.
+
+        Args:
+            path: Where to write it as TOML, too.
+            app: The name of the app in it.
+
+        Returns:
+            The manifest.
+
+        Examples:
+            >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> [wanted.label for wanted in firm.export("now.toml").actions]
+            ['Sign']
+        """
         region = self.site.region if self.site.control_url is None else None
         manifest = manifest_of(app, region, await self._states(await self._survey.roll()))
         if path is not None:

@@ -73,13 +73,7 @@ def lines_frame(lines: Sequence[Line]) -> pd.DataFrame:
 
 
 def audit_frame(steps: Sequence[Step], runs: Iterable[Run]) -> pd.DataFrame:
-    """Return one row for each write that the journal knows: who got which action when, before and after.
-
-    Columns: ``at`` (datetime64[ns, UTC], missing if it was never sent), ``run`` and ``purpose`` (string), ``user_id``
-    (Int64), ``user`` (string), ``kind`` (category), ``key`` (string), ``location`` (category), ``label_before``,
-    ``label_after``, ``target_before``, ``target_after`` (string), ``outcome`` (category), ``message`` (string),
-    ``action_id`` (Int64).
-    """
+    """Return one row for each write of these runs; :meth:`clio_nb.Firm.audit` describes the columns."""
     purposes = {run.run: run.purpose for run in runs}
     before = [step.before or _NO_LOOK for step in steps]
     after = [step.after or _NO_LOOK for step in steps]
@@ -107,10 +101,7 @@ def audit_frame(steps: Sequence[Step], runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def runs_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return one row for each run: ``run``, ``purpose``, ``app`` (string), ``started``, ``finished`` (UTC).
-
-    ``finished`` is missing for a run that was interrupted, and can be gone on with.
-    """
+    """Return one row for each run; :meth:`clio_nb.Firm.runs` describes the columns."""
     return pd.DataFrame(
         {
             "run": texts([run.run for run in runs]),
@@ -123,12 +114,7 @@ def runs_frame(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def users_frame(people: Sequence[tuple[User, Access]]) -> pd.DataFrame:
-    """Return one row for each user of the firm.
-
-    Columns: ``user_id`` (Int64), ``user``, ``email`` (string), ``enabled`` (boolean), ``subscription_type`` (category),
-    ``roles`` (string, separated by commas), ``access`` (category: signed in, never signed in, revoked, expired, wrong
-    region, disabled user; as far as it is known without asking Clio for each user).
-    """
+    """Return one row for each user; :meth:`clio_nb.Firm.users` describes the columns."""
     users = [user for user, _ in people]
     return pd.DataFrame(
         {
@@ -146,12 +132,7 @@ def users_frame(people: Sequence[tuple[User, Access]]) -> pd.DataFrame:
 
 
 def coverage_frame(coverage: Iterable[Coverage]) -> pd.DataFrame:
-    """Return users x five places: what each sees, and why not.
-
-    One row for each user, by the index ``user_id`` (Int64). Columns: ``user`` (string), ``access`` (category), then the
-    five ``ui_reference`` values (string). A cell holds the labels that the user sees there, with what is odd about them
-    in brackets (``Sign (renamed by hand)``), or a dash and the reason why there is nothing.
-    """
+    """Return one row for each user; :meth:`clio_nb.Firm.coverage` describes the columns."""
     lines = list(coverage)
     columns = {place: texts([line.places[place] for line in lines]) for place in PLACE_COLUMNS}
     return pd.DataFrame(

@@ -30,10 +30,11 @@ _PROXIED = re.compile(r"/proxy/(\d{1,5})(/.*)$")
 
 @awaited
 class AsyncLogin:
-    """An attempt to sign one user in.
+    """One attempt to sign a user in, awaited; used as :class:`clio_nb.signin.Login`.
 
-    Show the user ``authorization_url``; then either :meth:`wait` for the browser to come back, or give :meth:`finish`
-    what the user pastes: the code, or the whole address that the browser ended up at. Both return the session, once.
+    Args:
+        site: The app to sign in to.
+        redirect_uri: Another one of those that the app has registered.
     """
 
     def __init__(self, site: Site, *, redirect_uri: str | None = None) -> None:
@@ -65,12 +66,26 @@ class AsyncLogin:
         *,
         show: Callable[[str], object] | None = None,
     ) -> AsyncSession:
-        """Listen for the redirect and return the session; ``timeout`` in seconds.
+        """Listen for the redirect, and return the session.
 
-        ``show`` is called with the link, in a thread of its own, once the listener is up.
+        Args:
+            timeout: Seconds to wait for the browser.
+            show: Called with the link, in a thread of its own, once the listener is up.
 
-        Raises :class:`errors.LoginTimeout`, :class:`errors.LoginDeclined`, :class:`errors.PortBusy`, or what
-        :meth:`finish` raises.
+        Returns:
+            The session of the user who allowed it.
+
+        Raises:
+            errors.LoginTimeout: Nobody came back in time.
+            errors.LoginDeclined: The user said no.
+            errors.PortBusy: Another program has the port.
+            errors.InvalidInput: The redirect URI does not lead to this machine.
+
+        Examples:
+            >>> from clio_nb.signin import Login
+            >>> Login(site, redirect_uri=site.origin + "/oauth/approval").wait()
+            Traceback (most recent call last):
+            clio_nb.errors.InvalidInput: This redirect URI does not lead to this machine. ...
         """
         port = self.port
         if port is None:
@@ -98,17 +113,43 @@ class AsyncLogin:
     async def finish(self, answer: str) -> AsyncSession:
         """Turn a code, or the whole redirect URL, into the session of the user who allowed it.
 
-        Raises :class:`errors.InvalidInput`, :class:`errors.StateMismatch`, :class:`errors.LoginDeclined`,
-        :class:`errors.GrantRefused` (a code works once, for 10 minutes) or :class:`errors.ClientRefused`.
+        Args:
+            answer: What the user pastes: the code, or the address that the browser ended up at.
+
+        Returns:
+            The session of the user who allowed it.
+
+        Raises:
+            errors.InvalidInput: It is neither.
+            errors.StateMismatch: It belongs to another attempt.
+            errors.LoginDeclined: The user said no.
+            errors.GrantRefused: The code is used or too old: it works once, for 10 minutes.
+            errors.ClientRefused: Clio does not know this app.
+
+        Examples:
+            >>> from clio_nb.signin import Login
+            >>> Login(site).finish("no-such-code")
+            Traceback (most recent call last):
+            clio_nb.errors.GrantRefused: ...
         """
         code = self._grant.code_from(answer)
         return await _session(self.site, await tokens.grant(self.site, self._grant.exchange(code)))
 
 
 class Login:
-    """An attempt to sign one user in, for notebooks and scripts.
+    """One attempt to sign a user in, for where the browser cannot come back by itself.
 
-    Built and used as :class:`clio_nb.aio.Login`, which is in ``aio``; :meth:`wait` and :meth:`finish` wait.
+    Show the user ``authorization_url``; then either :meth:`wait` for the browser to come back, or give :meth:`finish`
+    what the user pastes. Both return the session, once.
+
+    Args:
+        site: The app to sign in to.
+        redirect_uri: Another one of those that the app has registered.
+
+    Examples:
+        >>> from clio_nb.signin import Login
+        >>> Login(site).port
+        8765
     """
 
     def __init__(self, site: Site, *, redirect_uri: str | None = None) -> None:
@@ -150,16 +191,29 @@ async def login(
     show: Callable[[str], object] | None = None,
     timeout: float = PATIENCE,  # noqa: ASYNC109 -- how long a person may take
 ) -> AsyncSession:
-    """Sign a user in and return the session.
+    """Sign a user in.
 
-    At Clio itself: ``show`` is called with the link that the user must follow (it is printed unless you give another
-    function, such as ``webbrowser.open``), and the call waits up to ``timeout`` seconds for the browser to come back to
-    the app's redirect URI on this machine. Where that is impossible use :class:`Login` and paste.
+    At Clio itself a browser is needed, which comes back to the app's redirect URI on this machine; where that is
+    impossible, use :class:`clio_nb.signin.Login` and paste. On a sandbox none is needed.
 
-    On a sandbox: no browser is needed; ``user`` is the id of the user to sign in, the account owner if left out. Give
-    ``show`` to go through its consent page instead.
+    Args:
+        site: The app to sign in to: what :func:`clio_nb.connect` or :func:`clio_nb.sandbox` returns.
+        user: On a sandbox the id of the user to sign in, the account owner if left out.
+        show: Called with the link that the user must follow, such as ``webbrowser.open``; without it, it is printed. On
+            a sandbox, give it to go through the consent page.
+        timeout: Seconds to wait for the browser.
 
-    Raises a :class:`errors.LoginError` that says what happened: declined, timed out, wrong secret or region.
+    Returns:
+        The session of the user who allowed it.
+
+    Raises:
+        errors.LoginError: It did not work; the class says why: declined, timed out, a wrong secret or region.
+        errors.PortBusy: Another program has the port of the redirect URI.
+        errors.InvalidInput: ``site`` is none, or the redirect URI does not lead to this machine.
+
+    Examples:
+        >>> clio.login(site, user=site.users[1].id).user.name
+        'Renwick Vantongeren'
     """
     if (site := a_site(site)).control_url is not None and show is None:
         return await _session(site, await _sandbox_token(site, site.control_url, user))

@@ -41,17 +41,25 @@ async def connect(
 ) -> App:
     """Return the app to sign users in with. Nothing is sent to Clio yet.
 
-    ``region`` is ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``; id, secret and ``redirect_uri`` are those of the app in
-    Clio's developer portal. Region, id and secret may be left to the environment (``CLIO_NB_SITE``, ``CLIO_CLIENT_ID``,
-    ``CLIO_CLIENT_SECRET``), where they stay out of notebooks; ``redirect_uri`` is that of
-    :func:`redirect_uri_here` if left out. For a sandbox that runs on this machine give its address instead
-    (``"http://127.0.0.1:8770"``): it says the rest itself.
+    Args:
+        region: ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``; or the address of a sandbox that runs on this machine
+            (``"http://127.0.0.1:8770"``), which says the rest itself. Else the environment's ``CLIO_NB_SITE``.
+        client_id: The app's key in Clio's developer portal. Else the environment's ``CLIO_CLIENT_ID``.
+        client_secret: Its secret. Else the environment's ``CLIO_CLIENT_SECRET``, which keeps it out of notebooks.
+        redirect_uri: One that the app has registered. Else the one that suits this machine or hub.
+        on_public_machine: On Binder, a public machine of somebody else's, a region is refused without it.
 
-    On Binder, which is a public machine of somebody else's, a region is refused unless ``on_public_machine`` says that
-    you mean it.
+    Returns:
+        The app.
 
-    Raises :class:`InvalidInput` for an unknown region, a missing id or secret, an address that is not this machine, or
-    a region on Binder.
+    Raises:
+        errors.InvalidInput: An unknown region, a missing id or secret, an address that is not this machine, or a region
+            on Binder.
+        errors.NetworkError: No sandbox answers at that address.
+
+    Examples:
+        >>> clio.connect("eu", client_id="my-key", client_secret="my-secret").origin
+        'https://eu.app.clio.com'
     """
     text = str(region or os.environ.get(SITE, "")).strip()
     if "://" in text:
