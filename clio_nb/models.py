@@ -83,7 +83,7 @@ class App:
 class Token(msgspec.Struct, frozen=True, kw_only=True):
     """What Clio grants for one user: an access token, usually a refresh token, and when the former ends.
 
-    Args:
+    Attributes:
         access: The access token.
         refresh: What renews it.
         expires_at: In seconds since the epoch by this machine's clock, or None when Clio did not say.

@@ -124,8 +124,7 @@ class Firm:
         subscription_type  category  Attorney or NonAttorney
         roles              string    separated by commas
         access             category  signed in, never signed in, revoked, expired, wrong region, disabled user; as far
-        as it
-                                     is known without asking Clio for each user
+                                     as it is known without asking Clio for each user
         =================  ========  ===================================================================================
 
         Returns:

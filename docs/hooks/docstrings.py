@@ -30,10 +30,10 @@ def _let_wait(room: griffe.Object) -> None:
         if member.is_alias:
             continue
         if member.is_attribute and (made := _WAITING.match(str(member.value))):
-            source = room.module[made["cls"]].members[made["verb"]]
-            member = copy.copy(source)
-            room.set_member(name, member)
-            _wait(member, made["into"])
+            source = room.module[f"{made['cls']}.{made['verb']}"]
+            verb = copy.copy(source.final_target if source.is_alias else source)
+            room.set_member(name, verb)
+            _wait(verb, made["into"])
         elif member.is_function:
             for decorator in member.decorators:
                 if made := _BLOCKING.match(str(decorator.value)):
