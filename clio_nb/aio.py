@@ -13,21 +13,15 @@ Examples:
     'Odalys Hartwell-Oyelaran'
 """
 
+from . import launch, signin
 from .arguments import on_session
 from .client import AsyncSession as Session
 from .firm.aio import AsyncFirm as Firm
 from .firm.aio import actions_table
-from .launch import inbox as _inbox
-from .launch import probe as _probe
-from .launch import replay as _replay
-from .launch import verify_launch as _verify_launch
 from .launch.receive import AsyncInbox as Inbox
 from .signin import AsyncLogin as Login
-from .signin import connect as _connect
-from .signin import login as _login
 
-connect = _connect.aio
-login = _login.aio
+connect, login = signin.connect.aio, signin.login.aio
 who_am_i = on_session(Session.who_am_i, Session)
 list_users = on_session(Session.list_users, Session)
 list_actions = on_session(Session.list_actions, Session)
@@ -38,34 +32,12 @@ delete_action = on_session(Session.delete_action, Session)
 record = on_session(Session.record, Session)
 list_records = on_session(Session.list_records, Session)
 logout = on_session(Session.logout, Session)
-verify_launch = _verify_launch.aio
-inbox = _inbox.aio
-replay = _replay.aio
-probe = _probe.aio
+verify_launch, inbox = launch.verify_launch.aio, launch.inbox.aio
+replay, probe = launch.replay.aio, launch.probe.aio
 
-__all__ = [
-    "connect",
-    "login",
-    "logout",
-    "Login",
-    "Session",
-    "who_am_i",
-    "list_users",
-    "list_actions",
-    "get_action",
-    "create_action",
-    "update_action",
-    "delete_action",
-    "record",
-    "list_records",
-    "verify_launch",
-    "inbox",
-    "Inbox",
-    "replay",
-    "probe",
-    "Firm",
-    "actions_table",
-]
+__all__ = ["connect", "login", "logout", "Login", "Session", "who_am_i", "list_users", "list_actions", "get_action"]
+__all__ += ["create_action", "update_action", "delete_action", "record", "list_records", "verify_launch", "inbox"]
+__all__ += ["Inbox", "replay", "probe", "Firm", "actions_table"]
 
 
 def __dir__() -> list[str]:

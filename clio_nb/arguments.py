@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, cast
 
 from .errors import InvalidInput
@@ -53,6 +53,12 @@ def session_of_kind(value: Any, kind: type[T], verb: str) -> T:
     elif hasattr(value, "submit"):
         advice = "Sign in with the form first, then pass its value."
     raise InvalidInput(f"{verb}() needs a session, and this is {said}. {advice}", field="session")
+
+
+def sessions_of_kind(value: T | Iterable[T], kind: type[T], verb: str) -> list[T]:
+    """Return one session or several as a list, or raise as :func:`session_of_kind` does."""
+    several = value if isinstance(value, Iterable) and not isinstance(value, str | type) else [value]
+    return [session_of_kind(each, kind, verb) for each in several]
 
 
 def a_site(value: T) -> T:

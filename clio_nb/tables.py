@@ -74,6 +74,8 @@ def places_matrix(actions: pd.DataFrame, users: Iterable[User] = ()) -> pd.DataF
         >>> clio.places_matrix(clio.actions_table(session))["matters/show"].tolist()
         [1]
     """
+    if not isinstance(actions, pd.DataFrame):
+        raise InvalidInput("Pass a table of actions: actions_table(session), or firm.actions().", field="actions")
     leading = list(users)
     ids = np.concatenate([np.array([user.id for user in leading], np.int64), actions["user_id"].to_numpy(np.int64)])
     # Actions are read user by user, so the ids come in runs, and numbering runs is far less work than numbering rows.

@@ -217,6 +217,17 @@ def test_a_wrong_site_is_a_sentence_that_says_what_to_pass(others, call):
                 call(value)
 
 
+@pytest.mark.parametrize("wrong", ["a site", "a form", "a class", "nothing", "a text", "a number"])
+def test_a_launch_and_a_form_say_which_sessions_they_need(others, wrong):
+    with pytest.raises(InvalidInput, match=r"Pass the session of the user who clicked"):
+        clio_nb.verify_launch("https://partner.example/", others[wrong])
+    for form in (clio_nb.forms.create_action, clio_nb.forms.launch):
+        with pytest.raises(InvalidInput, match="needs a session, and this is"):
+            form(others[wrong])
+    with pytest.raises(InvalidInput, match="Pass a table of actions"):
+        clio_nb.places_matrix(others[wrong])
+
+
 def test_the_user_of_a_bare_token_is_asked_for_first(clio_sandbox):
     token = clio_sandbox.token(clio_sandbox.users[1].id)["access_token"]
     session = clio_nb.Session(clio_sandbox, token)

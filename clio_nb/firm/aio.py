@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 import platformdirs
 
-from ..arguments import a_site, session_of_kind
+from ..arguments import a_site, session_of_kind, sessions_of_kind
 from ..client import AsyncSession, Session
 from ..errors import InvalidInput, ManifestError, NeedsLogin
 from ..models import CustomAction, Site, Token, User
@@ -60,9 +60,8 @@ async def actions_table(sessions: AsyncSession | Iterable[AsyncSession]) -> list
     Returns:
         Each action with its user.
     """
-    several = sessions if isinstance(sessions, Iterable) else [sessions]
-    kept = [session_of_kind(session, AsyncSession, "actions_table") for session in several]
-    lists = await asyncio.gather(*(_read(session) for session in kept))
+    several = sessions_of_kind(sessions, AsyncSession, "actions_table")
+    lists = await asyncio.gather(*(_read(session) for session in several))
     return [(user, action) for user, actions in lists for action in actions]
 
 
@@ -145,12 +144,22 @@ class AsyncFirm:
 
     @on_portal
     async def session_of(self, user_id: int) -> AsyncSession:
-        """Return the session of one user. Raises :class:`errors.NeedsLogin` when there is no token."""
-        return await self._survey.session_of(user_id)
+        """Return the session of one user, for :func:`clio_nb.verify_launch` and for work of your own.
 
-    def session_now(self, user_id: int) -> AsyncSession:
-        """Return the session of one user as :meth:`session_of` does, waiting for the vault instead of awaiting it."""
-        return self._survey.session_from(user_id, self.vault.grant(self.site, user_id, firm=self.name))
+        Args:
+            user_id: Clio's id of the user. The vault is asked, never Clio.
+
+        Returns:
+            The session.
+
+        Raises:
+            errors.NeedsLogin: There is no token of this user.
+
+        Examples:
+            >>> firm.session_of(site.users[0].id).user.name
+            'Odalys Hartwell-Oyelaran'
+        """
+        return await self._survey.session_of(user_id)
 
     @on_portal
     async def users(self) -> list[tuple[User, Access]]:

@@ -7,11 +7,11 @@ from concurrent.futures import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from .. import portal
-from ..arguments import session_of_kind
+from .. import portal, rollout
+from ..arguments import sessions_of_kind
 from ..client import Session
 from ..models import Site
-from ..portal import waiting
+from ..portal import waiting, waiting_into
 from ..rollout.apply import Line, Result, Stop
 from ..rollout.manifest import Manifest
 from ..rollout.plan import Plan
@@ -59,9 +59,8 @@ def actions_table(sessions: Session | Iterable[Session]) -> pd.DataFrame:
     """
     from ..tables import actions_frame  # noqa: PLC0415 -- pandas loads when the first table is made
 
-    several = sessions if isinstance(sessions, Iterable) else [sessions]
-    kept = [session_of_kind(session, Session, "actions_table").aio for session in several]
-    return actions_frame(portal.run(aio.actions_table, kept))
+    several = [session.aio for session in sessions_of_kind(sessions, Session, "actions_table")]
+    return actions_frame(portal.run(aio.actions_table, several))
 
 
 class Firm:
@@ -110,6 +109,7 @@ class Firm:
     plan_offboard = waiting(AsyncFirm.plan_offboard)
     plan_resume = waiting(AsyncFirm.plan_resume)
     export = waiting(AsyncFirm.export)
+    session_of = waiting_into(Session.of)(AsyncFirm.session_of)
 
     def users(self) -> pd.DataFrame:
         """Return the users of the firm and whether they have signed in: one request for each 200 users.
@@ -138,9 +138,7 @@ class Firm:
             >>> firm.users()["access"].unique().tolist()
             ['signed in']
         """
-        from ..rollout.view import users_frame  # noqa: PLC0415 -- pandas loads when the first table is made
-
-        return users_frame(portal.run(self.aio.users))
+        return rollout.view.users_frame(portal.run(self.aio.users))
 
     def actions(self) -> pd.DataFrame:
         """Return all actions of all users who can be read.
@@ -182,9 +180,7 @@ class Firm:
             >>> firm.coverage("actions.toml")["matters/show"].unique().tolist()
             ['Send for signature']
         """
-        from ..rollout.view import coverage_frame  # noqa: PLC0415 -- as above
-
-        return coverage_frame(portal.run(self.aio.coverage, manifest, profile=profile))
+        return rollout.view.coverage_frame(portal.run(self.aio.coverage, manifest, profile=profile))
 
     def drift(self, manifest: Manifest | Path | str | None = None, *, profile: str | None = None) -> pd.DataFrame:
         """Return what is not as it should be; empty when all is well.
@@ -206,9 +202,7 @@ class Firm:
             >>> firm.drift("actions.toml")["kind"].tolist()
             ['create', 'create', 'create', 'create', 'create']
         """
-        from ..rollout.view import items_frame  # noqa: PLC0415 -- as above
-
-        return items_frame(portal.run(self.aio.drift, manifest, profile=profile))
+        return rollout.view.items_frame(portal.run(self.aio.drift, manifest, profile=profile))
 
     def audit(self, run: str | None = None) -> pd.DataFrame:
         """Return who got which action when: one row for each write that the journal knows.
@@ -232,9 +226,7 @@ class Firm:
             >>> firm.audit(result.run)["outcome"].unique().tolist()
             ['done']
         """
-        from ..rollout.view import audit_frame  # noqa: PLC0415 -- as above
-
-        return audit_frame(portal.run(self.aio.audit, run), portal.run(self.aio.runs))
+        return rollout.view.audit_frame(portal.run(self.aio.audit, run), portal.run(self.aio.runs))
 
     def runs(self) -> pd.DataFrame:
         """Return the runs that the journal knows, oldest first.
@@ -249,27 +241,7 @@ class Firm:
             >>> firm.runs().empty
             True
         """
-        from ..rollout.view import runs_frame  # noqa: PLC0415 -- as above
-
-        return runs_frame(portal.run(self.aio.runs))
-
-    def session_of(self, user_id: int) -> Session:
-        """Return the session of one user, for :func:`clio_nb.verify_launch` and for work of your own.
-
-        Args:
-            user_id: Clio's id of the user. The vault is asked, never Clio.
-
-        Returns:
-            The session.
-
-        Raises:
-            errors.NeedsLogin: There is no token of this user.
-
-        Examples:
-            >>> firm.session_of(site.users[0].id).user.name
-            'Odalys Hartwell-Oyelaran'
-        """
-        return Session.of(self.aio.session_now(user_id))
+        return rollout.view.runs_frame(portal.run(self.aio.runs))
 
     def import_tokens(self, source: pd.DataFrame | Path | str, *, query: str | None = None) -> int:
         """Keep tokens that you have already, all or none.

@@ -10,6 +10,7 @@ import ipywidgets as w
 from traitlets import Enum, Int, Unicode
 
 from .. import portal
+from ..arguments import sessions_of_kind
 from ..client import AsyncSession, Session
 from ..errors import ClioError, InvalidAction
 from ..launch import Finding, lint
@@ -56,7 +57,7 @@ class ActionForm(Form[tuple[Outcome, ...]]):
         super().__init__("Create a custom action", "Create the action")
         self._sessions: Final = {
             portal.run(session.aio.the_user).id: session
-            for session in ([sessions] if isinstance(sessions, Session) else sessions)
+            for session in sessions_of_kind(sessions, Session, "forms.create_action")
         }
         self._field("label", w.Text(description="Label", placeholder="Send for signature"))
         self._field("target_url", w.Text(description="Target URL", placeholder="https://your-app.example/launch"))

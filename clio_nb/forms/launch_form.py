@@ -10,6 +10,7 @@ import ipywidgets as w
 from traitlets import Instance, Unicode
 
 from .. import portal
+from ..arguments import sessions_of_kind
 from ..client import Session
 from ..errors import InvalidInput
 from ..launch import LaunchReport, Verdict, inspect_launch, verify_launch
@@ -33,7 +34,7 @@ class LaunchForm(Form[Verdict]):
 
     def __init__(self, sessions: Session | Iterable[Session]) -> None:
         super().__init__("Inspect a launch", "Verify")
-        self._sessions: Final = [sessions] if isinstance(sessions, Session) else list(sessions)
+        self._sessions: Final = sessions_of_kind(sessions, Session, "forms.launch")
         self._url = Secret("")
         self._arrived = 0.0
         self._countdown: Future[None] | None = None

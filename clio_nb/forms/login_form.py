@@ -11,6 +11,7 @@ import ipywidgets as w
 from traitlets import Enum, Unicode
 
 from .. import errors, oauth, portal, signin
+from ..arguments import a_site
 from ..client import AsyncSession, Session
 from ..models import Site, User
 from ..places import Region
@@ -41,7 +42,7 @@ class LoginForm(Form[Session]):
 
     def __init__(self, site: Site | None = None, *, timeout: float = PATIENCE) -> None:
         super().__init__("Sign in to Clio", "Start sign-in")
-        self._site: Final = site
+        self._site: Final = site and a_site(site)
         self._timeout: Final = timeout
         self._client_secret = Secret("")
         self._attempt: signin.AsyncLogin | None = None

@@ -7,7 +7,7 @@ from typing import Final
 
 from .. import portal
 from ..errors import InvalidInput
-from .lookup import Sessions
+from .lookup import Sessions, check_sessions
 from .proof import Actions, prove
 from .url import inspect_launch
 from .verdict import PARSED, STEPS, Step, Verdict
@@ -41,6 +41,7 @@ async def verify_launch(
     """
     arrival = portal.now() if arrived is None else arrived
     _check(fields)
+    check_sessions(sessions)
     report = inspect_launch(url, target=target)
     launch = report.launch
     if launch is None:

@@ -52,7 +52,7 @@ def test_the_verbs_can_be_awaited_from_any_loop(clio_sandbox: Sandbox, manifest:
 
 def test_every_verb_of_the_async_firm_has_a_twin_of_the_same_name() -> None:
     verbs = {name for name, verb in vars(aio.Firm).items() if not name.startswith("_") and callable(verb)}
-    assert verbs - {"session_now"} <= set(dir(Firm))
+    assert verbs <= set(dir(Firm))
 
 
 def test_progress_is_shown_on_stderr_and_only_if_wanted(
