@@ -9,7 +9,7 @@ from typing import Final
 
 import clio_nb
 from clio_nb import portal
-from clio_nb.client import AsyncSession
+from clio_nb.aio import Session
 from clio_nb.sandbox import Sandbox
 
 from .table import Row, at_most, exactly
@@ -25,7 +25,7 @@ def rows(*, smoke: bool) -> Iterator[Row]:
     with clio_nb.sandbox(users=users, rate_limit=LIMIT) as site:
         tokens = [site.token(user.id)["access_token"] for user in site.users]
         before = site.now()
-        portal.run(_call, site, [AsyncSession(site, token) for token in tokens])
+        portal.run(_call, site, [Session(site, token) for token in tokens])
         took = site.now() - before
         refused = sum(request["status"] == 429 for request in site.requests)
     bound = (CALLS - 1) // LIMIT * WINDOW
@@ -34,7 +34,7 @@ def rows(*, smoke: bool) -> Iterator[Row]:
     yield exactly("rate", f"{work}: answers of 429", refused, 0, "refused")
 
 
-async def _call(site: Sandbox, sessions: list[AsyncSession]) -> None:
+async def _call(site: Sandbox, sessions: list[Session]) -> None:
     clock = _Clock(site, len(sessions))
     real = portal.sleep, portal.now
     portal.sleep, portal.now = clock.sleep, site.now
@@ -52,7 +52,7 @@ class _Clock:
         self._awake = users
         self._waits: list[tuple[float, int, asyncio.Event]] = []
 
-    async def lead(self, session: AsyncSession) -> None:
+    async def lead(self, session: Session) -> None:
         """Make one user's calls."""
         for _ in range(CALLS):
             await session.list_actions()

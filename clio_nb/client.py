@@ -13,10 +13,11 @@ from urllib.parse import urlencode
 
 from . import errors, oauth, portal, transport, wire
 from .action_rules import as_sent, check, location_of, same_label, same_url
+from .arguments import a_site, on_session
 from .models import Clock, CustomAction, Record, Site, Subject, Token, User
 from .pace import Pace
 from .places import Location
-from .portal import on_portal, waiting
+from .portal import awaited, on_portal, waiting
 from .retry import repeat
 from .secret import Secret
 from .tokens import FORM, OwnToken, TokenSource
@@ -26,15 +27,18 @@ T = TypeVar("T")
 MARGIN: Final = 60.0  # seconds before its end at which a token is renewed beforehand: a nonce must not meet a 401
 
 
+@awaited
 class AsyncSession:
-    """One user of a firm, signed in.
+    """One user of a firm, signed in; every verb can be awaited from any event loop.
 
-    ``token`` is what :func:`clio_nb.login` or your own store has: a :class:`Token`, a bare access token, or a
-    :class:`TokenSource`. ``user`` is known after the login or the first :meth:`who_am_i`. ``timeout`` is how many
-    seconds each verb may wait in all, as :func:`clio_nb.timeout` does for a block.
+    Args:
+        site: The app and Clio to talk to: what :func:`clio_nb.connect` or :func:`clio_nb.sandbox` returns.
+        token: What a login or your own store has: a :class:`Token`, a bare access token, or a :class:`TokenSource`.
+        user: Whose token it is, where you know; else :meth:`who_am_i` asks Clio.
+        timeout: Seconds that each verb may wait in all, as :func:`clio_nb.timeout` says for a block.
 
-    Every verb can be awaited from any event loop. All raise :class:`errors.ApiError` subclasses when Clio says no,
-    :class:`errors.NetworkError` when no answer came, and :class:`errors.NeedsLogin` when the user's access has ended.
+    All verbs raise :class:`errors.ApiError` subclasses when Clio says no, :class:`errors.NetworkError` when no answer
+    came, and :class:`errors.NeedsLogin` when the user's access has ended.
     """
 
     def __init__(
@@ -45,8 +49,8 @@ class AsyncSession:
         user: User | None = None,
         timeout: float | None = None,
     ) -> None:
-        self.site = site
-        self.user = user
+        self.site = a_site(site)
+        self._user = user
         self.timeout = portal.checked_timeout(timeout)
         self._clock: Clock | None = getattr(site, "clock", None)
         self._tokens = OwnToken(site, Token.of(token)) if isinstance(token, Token | Secret | str) else token
@@ -54,7 +58,14 @@ class AsyncSession:
         self._paced: Secret | None = None
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.user or 'of a user not yet asked for'} at {self.site.origin}>"
+        return f"<{type(self).__name__} {self._user or 'of a user not yet asked for'} at {self.site.origin}>"
+
+    @property
+    def user(self) -> User:
+        """The signed-in user. Raises :class:`errors.InvalidInput` where a bare token was not asked whose it is."""
+        if self._user is None:
+            raise errors.InvalidInput("Whose token this is is not known yet. Call who_am_i() first.", field="user")
+        return self._user
 
     async def __aenter__(self) -> Self:
         return self
@@ -64,37 +75,90 @@ class AsyncSession:
 
     @on_portal
     async def who_am_i(self) -> User:
-        """Return the user of the token, with the firm in ``account``."""
-        self.user = await self._data(wire.who_am_i(), User)
-        return self.user
+        """Return the user of the token, with the firm in ``account``.
+
+        Returns:
+            The user, whom the session's ``user`` has from now on.
+
+        Examples:
+            >>> clio.who_am_i(session)
+            User(id=706058501, name='Odalys Hartwell-Oyelaran', ...)
+        """
+        self._user = await self._data(wire.who_am_i(), User)
+        return self._user
 
     @on_portal
     async def list_users(self) -> list[User]:
-        """Return all users of the firm, in Clio's order."""
+        """Return all users of the firm, in Clio's order.
+
+        Returns:
+            The users, also disabled ones. One request for each 200 of them.
+
+        Examples:
+            >>> [user.name for user in clio.list_users(session)]
+            ['Odalys Hartwell-Oyelaran', 'Renwick Vantongeren', ...]
+        """
         return await self._pages(wire.list_users(), list[User])
 
     @on_portal
     async def list_actions(self) -> list[CustomAction]:
-        """Return this app's custom actions for this user. Clio lists no other user's actions to anyone."""
+        """Return this app's custom actions for this user. Clio lists no other user's actions to anyone.
+
+        Returns:
+            The actions, in Clio's order.
+
+        Examples:
+            >>> clio.list_actions(session)
+            []
+        """
         return await self._pages(wire.list_actions(), list[CustomAction])
 
     @on_portal
     async def get_action(self, action_id: int) -> CustomAction:
-        """Return one custom action of this user. Raises :class:`errors.NotFound` for any other."""
+        """Return one custom action of this user.
+
+        Args:
+            action_id: Clio's id of the action.
+
+        Returns:
+            The action.
+
+        Raises:
+            errors.NotFound: This user has no such action.
+
+        Examples:
+            >>> made = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> clio.get_action(session, made.id).label
+            'Sign'
+        """
         return await self._data(wire.get_action(action_id), CustomAction)
 
     @on_portal
     async def create_action(self, label: str, target_url: str, at: Location | str) -> CustomAction:
-        """Create a custom action for this user and return it.
+        """Create a custom action for this user.
 
-        ``label`` is what the menu shows, 1 to 32 characters; ``target_url`` an absolute http(s) URL, opened in a tab,
-        and sent as browsers write it, in ASCII; ``at`` the place: ``"matters"``, ``"matters/show"`` or a
-        :class:`Location`. Raises :class:`errors.InvalidAction` or :class:`errors.InvalidInput` before anything is sent
-        for what :func:`clio_nb.lint` calls an error, and :class:`errors.ActionExists` when this user has that label in
-        that place. When the answer is lost on the way, the user's actions are read, and the action is created again
-        only if it is not there.
+        When the answer is lost on the way, the user's actions are read, and the action is created again only if it is
+        not there.
+
+        Args:
+            label: What the menu shows, 1 to 32 characters.
+            target_url: An absolute http or https URL, which a click opens in a tab. It is sent as browsers write it.
+            at: The place: ``"matters"``, ``"matters/show"`` or a :class:`Location`.
+
+        Returns:
+            The action as Clio made it.
+
+        Raises:
+            errors.InvalidAction: What :func:`clio_nb.lint` calls an error. Nothing was sent.
+            errors.InvalidInput: An unknown place. Nothing was sent.
+            errors.ActionExists: This user has that label in that place.
 
         Source: Clio's guide, "Creating a Custom Action".
+
+        Examples:
+            >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> action.location
+            <Location.MATTERS: 'matters/show'>
         """
         location = location_of(at)
         check(label=label, target_url=target_url)
@@ -121,10 +185,27 @@ class AsyncSession:
         target_url: str | None = None,
         at: Location | str | None = None,
     ) -> CustomAction:
-        """Change an action in place, only what is given, and return it as it is now.
+        """Change an action in place; what is not given stays.
 
-        Given a :class:`CustomAction`, the change is made only if nobody changed it since it was read: else
-        :class:`errors.Conflict`. Given an id, it is made in any case. Raises as :meth:`create_action` does.
+        Args:
+            action: The action. As a :class:`CustomAction`, it is changed only if nobody changed it since it was read;
+                as an id, in any case.
+            label: The new text in the menu.
+            target_url: The new address.
+            at: The new place.
+
+        Returns:
+            The action as it is now.
+
+        Raises:
+            errors.Conflict: Somebody changed the action since it was read.
+            errors.InvalidInput: Nothing to change, or a value that Clio would refuse. Nothing was sent.
+            errors.NotFound: This user has no such action.
+
+        Examples:
+            >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> clio.update_action(session, action, label="Send for signature").label
+            'Send for signature'
         """
         location = None if at is None else location_of(at)
         check(label=label, target_url=target_url)
@@ -138,14 +219,40 @@ class AsyncSession:
 
     @on_portal
     async def delete_action(self, action: CustomAction | int) -> None:
-        """Delete an action of this user."""
+        """Delete an action of this user.
+
+        Args:
+            action: The action, or its id.
+
+        Raises:
+            errors.NotFound: This user has no such action.
+
+        Examples:
+            >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> clio.delete_action(session, action)
+            >>> clio.list_actions(session)
+            []
+        """
         await self._data(wire.delete_action(_id_of(action)), type(None))
 
     @on_portal
     async def record(self, subject: Subject, *, fields: str | None = None) -> Record:
-        """Return the record that an action was clicked on, with ``fields`` in Clio's syntax (``"id,client{name}"``).
+        """Return the record that an action was clicked on.
 
-        Without ``fields``, a few that name the record.
+        Args:
+            subject: Which record: a launch has one, and so has each of :meth:`list_records`.
+            fields: What to ask for, in Clio's syntax (``"id,client{name}"``). Without it, a few that name the record.
+
+        Returns:
+            The record, with the fields in ``data``.
+
+        Raises:
+            errors.NotFound: It is deleted, or this user cannot see it.
+
+        Examples:
+            >>> first = clio.list_records(session, "matters")[0]
+            >>> clio.record(session, first.subject, fields="id,client{name}").data["client"]["name"]
+            '...'
         """
         request = wire.get_record(subject.location, subject.record_id, fields=fields or title_fields(subject.location))
         data = await self._data(request, dict[str, Any])
@@ -159,14 +266,32 @@ class AsyncSession:
 
     @on_portal
     async def list_records(self, at: Location | str) -> list[Record]:
-        """Return the records of one kind that this user can see, with the few fields that name them."""
+        """Return the records of one kind that this user can see, with the few fields that name them.
+
+        Args:
+            at: The kind: ``"matters"``, ``"matters/show"`` or a :class:`Location`.
+
+        Returns:
+            The records, in Clio's order.
+
+        Raises:
+            errors.InvalidInput: An unknown place. Nothing was sent.
+
+        Examples:
+            >>> clio.list_records(session, "matters")[0].title
+            '00001-Tidewrack'
+        """
         location = location_of(at)
         request = wire.list_records(location, fields=title_fields(location))
         return [Record(Subject(location, row["id"]), row) for row in await self._pages(request, list[dict[str, Any]])]
 
     @on_portal
     async def logout(self) -> None:
-        """Revoke this session's access token (``POST /oauth/deauthorize``)."""
+        """Revoke this session's access token (``POST /oauth/deauthorize``).
+
+        Examples:
+            >>> clio.logout(session)
+        """
         token = await self._tokens.current()
         form = Secret(urlencode({"token": token.access.reveal()}))
         headers: dict[str, str | Secret] = {**FORM, "authorization": Secret(f"Bearer {token.access.reveal()}")}
@@ -175,6 +300,10 @@ class AsyncSession:
             wire.decipher(wire.Request("POST", oauth.DEAUTHORIZE), raw.status, raw.headers, raw.body, type(None))
 
     # Below: what the rooms above build on.
+
+    async def the_user(self) -> User:
+        """Return the user, whom Clio is asked for only where that is not known yet."""
+        return self._user or await self.who_am_i()
 
     @on_portal
     async def request(
@@ -331,7 +460,7 @@ class AsyncSession:
         )
 
     def _named(self, error: _E) -> _E:
-        error.user = str(self.user) if self.user else ""
+        error.user = str(self._user) if self._user else ""
         return error
 
 
@@ -347,6 +476,11 @@ def title_fields(location: Location) -> str:
     return _TITLE_FIELDS.get(location, "id,name")
 
 
+def known_user(session: AsyncSession) -> User | None:
+    """Return the user of a session as far as that is known without asking Clio."""
+    return session._user  # noqa: SLF001 -- ``user`` is for people: it raises where this says None
+
+
 def _id_of(action: CustomAction | int) -> int:
     return action.id if isinstance(action, CustomAction) else action
 
@@ -354,7 +488,21 @@ def _id_of(action: CustomAction | int) -> int:
 class Session:
     """One user of a firm, signed in, for notebooks and scripts: every verb waits for its answer.
 
-    Built as :class:`AsyncSession`, which is in ``aio``.
+    Args:
+        site: The app and Clio to talk to: what :func:`clio_nb.connect` or :func:`clio_nb.sandbox` returns.
+        token: What a login or your own store has: a :class:`Token`, a bare access token, or a :class:`TokenSource`.
+        user: Whose token it is, where you know; else :meth:`who_am_i` asks Clio.
+        timeout: Seconds that each verb may wait in all, as :func:`clio_nb.timeout` says for a block.
+
+    ``aio`` is the same session, awaited: a :class:`clio_nb.aio.Session`. All verbs raise :class:`errors.ApiError`
+    subclasses when Clio says no, :class:`errors.NetworkError` when no answer came, and :class:`errors.NeedsLogin` when
+    the user's access has ended.
+
+    Examples:
+        >>> token = site.token(site.users[1].id)["access_token"]
+        >>> with_a_token = clio.Session(site, token)
+        >>> with_a_token.who_am_i().name
+        'Renwick Vantongeren'
     """
 
     def __init__(
@@ -369,7 +517,12 @@ class Session:
 
     @classmethod
     def of(cls, aio: AsyncSession) -> Session:
-        """Return the sync twin of a session that is there already."""
+        """Return the session that waits, for one that is awaited.
+
+        Examples:
+            >>> clio.Session.of(session.aio).user == session.user
+            True
+        """
         session = cls.__new__(cls)
         session.aio = aio
         return session
@@ -380,12 +533,12 @@ class Session:
         return self.aio.site
 
     @property
-    def user(self) -> User | None:
-        """The signed-in user, known after the login or the first :meth:`who_am_i`."""
+    def user(self) -> User:
+        """The signed-in user. Raises :class:`errors.InvalidInput` where a bare token was not asked whose it is."""
         return self.aio.user
 
     def __repr__(self) -> str:
-        return repr(self.aio).replace("AsyncSession", "Session", 1)
+        return repr(self.aio)
 
     who_am_i = waiting(AsyncSession.who_am_i)
     list_users = waiting(AsyncSession.list_users)
@@ -399,13 +552,13 @@ class Session:
     logout = waiting(AsyncSession.logout)
 
 
-who_am_i = Session.who_am_i
-list_users = Session.list_users
-list_actions = Session.list_actions
-get_action = Session.get_action
-create_action = Session.create_action
-update_action = Session.update_action
-delete_action = Session.delete_action
-record = Session.record
-list_records = Session.list_records
-logout = Session.logout
+who_am_i = on_session(Session.who_am_i, Session)
+list_users = on_session(Session.list_users, Session)
+list_actions = on_session(Session.list_actions, Session)
+get_action = on_session(Session.get_action, Session)
+create_action = on_session(Session.create_action, Session)
+update_action = on_session(Session.update_action, Session)
+delete_action = on_session(Session.delete_action, Session)
+record = on_session(Session.record, Session)
+list_records = on_session(Session.list_records, Session)
+logout = on_session(Session.logout, Session)

@@ -37,7 +37,7 @@ def run() -> None:
         sessions = []
         for user in site.users[:3]:
             session = login(site, show=_consent_as(user.id))
-            _check(session.user is not None and session.user.id == user.id, f"{user.name} is signed in")
+            _check(session.user.id == user.id, f"{user.name} is signed in")
             sessions.append(session)
             show(_TRUE, str(session.user))
 
@@ -88,7 +88,6 @@ def _click(site: Sandbox, session: client.Session) -> str:
     """Click this user's action on a matter, as Clio's screens would."""
     action = next(one for one in client.list_actions(session) if one.location is Location.MATTERS)
     matter = client.list_records(session, Location.MATTERS)[0]
-    assert session.user is not None  # noqa: S101 -- signed in above
     return site.click(session.user.id, action.id, matter.subject.path)
 
 

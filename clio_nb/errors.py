@@ -38,7 +38,15 @@ from typing import Final
 
 
 class ClioError(Exception):
-    """Base of every error that clio_nb raises on purpose. ``user`` names whom it met, where that is known."""
+    """Base of every error that clio_nb raises on purpose. ``user`` names whom it met, where that is known.
+
+    Examples:
+        >>> try:
+        ...     clio.create_action(session, "", "https://partner.example/launch", at="matters")
+        ... except clio.ClioError as error:
+        ...     print(type(error).__name__)
+        InvalidAction
+    """
 
     user: str = ""
 

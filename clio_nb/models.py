@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import time
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import msgspec
 
@@ -13,6 +13,11 @@ from .places import Location, Region
 from .secret import Secret
 
 DEFAULT_REDIRECT_URI = "http://127.0.0.1:8765/callback"
+
+NOTHING: Final = "– "
+"""What is said of a place where a user sees nothing starts with it; the reason follows."""
+
+NOT_WANTED: Final = f"{NOTHING}not wanted"
 
 
 class Clock(Protocol):
@@ -58,7 +63,20 @@ class Site(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """A developer app, registered in one region of Clio."""
+    """A developer app, registered in one region of Clio. :func:`clio_nb.connect` makes one.
+
+    Args:
+        region: The region that it is registered in.
+        client_id: Its key.
+        client_secret: Its secret.
+        redirect_uri: Where a login comes back to: one that is registered.
+        origin: Scheme and host of Clio; that of the region, if left out.
+        control_url: Root of a sandbox's control endpoints; None at Clio itself.
+
+    Examples:
+        >>> clio.App(clio.Region.EU, "my-key", clio.Secret("my-secret")).origin
+        'https://eu.app.clio.com'
+    """
 
     region: Region
     client_id: str
@@ -80,7 +98,14 @@ class App:
 class Token(msgspec.Struct, frozen=True, kw_only=True):
     """What Clio grants for one user: an access token, usually a refresh token, and when the former ends.
 
-    ``expires_at`` is in seconds since the epoch by this machine's clock, or None when Clio did not say.
+    Attributes:
+        access: The access token.
+        refresh: What renews it.
+        expires_at: In seconds since the epoch by this machine's clock, or None when Clio did not say.
+
+    Examples:
+        >>> clio.Token(access=clio.Secret("from-your-store"))
+        Token(access=Secret(***), refresh=None, expires_at=None)
     """
 
     access: Secret
@@ -89,11 +114,21 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
     @classmethod
     def of(cls, token: Token | Secret | str) -> Token:
-        """Return a token, also from a bare access token."""
+        """Return a token, also from a bare access token.
+
+        Examples:
+            >>> clio.Token.of("from-your-store").access
+            Secret(***)
+        """
         return token if isinstance(token, Token) else cls(access=Secret(token))
 
     def ends_within(self, seconds: float) -> bool:
-        """Whether the access token is known to end within so many seconds from now."""
+        """Whether the access token is known to end within so many seconds from now.
+
+        Examples:
+            >>> clio.Token.of("from-your-store").ends_within(60)
+            False
+        """
         return self.expires_at is not None and self.expires_at - time.time() < seconds
 
 
@@ -106,7 +141,14 @@ class Account(msgspec.Struct, frozen=True):
 
 # Users and actions are in no cycle, and there are many of them for the garbage collector to look through: gc=False.
 class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
-    """A user of a firm, as ``/users`` and ``/users/who_am_i`` give it."""
+    """A user of a firm, as ``/users`` and ``/users/who_am_i`` give it.
+
+    Examples:
+        >>> str(session.user)
+        'Odalys Hartwell-Oyelaran (706058501)'
+        >>> session.user.account.name
+        'Marrowby & Quill LLP'
+    """
 
     id: int
     name: str | None = None
@@ -125,6 +167,11 @@ class CustomAction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     ``ui_reference`` is kept as text, so that a place which Clio adds later is shown as it is; ``location`` knows it
     or is None. ``etag`` carries its own quotes, as Clio sends it.
+
+    Examples:
+        >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+        >>> action.label, action.ui_reference
+        ('Sign', 'matters/show')
     """
 
     id: int
@@ -143,7 +190,16 @@ class CustomAction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The record on which an action was clicked: a collection and an id, never a URL."""
+    """The record on which an action was clicked: a collection and an id, never a URL.
+
+    Args:
+        location: The collection.
+        record_id: The id of the record in it.
+
+    Examples:
+        >>> clio.Subject(clio.Location.MATTERS, 7).path
+        '/api/v4/matters/7'
+    """
 
     location: Location
     record_id: int
@@ -159,7 +215,16 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One activity, contact, document, folder or matter with the fields that were asked for."""
+    """One activity, contact, document, folder or matter, with the fields that were asked for in ``data``.
+
+    Args:
+        subject: Which record.
+        data: Its fields, as Clio sends them.
+
+    Examples:
+        >>> clio.list_records(session, "contacts")[0].data["name"]
+        '...'
+    """
 
     subject: Subject
     data: dict[str, Any] = field(repr=False)

@@ -25,9 +25,13 @@ MEANINGS: Final = {
 
 
 class Region(StrEnum):
-    """One of Clio's four data regions. They share no data; an app belongs to one.
+    """One of Clio's four data regions: ``US``, ``EU``, ``CA``, ``AU``. They share no data; an app belongs to one.
 
     Source: the ``servers`` of Clio's API reference.
+
+    Examples:
+        >>> clio.Region("ca").host
+        'ca.app.clio.com'
     """
 
     US = "us"
@@ -50,7 +54,12 @@ class Location(StrEnum):
     """A ``ui_reference``: the kind of record on which a custom action appears.
 
     One value gives both the table view and the singular view of that record (folders have no singular view).
+
     Source: the enum of ``ui_reference`` in Clio's API reference.
+
+    Examples:
+        >>> [location.value for location in clio.Location]
+        ['activities/show', 'contacts/show', 'documents/show', 'folders/show', 'matters/show']
     """
 
     ACTIVITIES = "activities/show"
@@ -76,13 +85,26 @@ class Location(StrEnum):
 
     @classmethod
     def of_resource(cls, resource: str) -> Location | None:
-        """Return the location of an API collection (``"matters"``), or None for any other text."""
+        """Return the location of an API collection, or None for any other text.
+
+        Args:
+            resource: The collection.
+
+        Examples:
+            >>> clio.Location.of_resource("matters")
+            <Location.MATTERS: 'matters/show'>
+        """
         return _BY_RESOURCE.get(resource)
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One menu of Clio's interface that shows custom actions."""
+    """One menu of Clio's interface that shows custom actions. ``clio_nb.PLACES`` has all nine.
+
+    Examples:
+        >>> [str(place) for place in clio.Location.MATTERS.places]
+        ['matters table, dropdown beside Edit', 'one matter, More Actions']
+    """
 
     location: Location
     view: Literal["table", "singular"]

@@ -11,6 +11,7 @@ import asyncio
 import atexit
 import contextlib
 import functools
+import inspect
 import math
 import os
 import threading
@@ -18,7 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from concurrent.futures import Future
 from contextvars import ContextVar, copy_context
-from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar
+from typing import Any, Concatenate, Final, ParamSpec, Protocol, TypeVar, cast
 
 import anyio
 from anyio.from_thread import BlockingPortal
@@ -29,7 +30,10 @@ from .models import Clock
 
 P = ParamSpec("P")
 T = TypeVar("T")
+U = TypeVar("U")
 A = TypeVar("A")
+F = TypeVar("F", bound=Callable[..., Any])
+T_co = TypeVar("T_co", covariant=True)
 
 
 class _Portal:
@@ -137,14 +141,13 @@ def run(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P
         raise
 
 
-def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
-    """Return the sync twin of a coroutine function: same name, arguments, documentation and result."""
+class Verb(Protocol[P, T_co, U]):
+    """A function that waits. ``aio`` is the same function, awaited: :mod:`clio_nb.aio` gathers them."""
 
-    @functools.wraps(work)
-    def twin(*args: P.args, **kwargs: P.kwargs) -> T:
-        return run(work, *args, **kwargs)
+    aio: Callable[P, Coroutine[Any, Any, U]]
 
-    return verb(twin)
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T_co:
+        """Wait for the result."""
 
 
 class HasAsync(Protocol[A]):
@@ -153,15 +156,95 @@ class HasAsync(Protocol[A]):
     aio: A
 
 
+def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Verb[P, T, T]:
+    """Return the function that waits for a coroutine function: same name, arguments, documentation and result."""
+    return blocking_into(_same)(work)
+
+
+def blocking_into(into: Callable[[U], T]) -> Callable[[Callable[P, Coroutine[Any, Any, U]]], Verb[P, T, U]]:
+    """Do as :func:`blocking` does, with a result that a person works with instead of the one that is awaited."""
+
+    def made(work: Callable[P, Coroutine[Any, Any, U]]) -> Verb[P, T, U]:
+        aio = on_portal(work)
+
+        @_described_as(work, _returned_by(into))
+        def verb(*args: P.args, **kwargs: P.kwargs) -> T:
+            return into(run(aio, *args, **kwargs))
+
+        function = cast("Verb[P, T, U]", verb)
+        function.aio = aio
+        return function
+
+    return made
+
+
+def blocking_from(begin: Callable[P, Coroutine[Any, Any, T]]) -> Verb[P, T, T]:
+    """Do as :func:`blocking` does for a function that begins its work in the thread of the caller, at the call."""
+    described = _described_as(begin, begin.__annotations__["return"].removeprefix("Coroutine[Any, Any, ")[:-1])
+
+    async def aio(*args: P.args, **kwargs: P.kwargs) -> T:
+        return await begin(*args, **kwargs)
+
+    def function(*args: P.args, **kwargs: P.kwargs) -> T:
+        return run(_rest_of, begin(*args, **kwargs))
+
+    waiting = cast("Verb[P, T, T]", described(function))
+    waiting.aio = described(aio)
+    return waiting
+
+
+async def _rest_of(begun: Coroutine[Any, Any, T]) -> T:
+    return await begun
+
+
 def waiting(verb: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[HasAsync[A], P], T]:
     """Return the sync twin of an async class's method, as a method of the class that has such an object in ``aio``."""
+    return waiting_into(_same)(verb)
 
-    async def on_aio(twin: HasAsync[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await verb(twin.aio, *args, **kwargs)
 
-    on_aio.__name__, on_aio.__doc__ = verb.__name__, verb.__doc__
-    on_aio.__qualname__ = verb.__qualname__.removeprefix("Async")
-    return blocking(on_aio)
+def waiting_into(
+    into: Callable[[U], T],
+) -> Callable[[Callable[Concatenate[A, P], Coroutine[Any, Any, U]]], Callable[Concatenate[HasAsync[A], P], T]]:
+    """Do as :func:`waiting` does, with a result that a person works with instead of the one that is awaited."""
+
+    def made(verb: Callable[Concatenate[A, P], Coroutine[Any, Any, U]]) -> Callable[Concatenate[HasAsync[A], P], T]:
+        @_described_as(verb, _returned_by(into))
+        def method(self: HasAsync[A], /, *args: P.args, **kwargs: P.kwargs) -> T:
+            return into(run(verb, self.aio, *args, **kwargs))
+
+        method.__qualname__ = verb.__qualname__.removeprefix("Async")
+        return method
+
+    return made
+
+
+def _same(result: T) -> T:
+    return result
+
+
+def _returned_by(into: Callable[..., Any]) -> object:
+    return None if into is _same else into.__annotations__["return"]
+
+
+def _described_as(work: Callable[..., Any], returns: object) -> Callable[[F], F]:
+    """Let a function show the name, arguments and documentation of another one, and another result if one is given."""
+
+    def described(bare: F) -> F:
+        function = cast("F", functools.update_wrapper(verb(bare), work))
+        if returns is not None:
+            function.__annotations__ = {**work.__annotations__, "return": returns}
+            shown = inspect.signature(work).replace(return_annotation=returns)
+            function.__signature__ = shown  # type: ignore[attr-defined]  # which inspect.signature reads
+        return function
+
+    return described
+
+
+def awaited(cls: type[T]) -> type[T]:
+    """Give the class of an async twin the name that :mod:`clio_nb.aio` has it by, in help, errors and reprs."""
+    cls.__module__, cls.__name__ = "clio_nb.aio", cls.__name__.removeprefix("Async")
+    cls.__qualname__ = cls.__name__
+    return cls
 
 
 def on_portal(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, Coroutine[Any, Any, T]]:
@@ -273,9 +356,13 @@ def _over(task: asyncio.Task[Any]) -> None:
 def allow_nested_asyncio() -> None:
     """Let ``asyncio.run(...)`` work inside a notebook cell, where a loop runs already.
 
-    Nothing in this library needs it: every verb has a sync form, and ``await`` works in cells. It patches asyncio for
-    the whole process; with ``nest_asyncio`` on ipykernel 7 and later, a widget click that comes during a nested run can
-    be lost, so ``nest_asyncio2`` is used where it is installed. Call it once, in the cell before the first nested run.
+    Nothing in this library needs it: every verb has a form that waits, and ``await`` works in cells. It patches
+    asyncio for the whole process; with ``nest_asyncio`` on ipykernel 7 and later, a widget click that comes during a
+    nested run can be lost, so ``nest_asyncio2`` is used where it is installed. Call it once, in the cell before the
+    first nested run.
+
+    Examples:
+        >>> clio.allow_nested_asyncio()  # doctest: +SKIP
     """
     try:
         import nest_asyncio2 as nest  # noqa: PLC0415 -- patches asyncio: only when a person asks for it

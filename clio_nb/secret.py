@@ -12,6 +12,13 @@ class Secret:
 
     Its ``repr``, ``str`` and ``format`` show a mask; it refuses to be pickled and no JSON encoder knows it, so a secret
     cannot reach a screen, a log or a file by accident. Two secrets compare in constant time.
+
+    Args:
+        text: The secret.
+
+    Examples:
+        >>> clio.Secret("from-your-store")
+        Secret(***)
     """
 
     __slots__ = ("__text",)
@@ -20,7 +27,12 @@ class Secret:
         self.__text = text.reveal() if isinstance(text, Secret) else text
 
     def reveal(self) -> str:
-        """Return the text itself. Call it where the text is sent or stored, nowhere else."""
+        """Return the text itself. Call it where the text is sent or stored, nowhere else.
+
+        Examples:
+            >>> clio.Secret("from-your-store").reveal()
+            'from-your-store'
+        """
         return self.__text
 
     def __repr__(self) -> str:

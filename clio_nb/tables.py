@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from .errors import InvalidInput
-from .models import CustomAction, User, visible
+from .models import NOT_WANTED, NOTHING, CustomAction, User, visible
 from .places import Location
 
 if TYPE_CHECKING:
@@ -21,11 +21,6 @@ if TYPE_CHECKING:
 
 PLACE_COLUMNS: Final = [location.value for location in Location]
 """The five ``ui_reference`` values in the order of every table: activities, contacts, documents, folders, matters."""
-
-NOTHING: Final = "– "
-"""What a cell of a coverage table starts with where a user sees nothing; the reason follows."""
-
-NOT_WANTED: Final = f"{NOTHING}not wanted"
 
 Column: TypeAlias = pd.api.extensions.ExtensionArray
 TIME: Final = "datetime64[ns, UTC]"
@@ -35,21 +30,9 @@ TIME: Final = "datetime64[ns, UTC]"
 def actions_frame(rows: Iterable[tuple[User, CustomAction]]) -> pd.DataFrame:
     """Return one row for each custom action, in the order given, on a range index.
 
-    ==========  ===================  =========================================================================
-    column      dtype                holds
-    ==========  ===================  =========================================================================
-    user_id     Int64                the user who sees the action
-    user        string               that user's name
-    location    category             its ``ui_reference``; the five known places are always categories, a place
-                                     that this library does not know is kept as the text that Clio sent
-    label       string               the text on the button
-    target_url  string               where a click leads
-    action_id   Int64                Clio's id of the action
-    created_at  datetime64[ns, UTC]  when it was made
-    updated_at  datetime64[ns, UTC]  when it was last changed
-    ==========  ===================  =========================================================================
-
-    What Clio did not say is missing (``<NA>``, ``NaT``). Without rows the same columns come back, empty.
+    The columns are those of :func:`clio_nb.actions_table`. In ``location`` the five known places are always
+    categories; a place that this library does not know is kept as the text that Clio sent. What Clio did not say is
+    missing (``<NA>``, ``NaT``). Without rows the same columns come back, empty.
     """
     users, actions = list[User](), list[CustomAction]()
     for user, action in rows:
@@ -70,12 +53,29 @@ def actions_frame(rows: Iterable[tuple[User, CustomAction]]) -> pd.DataFrame:
 
 
 def places_matrix(actions: pd.DataFrame, users: Iterable[User] = ()) -> pd.DataFrame:
-    """Count the actions of each user in each of the five places, from an :func:`actions_frame`.
+    """Count the actions of each user in each of the five places.
 
     One row for each of ``users``, then for each further user of ``actions``, by the index ``user_id`` (Int64). Columns:
     ``user`` (string), then the five ``ui_reference`` values (int64). An action in a place that this library does not
     know has its row in the actions table and counts nowhere here.
+
+    Args:
+        actions: A table of actions, from :func:`clio_nb.actions_table` or :meth:`clio_nb.Firm.actions`.
+        users: Users who have a row even without an action.
+
+    Returns:
+        The table of counts.
+
+    Raises:
+        errors.InvalidInput: ``actions`` is no such table.
+
+    Examples:
+        >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+        >>> clio.places_matrix(clio.actions_table(session))["matters/show"].tolist()
+        [1]
     """
+    if not isinstance(actions, pd.DataFrame):
+        raise InvalidInput("Pass a table of actions: actions_table(session), or firm.actions().", field="actions")
     leading = list(users)
     ids = np.concatenate([np.array([user.id for user in leading], np.int64), actions["user_id"].to_numpy(np.int64)])
     # Actions are read user by user, so the ids come in runs, and numbering runs is far less work than numbering rows.

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import importlib.metadata
 import logging
 import time
 from collections.abc import Mapping
@@ -25,13 +24,14 @@ import httpx
 from . import errors, portal
 from .engine import Engine, NotConnected
 from .secret import Secret
+from .version import __version__
 
 DEADLINE: Final = 30.0
 IN_FLIGHT: Final = 50  # requests at a time, all users together; waiting for a budget does not count
 
 _UNKNOWN: Final = "Whether it was carried out is not known: look before you try again."
 _log: Final = logging.getLogger("clio_nb")
-_agent: Final = f"clio-nb/{importlib.metadata.version('clio-nb')}".encode()
+_agent: Final = f"clio-nb/{__version__}".encode()
 
 
 @dataclass(frozen=True, slots=True)

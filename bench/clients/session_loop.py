@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from clio_nb import portal
-from clio_nb.client import AsyncSession
+from clio_nb.aio import Session
 from clio_nb.models import App
 from clio_nb.places import Region
 from clio_nb.secret import Secret
@@ -18,7 +18,7 @@ async def work(origin: str, users: int) -> None:
     app = App(Region.US, "bench", Secret("secret"), origin=origin)
 
     async def one(user: int) -> None:
-        session = AsyncSession(app, token_of(user))
+        session = Session(app, token_of(user))
         await session.list_actions()
         for place in PLACES:
             await session.create_action(LABEL, TARGET, place)

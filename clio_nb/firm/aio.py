@@ -1,43 +1,45 @@
-"""The verbs over a whole firm, to be awaited: read every user, plan, apply, undo, and tell about it in tables."""
+"""The verbs over a whole firm, to be awaited: read every user, plan, apply, undo, and tell about it in records."""
 
 from __future__ import annotations
 
 import asyncio
 import datetime as dt
 import hashlib
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import platformdirs
 
+from ..arguments import a_site, session_of_kind, sessions_of_kind
 from ..client import AsyncSession, Session
 from ..errors import InvalidInput, ManifestError, NeedsLogin
 from ..frames import verbs
-from ..models import Site, Token, User
-from ..portal import checked_timeout, on_portal
+from ..models import CustomAction, Site, Token, User
+from ..portal import awaited, checked_timeout, on_portal
 from ..rollout.apply import Line, Result, Stop, apply
 from ..rollout.compare import Comparison, items
+from ..rollout.coverage import Coverage, coverage_of
 from ..rollout.drift import drift_items
 from ..rollout.export import manifest_of
 from ..rollout.item import Item, Kind
-from ..rollout.journal import DONE, Journal
+from ..rollout.journal import DONE, Journal, Run, Step
 from ..rollout.manifest import Manifest, read_manifest
 from ..rollout.plan import Plan
-from ..rollout.state import UserState
+from ..rollout.state import Access, UserState
 from ..rollout.survey import Roll, Survey
 from ..rollout.undo import offboard_items, undo_items
-from ..signin import login_async
+from ..signin import login
 from ..vault import Vault
 from ..vault.grants import DAMAGED, Grant
 from ..vault.vault import FIRM, shelf_of
 
-if TYPE_CHECKING:
-    import pandas as pd
-
 Users: TypeAlias = Collection[int | str] | int | str | None
 """Users by id or e-mail address: one, several, or None for everyone."""
+
+Progress: TypeAlias = bool | Callable[[Line], object]
+"""True shows a bar while one waits, and nothing where it is awaited; a function hears of each line as it ends."""
 
 UNDO = "undo of "
 OFFBOARD = "offboarding"
@@ -49,14 +51,37 @@ def journal_path(site: Site, name: str = FIRM) -> Path:
     return platformdirs.user_data_path("clio-nb") / f"journal-{whose}.sqlite"
 
 
+@on_portal
+async def actions_table(sessions: AsyncSession | Iterable[AsyncSession]) -> list[tuple[User, CustomAction]]:
+    """Read the custom actions of one session, or of many at once: the rows of :func:`clio_nb.actions_table`.
+
+    Args:
+        sessions: A session, or several.
+
+    Returns:
+        Each action with its user.
+    """
+    several = sessions_of_kind(sessions, AsyncSession, "actions_table")
+    lists = await asyncio.gather(*(_read(session) for session in several))
+    return [(user, action) for user, actions in lists for action in actions]
+
+
+async def _read(session: AsyncSession) -> tuple[User, list[CustomAction]]:
+    return await session.the_user(), await session.list_actions()
+
+
+@awaited
 @verbs
 class AsyncFirm:
-    """Everyone of a firm who has signed in, for servers: the verbs of :class:`Firm`, to be awaited from any event loop.
+    """Everyone of a firm who has signed in, for servers: the verbs of :class:`clio_nb.Firm`, awaited.
 
-    ``vault`` holds the tokens, by default in memory. ``name`` is the firm's shelf in it, needed when one vault serves
-    several. ``journal`` is a file that remembers what was written; by default it lies in this user's data folder, or in
-    memory when the vault does. ``timeout`` is how many seconds each verb may wait in all (:func:`clio_nb.timeout`), and
-    each verb of its sessions.
+    Args:
+        site: The app and Clio to talk to.
+        vault: Where the tokens are, by default in memory.
+        name: The firm's shelf in the vault, needed when one vault serves several.
+        journal: A file that remembers what was written; by default in this user's data folder, or in memory when the
+            vault is.
+        timeout: Seconds that each verb may wait in all (:func:`clio_nb.timeout`), and each verb of its sessions.
     """
 
     def __init__(
@@ -68,7 +93,7 @@ class AsyncFirm:
         journal: Path | str | None = None,
         timeout: float | None = None,
     ) -> None:
-        self.site = site
+        self.site = a_site(site)
         self.timeout = checked_timeout(timeout)
         self.vault = vault or Vault()
         self.name = name
@@ -83,73 +108,96 @@ class AsyncFirm:
 
     @on_portal
     async def add(self, session: Session | AsyncSession) -> User:
-        """Keep a signed-in user's token in the vault, and return the user.
+        """Keep a signed-in user's token in the vault.
 
-        Raises :class:`InvalidInput` for a user of another firm than those who are in it.
+        Args:
+            session: The user's session, awaited or not.
+
+        Returns:
+            The user.
+
+        Raises:
+            errors.InvalidInput: The user is of another firm than those who are in it.
+
+        Examples:
+            >>> firm.add(clio.login(site)).name
+            'Odalys Hartwell-Oyelaran'
         """
-        session = session.aio if isinstance(session, Session) else session
-        user = session.user or await session.who_am_i()
+        session = session_of_kind(session.aio if isinstance(session, Session) else session, AsyncSession, "add")
+        user = await session.the_user()
         await self._keep([(user, await session.token())])
         return user
 
     @on_portal
     async def sign_in_everyone(self) -> list[User]:
-        """Sign in every enabled user of a sandbox, without a browser, and return them.
+        """Sign in every enabled user of a sandbox, without a browser.
 
-        Raises :class:`InvalidInput` at the real Clio, where each user has to consent.
+        Returns:
+            The users.
+
+        Raises:
+            errors.InvalidInput: At Clio itself, where each user has to consent.
+
+        Examples:
+            >>> len(firm.sign_in_everyone())
+            5
         """
         if self.site.control_url is None:
             raise InvalidInput(
                 "Only a sandbox signs everyone in; at Clio each user signs in and is added.", field="site"
             )
-        enabled = [user for user in await (await login_async(self.site)).list_users() if user.enabled]
-        sessions = await asyncio.gather(*(login_async(self.site, user.id) for user in enabled))
-        users = [session.user or await session.who_am_i() for session in sessions]
+        enabled = [user for user in await (await login.aio(self.site)).list_users() if user.enabled]
+        sessions = await asyncio.gather(*(login.aio(self.site, user.id) for user in enabled))
+        users = [session.user for session in sessions]
         await self._keep([(user, await session.token()) for user, session in zip(users, sessions, strict=True)])
         return users
 
     @on_portal
     async def session_of(self, user_id: int) -> AsyncSession:
-        """Return the session of one user. Raises :class:`errors.NeedsLogin` when there is no token."""
+        """Return the session of one user, for :func:`clio_nb.verify_launch` and for work of your own.
+
+        Args:
+            user_id: Clio's id of the user. The vault is asked, never Clio.
+
+        Returns:
+            The session.
+
+        Raises:
+            errors.NeedsLogin: There is no token of this user.
+
+        Examples:
+            >>> firm.session_of(site.users[0].id).user.name
+            'Odalys Hartwell-Oyelaran'
+        """
         return await self._survey.session_of(user_id)
 
-    def session_now(self, user_id: int) -> AsyncSession:
-        """Return the session of one user as :meth:`session_of` does, waiting for the vault instead of awaiting it."""
-        return self._survey.session_from(user_id, self.vault.grant(self.site, user_id, firm=self.name))
-
     @on_portal
-    async def users(self) -> pd.DataFrame:
-        """Return the users of the firm and whether they have signed in; see :func:`rollout.view.users_frame`.
+    async def users(self) -> list[tuple[User, Access]]:
+        """Return the users of the firm, each with whether they have signed in.
 
         One request a page of 200 users. Who has a token and is not listed by Clio is listed all the same.
         """
-        from ..rollout.view import users_frame  # noqa: PLC0415 -- pandas loads when the first table is made
-
-        return users_frame((await self._survey.roll()).people)
+        return list((await self._survey.roll()).people)
 
     @on_portal
-    async def actions(self) -> pd.DataFrame:
-        """Return all actions of all users who can be read; see :func:`clio_nb.tables.actions_frame`."""
-        from ..tables import actions_frame  # noqa: PLC0415 -- as above
-
+    async def actions(self) -> list[tuple[User, CustomAction]]:
+        """Return all actions of all users who can be read, each with its user."""
         states = await self._states(await self._survey.roll())
-        return actions_frame((state.user, action) for state in states for action in state.actions)
+        return [(state.user, action) for state in states for action in state.actions]
 
     @on_portal
     async def coverage(
         self, manifest: Manifest | Path | str | None = None, *, profile: str | None = None
-    ) -> pd.DataFrame:
-        """Return users x five places: what each sees, and why not; see :func:`rollout.view.coverage_frame`.
+    ) -> list[Coverage]:
+        """Return for each user what that user sees in each of the five places, and why not.
 
         With a manifest it is held against that; without one, against what was written last (the journal).
         """
-        from ..rollout.view import coverage_frame  # noqa: PLC0415 -- as above
-
         wanted = None if manifest is None else self._read(manifest, profile)
         states = await self._states(await self._survey.roll())
         ledger = self._journal.ledger()
         lines = drift_items(states, ledger) if wanted is None else items(wanted, states, ledger, profile=profile)
-        return coverage_frame(states, lines)
+        return coverage_of(states, lines)
 
     @on_portal
     async def plan(
@@ -160,10 +208,25 @@ class AsyncFirm:
         allow_delete: bool = False,
         users: Users = None,
     ) -> Plan:
-        """Compare a manifest with what every user has, and return what would have to be done.
+        """Compare a manifest with what every user has, and return what would have to be done. Nothing is changed.
 
-        Reads each user's actions once. ``profile`` chooses other target URLs; ``allow_delete`` turns duplicates and
-        orphans into deletes; ``users`` plans for these only. Raises :class:`ManifestError`.
+        Args:
+            manifest: What every user should see, or the path of a file that says it. Each user's actions are read once.
+            profile: Which target URLs of the manifest to use.
+            allow_delete: Turn duplicates and orphans into deletes.
+            users: Plan for these only: ids or e-mail addresses.
+
+        Returns:
+            The plan.
+
+        Raises:
+            errors.ManifestError: The manifest cannot be read.
+            errors.InvalidInput: One of ``users`` is not in the firm.
+            errors.NeedsLogin: Nobody's token can list the users.
+
+        Examples:
+            >>> firm.plan("actions.toml").counts()
+            {'create': 5}
         """
         wanted = self._read(manifest, profile)
         roll = await self._survey.roll()
@@ -177,7 +240,19 @@ class AsyncFirm:
     async def plan_undo(self, run: str) -> Plan:
         """Return the plan that takes back what a run did. What somebody changed since is blocked.
 
-        Raises :class:`InvalidInput` when there is no such run.
+        Args:
+            run: The run: a :class:`Result` has it in ``run``, and :meth:`runs` lists all.
+
+        Returns:
+            The plan.
+
+        Raises:
+            errors.InvalidInput: There is no such run.
+
+        Examples:
+            >>> result = firm.apply(firm.plan("actions.toml"), progress=False)
+            >>> firm.plan_undo(result.run).counts()
+            {'delete': 5}
         """
         app = self._journal.run(run).app
         steps = self._journal.steps(run)
@@ -187,10 +262,25 @@ class AsyncFirm:
 
     @on_portal
     async def plan_offboard(self, users: Users = None, *, manifest: Manifest | Path | str | None = None) -> Plan:
-        """Return the plan that removes all that is ours from these users, everyone by default.
+        """Return the plan that removes all that is ours from these users.
 
-        Ours is what the journal knows; give the manifest where the journal is not at hand. What has to be removed by
-        hand, because the token is gone, is blocked.
+        Ours is what the journal knows. What has to be removed by hand, because the token is gone, is blocked.
+
+        Args:
+            users: Ids or e-mail addresses; everyone, if left out.
+            manifest: Says what is ours where the journal is not at hand.
+
+        Returns:
+            The plan.
+
+        Raises:
+            errors.InvalidInput: One of ``users`` is not in the firm.
+            errors.ManifestError: The manifest cannot be read.
+
+        Examples:
+            >>> result = firm.apply(firm.plan("actions.toml"), progress=False)
+            >>> firm.plan_offboard(site.users[0].id).counts()
+            {'delete': 1}
         """
         wanted = None if manifest is None else self._read(manifest, None)
         roll = await self._survey.roll()
@@ -203,7 +293,16 @@ class AsyncFirm:
     async def plan_resume(self) -> Plan:
         """Return the plan that goes on with the last run that was interrupted: only for users whom it had not finished.
 
-        Raises :class:`InvalidInput` when no run was.
+        Returns:
+            The plan.
+
+        Raises:
+            errors.InvalidInput: No run was interrupted.
+
+        Examples:
+            >>> firm.plan_resume()
+            Traceback (most recent call last):
+            clio_nb.errors.InvalidInput: No run of this firm was interrupted. Plan and apply instead.
         """
         run = next((run for run in reversed(self._journal.runs()) if run.finished is None), None)
         if run is None:
@@ -218,54 +317,88 @@ class AsyncFirm:
         return msgspec.structs.replace(plan, run=run.run)
 
     @on_portal
-    async def apply(
-        self, plan: Plan, *, on_line: Callable[[Line], object] = lambda _: None, stop: Stop | None = None
-    ) -> Result:
+    async def apply(self, plan: Plan, *, progress: Progress = True, stop: Stop | None = None) -> Result:
         """Do exactly what the plan says. One user's failure stops nobody else; the result says who failed and why.
 
-        ``on_line`` hears of each line as it ends; ``stop`` ends the run early. Raises :class:`InvalidInput` for a plan
-        of another firm, :class:`errors.InvalidAction` for one with an action that :func:`clio_nb.lint` calls an error,
-        and :class:`errors.RunInProgress` while another run changes this one.
+        Args:
+            plan: What :meth:`plan` and its siblings return.
+            progress: A function hears of each line as it ends; nothing else is shown where it is awaited.
+            stop: Ends the run early, when it is asked to.
+
+        Returns:
+            What came of each line.
+
+        Raises:
+            errors.InvalidInput: The plan is of another firm.
+            errors.InvalidAction: It has an action that :func:`clio_nb.lint` calls an error.
+            errors.RunInProgress: Another run is changing this one.
         """
         if (plan.site, plan.client_id, plan.firm) != self._shelf:
             raise InvalidInput(f"This plan is for firm {plan.firm!r} at {plan.site}, not for this one.", field="plan")
+        on_line = progress if callable(progress) else lambda _: None
         return await apply(plan, self._survey.session_of, self._journal, on_line=on_line, stop=stop)
 
     @on_portal
-    async def drift(self, manifest: Manifest | Path | str | None = None, *, profile: str | None = None) -> pd.DataFrame:
-        """Return what is not as it should be, one row for each; empty when all is well.
+    async def undo(self, run: str, *, progress: Progress = True) -> Result:
+        """Take back what a run did, except what somebody changed since: :meth:`plan_undo`, applied."""
+        return await self.apply(await self.plan_undo(run), progress=progress)
+
+    @on_portal
+    async def offboard(
+        self, users: Users = None, *, manifest: Manifest | Path | str | None = None, progress: Progress = True
+    ) -> Result:
+        """Remove all that is ours from these users, everyone by default: :meth:`plan_offboard`, applied.
+
+        Look at that plan first: it counts the deletes, and lists what must be removed by hand.
+        """
+        return await self.apply(await self.plan_offboard(users, manifest=manifest), progress=progress)
+
+    @on_portal
+    async def resume(self, *, progress: Progress = True) -> Result:
+        """Go on with the last run that was interrupted: :meth:`plan_resume`, applied."""
+        return await self.apply(await self.plan_resume(), progress=progress)
+
+    @on_portal
+    async def drift(self, manifest: Manifest | Path | str | None = None, *, profile: str | None = None) -> list[Item]:
+        """Return what is not as it should be, one line for each; empty when all is well.
 
         Without a manifest: what was changed by hand since it was written. With one: what a plan of it would change.
-        The columns are those of :func:`rollout.view.items_frame`. Raises :class:`errors.NeedsLogin` when nobody has
-        signed in: an empty table would say that all is well.
+        Raises :class:`errors.NeedsLogin` when nobody has signed in: an empty answer would say that all is well.
         """
-        from ..rollout.view import items_frame  # noqa: PLC0415 -- as above
-
         if next(self.vault.grants(self.site, firm=self.name), None) is None:
             raise NeedsLogin(f"Nobody has signed in: {self.vault!r} holds no token of this firm. Sign users in first.")
         if manifest is not None:
             lines = (await self.plan(manifest, profile=profile)).items
         else:
             lines = tuple(drift_items(await self._states(await self._survey.roll()), self._journal.ledger()))
-        return items_frame(line for line in lines if line.kind not in (Kind.OK, Kind.FOREIGN))
+        return [line for line in lines if line.kind not in (Kind.OK, Kind.FOREIGN)]
 
     @on_portal
-    async def audit(self, run: str | None = None) -> pd.DataFrame:
-        """Return who got which action when, in one run or in all; see :func:`rollout.view.audit_frame`."""
-        from ..rollout.view import audit_frame  # noqa: PLC0415 -- as above
-
-        return audit_frame(self._journal.steps(run and self._journal.run(run).run), self._journal.runs())
+    async def audit(self, run: str | None = None) -> list[Step]:
+        """Return who got which action when, in one run or in all."""
+        return list(self._journal.steps(run and self._journal.run(run).run))
 
     @on_portal
-    async def runs(self) -> pd.DataFrame:
-        """Return the runs that the journal knows; see :func:`rollout.view.runs_frame`."""
-        from ..rollout.view import runs_frame  # noqa: PLC0415 -- as above
-
-        return runs_frame(self._journal.runs())
+    async def runs(self) -> list[Run]:
+        """Return the runs that the journal knows, oldest first."""
+        return list(self._journal.runs())
 
     @on_portal
     async def export(self, path: Path | str | None = None, *, app: str = "exported") -> Manifest:
-        """Return the manifest that says what every user sees now; with a path, write it there as TOML, too."""
+        """Return the manifest that says what every user sees now.
+
+        Args:
+            path: Where to write it as TOML, too.
+            app: The name of the app in it.
+
+        Returns:
+            The manifest.
+
+        Examples:
+            >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> [wanted.label for wanted in firm.export("now.toml").actions]
+            ['Sign']
+        """
         region = self.site.region if self.site.control_url is None else None
         manifest = manifest_of(app, region, await self._states(await self._survey.roll()))
         if path is not None:

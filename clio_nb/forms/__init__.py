@@ -2,6 +2,12 @@
 
 Each form keeps its state in traits and only mirrors it in widgets. What its button does, ``submit()`` does too; what
 came of it is in ``value``; the call that it stands for is in ``code``. No form knows HTTP or a rule of Clio's.
+
+Examples:
+    >>> form = clio.forms.create_action(session)
+    >>> form.label, form.target_url = "Sign", "https://partner.example/launch"
+    >>> form.code
+    "clio.create_action(session, 'Sign', 'https://partner.example/launch', at='matters')"
 """
 
 from .action_form import ActionForm, Outcome

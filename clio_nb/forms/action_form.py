@@ -9,7 +9,9 @@ from typing import Final, NamedTuple
 import ipywidgets as w
 from traitlets import Enum, Int, Unicode
 
+from .. import portal
 from ..action_rules import Finding, as_sent, check, lint
+from ..arguments import sessions_of_kind
 from ..client import AsyncSession, Session
 from ..errors import ClioError
 from ..launch.compose import compose
@@ -54,8 +56,8 @@ class ActionForm(Form[tuple[Outcome, ...]]):
     def __init__(self, sessions: Session | Iterable[Session]) -> None:
         super().__init__("Create a custom action", "Create the action")
         self._sessions: Final = {
-            (session.user or session.who_am_i()).id: session
-            for session in ([sessions] if isinstance(sessions, Session) else sessions)
+            portal.run(session.aio.the_user).id: session
+            for session in sessions_of_kind(sessions, Session, "forms.create_action")
         }
         self._field("label", w.Text(description="Label", placeholder="Send for signature"))
         self._field("target_url", w.Text(description="Target URL", placeholder="https://your-app.example/launch"))
@@ -115,7 +117,7 @@ class ActionForm(Form[tuple[Outcome, ...]]):
 
 
 async def _create(session: AsyncSession, label: str, target_url: str, at: Location) -> Outcome:
-    user = session.user or await session.who_am_i()
+    user = await session.the_user()
     try:
         return Outcome(user, await session.create_action(label, target_url, at))
     except ClioError as error:

@@ -15,6 +15,7 @@ from ..rollout.apply import Line, Result, Stop
 from ..rollout.item import Kind
 from ..rollout.manifest import Manifest
 from ..rollout.plan import Plan
+from ..rollout.view import coverage_frame
 from . import firm_view
 from .form import Form, Status, Work, html, push, say
 
@@ -104,7 +105,7 @@ class FirmForm(Form[Result]):
 
         async def work() -> Result:
             try:
-                return await self._firm.aio.apply(plan, on_line=on_line, stop=stop)
+                return await self._firm.aio.apply(plan, progress=on_line, stop=stop)
             finally:
                 self.halt.layout.display = "none"
 
@@ -126,7 +127,7 @@ class FirmForm(Form[Result]):
         self.status = Status("busy", "Reading every user's actions …")
 
         async def work() -> pd.DataFrame:
-            return await self._firm.aio.coverage(manifest)
+            return coverage_frame(await self._firm.aio.coverage(manifest))
 
         return work
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING, Final
 
+from ..models import NOT_WANTED, NOTHING
 from ..places import Location
 from ..rollout.apply import Result
 from ..rollout.item import Item, Kind
 from ..rollout.plan import Plan
-from ..tables import NOT_WANTED, NOTHING, PLACE_COLUMNS
+from ..tables import PLACE_COLUMNS
 from . import markup
 
 if TYPE_CHECKING:

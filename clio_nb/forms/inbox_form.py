@@ -9,7 +9,7 @@ from traitlets import Enum, Int, Unicode
 
 from .. import portal
 from ..errors import InvalidInput
-from ..launch import Inbox, Received, Replayed, replay_async
+from ..launch import Inbox, Received, Replayed, replay
 from ..models import Site
 from . import markup
 from .form import Form, Status, Work, push
@@ -64,7 +64,7 @@ class InboxForm(Form[Replayed]):
         self.status = Status("busy", "Clicking again …")
 
         async def work() -> Replayed:
-            return await replay_async(received, to, self._site, user_id=user_id, subject=subject, nonce=nonce)
+            return await replay.aio(received, to, self._site, user_id=user_id, subject=subject, nonce=nonce)
 
         return work
 
@@ -89,7 +89,7 @@ class InboxForm(Form[Replayed]):
         portal.submit(self._prove, received)
 
     async def _prove(self, received: Received) -> None:
-        verdict = await self._inbox.verify_async(received)
+        verdict = await self._inbox.aio.verify(received)
         self.status = Status("done" if verdict else "failed", f"{verdict.state.capitalize()}: {verdict.reason}")
 
     def _draw(self, _received: Received | None = None) -> None:

@@ -10,9 +10,10 @@ import ipywidgets as w
 from traitlets import Instance, Unicode
 
 from .. import portal
+from ..arguments import sessions_of_kind
 from ..client import Session
 from ..errors import InvalidInput
-from ..launch import LaunchReport, Verdict, inspect_launch, verify_launch_async
+from ..launch import LaunchReport, Verdict, inspect_launch, verify_launch
 from ..places import NONCE_LIFETIME
 from ..secret import Secret
 from . import markup
@@ -33,7 +34,7 @@ class LaunchForm(Form[Verdict]):
 
     def __init__(self, sessions: Session | Iterable[Session]) -> None:
         super().__init__("Inspect a launch", "Verify")
-        self._sessions: Final = [sessions] if isinstance(sessions, Session) else list(sessions)
+        self._sessions: Final = sessions_of_kind(sessions, Session, "forms.launch")
         self._url = Secret("")
         self._arrived = 0.0
         self._countdown: Future[None] | None = None
@@ -72,7 +73,7 @@ class LaunchForm(Form[Verdict]):
 
         async def work() -> Verdict:
             sessions = [session.aio for session in self._sessions]
-            verdict = await verify_launch_async(url.reveal(), sessions, target=self.target or None, arrived=arrived)
+            verdict = await verify_launch.aio(url.reveal(), sessions, target=self.target or None, arrived=arrived)
             say(self._steps, _steps(verdict))
             return verdict
 

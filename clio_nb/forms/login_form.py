@@ -11,6 +11,7 @@ import ipywidgets as w
 from traitlets import Enum, Unicode
 
 from .. import errors, oauth, portal, signin
+from ..arguments import a_site
 from ..client import AsyncSession, Session
 from ..models import Site, User
 from ..places import Region
@@ -41,10 +42,10 @@ class LoginForm(Form[Session]):
 
     def __init__(self, site: Site | None = None, *, timeout: float = PATIENCE) -> None:
         super().__init__("Sign in to Clio", "Start sign-in")
-        self._site: Final = site
+        self._site: Final = site and a_site(site)
         self._timeout: Final = timeout
         self._client_secret = Secret("")
-        self._attempt: signin.Login | None = None
+        self._attempt: signin.AsyncLogin | None = None
         self._pasted: asyncio.Queue[Secret] = asyncio.Queue()
         self.sessions: tuple[Session, ...] = ()
         self.region = site.region if site else Region.US
@@ -75,7 +76,7 @@ class LoginForm(Form[Session]):
 
     def prepare(self) -> Work[Session]:
         """Begin an attempt, and wait for the browser or for what is pasted."""
-        self._attempt = attempt = signin.Login(self._connected(), redirect_uri=self.redirect_uri.strip() or None)
+        self._attempt = attempt = signin.AsyncLogin(self._connected(), redirect_uri=self.redirect_uri.strip() or None)
         self._pasted = asyncio.Queue()
         self.state = "waiting"
 
@@ -170,7 +171,7 @@ class LoginForm(Form[Session]):
 
     # Waiting for the answer.
 
-    async def _first_answer(self, attempt: signin.Login) -> AsyncSession:
+    async def _first_answer(self, attempt: signin.AsyncLogin) -> AsyncSession:
         """Return the session by whichever way the answer comes first."""
         ways = [asyncio.create_task(way) for way in (self._come_back(attempt), self._be_pasted(attempt))]
         try:
@@ -182,25 +183,25 @@ class LoginForm(Form[Session]):
             with anyio.CancelScope(shield=True):  # also when the login is given up: the listener must be gone
                 await asyncio.gather(*ways, return_exceptions=True)
 
-    async def _come_back(self, attempt: signin.Login) -> AsyncSession:
+    async def _come_back(self, attempt: signin.AsyncLogin) -> AsyncSession:
         """Wait for the browser; where it cannot come back to this machine, for the time that pasting may take."""
         if attempt.port is None:
             self._offer(attempt.authorization_url)
         else:
             try:
-                return await attempt.wait_async(self._timeout, show=self._offer)
+                return await attempt.wait(self._timeout, show=self._offer)
             except errors.PortBusy as error:
                 self._offer(attempt.authorization_url)
                 self.status = Status("busy", f"Port {error.port} is in use by another program. {_FOLLOW} {_PASTE}")
         await asyncio.sleep(self._timeout)
         raise errors.LoginTimeout(f"Nothing was pasted within {self._timeout:.0f} s. Start the sign-in again.")
 
-    async def _be_pasted(self, attempt: signin.Login) -> AsyncSession:
+    async def _be_pasted(self, attempt: signin.AsyncLogin) -> AsyncSession:
         """Try what is pasted until it is the answer to this attempt."""
         while True:
             answer = await self._pasted.get()
             try:
-                return await attempt.finish_async(answer)
+                return await attempt.finish(answer)
             except (errors.InvalidInput, errors.StateMismatch) as error:
                 self._tell(error)
 

@@ -7,6 +7,7 @@ from html import escape
 from typing import Final
 from urllib.parse import urlsplit
 
+from ..arguments import a_site
 from ..errors import InvalidInput
 from ..models import Site
 from . import markup
@@ -34,7 +35,7 @@ class Screens:
     """
 
     def __init__(self, site: Site, user: int | None = None, page: str = "matters", *, height: int = 460) -> None:
-        if site.control_url is None:
+        if a_site(site).control_url is None:
             raise InvalidInput("Only a sandbox can be shown in a notebook; open Clio itself in a tab.", field="site")
         path = "/" if user is None else f"/as/{user}/{page}"
         self.url: Final = site.origin + path

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from .. import transport, wire
+from ..arguments import a_site
 from ..client import AsyncSession
 from ..errors import InvalidInput
 from ..models import Site, Subject, User
@@ -50,7 +51,7 @@ class Control:
     """
 
     def __init__(self, site: Site) -> None:
-        if site.control_url is None:
+        if (site := a_site(site)).control_url is None:
             raise InvalidInput(
                 "This needs a sandbox: nothing but a click in Clio's own screens makes a nonce at Clio itself.",
                 field="site",

@@ -21,7 +21,7 @@ from .proof import Actions, action_of, fault_of
 from .report import Launch
 from .signed_cookie import LIFETIME, Key, ProvedLaunch, SignedCookies
 from .url import fits_target, inspect_launch
-from .verify import verify_launch_async
+from .verify import verify_launch
 
 _MARK: Final = "clio_launch"
 _log: Final = logging.getLogger("clio_nb.launch")
@@ -64,7 +64,7 @@ class Guard:
         before = await self._shown_before(visit, ids)
         if before is not None and _same(before, launch):
             return _move(own, before.id)
-        verdict = await verify_launch_async(visit.url, self._sessions, target=self._target, actions=self._actions)
+        verdict = await verify_launch.aio(visit.url, self._sessions, target=self._target, actions=self._actions)
         if verdict:
             return _move(own, ids[0], ("set-cookie", await self._cookie(visit, launch, ids[0])))
         _log.info("launch %s: %s", verdict.state, verdict.reason)

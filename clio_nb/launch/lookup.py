@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 from inspect import isawaitable
 from typing import Protocol, TypeVar, cast
 
-from ..client import AsyncSession, Session
+from ..arguments import session_of_kind
+from ..client import AsyncSession, Session, known_user
+from ..errors import InvalidInput
 
 T = TypeVar("T")
 
@@ -24,25 +26,39 @@ class HasSessions(Protocol):
 Sessions = Session | AsyncSession | Iterable[Session | AsyncSession] | HasSessions
 
 
+def check_sessions(sessions: object) -> None:
+    """Raise :class:`InvalidInput` that says what to pass, unless these are sessions or can find them."""
+    known = isinstance(sessions, Session | AsyncSession | Iterable) or hasattr(sessions, "session_of")
+    if not known or isinstance(sessions, type | str):
+        said = "None" if sessions is None else f"a {type(sessions).__name__}"
+        raise InvalidInput(
+            f"A launch is proved with a session, and this is {said}. Pass the session of the user who clicked, several "
+            "sessions, or a firm.",
+            field="sessions",
+        )
+
+
 async def session_for(user_id: int, sessions: Sessions) -> AsyncSession | None:
     """Return the session of this user, or None. A session whose user is not known yet is asked first."""
     at_hand = await sessions_at_hand(user_id, sessions)
     if not isinstance(sessions, Session | AsyncSession | Iterable):
         return next(iter(at_hand), None)
     for session in at_hand:
-        if (session.user or await session.who_am_i()).id == user_id:
+        if (await session.the_user()).id == user_id:
             return session
     return None
 
 
 async def sessions_at_hand(user_id: int, sessions: Sessions) -> list[AsyncSession]:
     """Return the sessions that can be this user's, by what is known without a request."""
-    found: object = [sessions] if isinstance(sessions, Session | AsyncSession) else sessions
-    if not isinstance(found, Iterable):
-        found = sessions.session_of(user_id)  # type: ignore[union-attr]  # all that is left of the union has it
-        found = [await found if isawaitable(found) else found]
-    asyncs = (one.aio if isinstance(one, Session) else one for one in found)
-    return [one for one in asyncs if isinstance(one, AsyncSession) and (one.user is None or one.user.id == user_id)]
+    if isinstance(sessions, Session | AsyncSession | Iterable):
+        several = [sessions] if isinstance(sessions, Session | AsyncSession) else sessions
+        found = [session_of_kind(getattr(one, "aio", one), AsyncSession, "verify_launch") for one in several]
+    else:
+        answer = getattr(sessions, "aio", sessions).session_of(user_id)
+        one = await answer if isawaitable(answer) else answer
+        found = [mine] if isinstance(mine := getattr(one, "aio", one), AsyncSession) else []
+    return [one for one in found if (user := known_user(one)) is None or user.id == user_id]
 
 
 def app_of(session: AsyncSession) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final, Literal
 
 from .. import errors
-from ..client import AsyncSession
+from ..client import AsyncSession, known_user
 from ..models import CustomAction, Record, User
 from ..places import NONCE_LIFETIME
 from .confirm import AGAIN, Confirmation, fields_with_id
@@ -91,8 +91,8 @@ class _Proof:
             raise _Ended("unknown", HAS_TOKEN, f"{error} Nothing was sent; try again.") from None
         if session is None:
             raise _Ended("refused", HAS_TOKEN, f"There is no token of user {user_id}. Ask that user to sign in.")
-        self._user = session.user
-        self._details[HAS_TOKEN] = f"{session.user or f'user {user_id}'} at {session.site.origin}"
+        self._user = known_user(session)
+        self._details[HAS_TOKEN] = f"{self._user or f'user {user_id}'} at {session.site.origin}"
         return session
 
     def judge_action_beforehand(self, session: AsyncSession, actions: Actions) -> bool:

@@ -8,13 +8,12 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from html import escape
-from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 from urllib.parse import urlsplit
 
 from .. import loopback, portal
+from ..arguments import a_site
 from ..errors import InvalidInput
-from ..frames import verb, verbs
 from ..loopback import Message, Receive, Send
 from ..models import Site
 from ..secret import Secret
@@ -26,7 +25,7 @@ from .received import Received
 from .report import CELL, TEXT
 from .url import inspect_launch
 from .verdict import Verdict
-from .verify import verify_launch_async
+from .verify import verify_launch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -38,14 +37,8 @@ _PATH: Final = "/launch"
 _CLOSE: Final = "You can close this tab and go back to your notebook."
 
 
-@verbs
-class Inbox:
-    """A receiver of launches on 127.0.0.1, for trying things out and never for production.
-
-    Register ``url`` as the ``target_url`` of an action, click the action, and look: an inbox is a sequence of
-    :class:`Received`, oldest first. :func:`clio_nb.inbox` makes one; it listens until :meth:`close` or the end of a
-    ``with`` block.
-    """
+class _Receiver:
+    """What an inbox is, whether one waits for it or awaits it."""
 
     def __init__(self, sessions: Sessions | None, *, verify: bool, port: int, origin: str) -> None:
         self._sessions = lasting(sessions)
@@ -64,7 +57,7 @@ class Inbox:
                 await self._ended.wait()
 
         self._pid = os.getpid()
-        self._serving = portal.submit(serve)
+        self._serving = asyncio.create_task(serve())  # inbox() makes one on the library's loop
 
     def __repr__(self) -> str:
         return f"<Inbox at {self.url}, {len(self)} launches>"
@@ -77,14 +70,6 @@ class Inbox:
 
     def __getitem__(self, index: int) -> Received:
         return self._launches[index]
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.close()
 
     def to_frame(self) -> pd.DataFrame:
         """Return the launches as a table; its columns are those of :func:`clio_nb.launch.frame.launches_frame`."""
@@ -100,32 +85,18 @@ class Inbox:
         self._observers.append(observer)
         return lambda: self._observers.remove(observer)
 
-    @portal.on_portal
-    async def verify_async(self, received: Received) -> Verdict:
-        """Prove a launch by hand, and keep the verdict: :meth:`verify`, awaited."""
+    async def _prove(self, received: Received) -> Verdict:
         if self._sessions is None:
             raise InvalidInput("This inbox was given no sessions to prove launches with.", field="sessions")
         if received.verdict is not None and received.verdict.nonce_sent:
             return received.verdict
-        received.verdict = await verify_launch_async(received.url.reveal(), self._sessions, arrived=received.arrived)
+        received.verdict = await verify_launch.aio(received.url.reveal(), self._sessions, arrived=received.arrived)
         self._tell(received)
         return received.verdict
 
-    def verify(self, received: Received) -> Verdict:
-        """Prove a launch by hand, and keep the verdict. Its 60 seconds have run since it arrived.
-
-        A launch whose nonce was sent has its verdict for good.
-        """
-        return portal.run(self.verify_async, received)
-
-    def close(self) -> None:
-        """Stop listening. The launches stay. Closing twice is once, and a forked child has nothing to close."""
-        if os.getpid() == self._pid:
-            portal.run(self._end)
-            self._serving.result()
-
     async def _end(self) -> None:
         self._ended.set()
+        await asyncio.wait([self._serving])
 
     async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
         await answer(await self._answer(visit_of(scope)), send)
@@ -151,7 +122,7 @@ class Inbox:
             self._launches.append(received)
             self._tell(received)
             if self._verify and report:
-                await self.verify_async(received)
+                await self._prove(received)
         if received.state in ("verified", "unproved"):
             return moved(f"{_PATH.strip('/')}/{received.number}")
         return page(503 if received.state == "unknown" else 403, _title(received), f"{received.reason} {_CLOSE}")
@@ -171,10 +142,62 @@ class Inbox:
         )
 
 
-@verb
-def inbox(
+@portal.awaited
+class AsyncInbox(_Receiver):
+    """A receiver of launches as :class:`clio_nb.launch.Inbox`, whose verbs are awaited."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    @portal.on_portal
+    async def verify(self, received: Received) -> Verdict:
+        """Prove a launch by hand, and keep the verdict. Its 60 seconds have run since it arrived.
+
+        A launch whose nonce was sent has its verdict for good.
+        """
+        return await self._prove(received)
+
+    @portal.on_portal
+    async def close(self) -> None:
+        """Stop listening. The launches stay. Closing twice is once, and a forked child has nothing to close."""
+        if os.getpid() == self._pid:
+            await self._end()
+
+
+class Inbox(_Receiver):
+    """A receiver of launches on 127.0.0.1, for trying things out and never for production.
+
+    Register ``url`` as the ``target_url`` of an action, click the action, and look: an inbox is a sequence of
+    :class:`Received`, oldest first. :func:`clio_nb.inbox` makes one; it listens until :meth:`close` or the end of a
+    ``with`` block.
+    """
+
+    aio: AsyncInbox
+
+    @classmethod
+    def of(cls, aio: AsyncInbox) -> Inbox:
+        """Return the sync twin of an inbox that is there already, with the same launches."""
+        inbox = cls.__new__(cls)
+        vars(inbox).update(vars(aio), aio=aio)
+        return inbox
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    verify = portal.waiting(AsyncInbox.verify)
+    close = portal.waiting(AsyncInbox.close)
+
+
+@portal.blocking_into(Inbox.of)
+async def inbox(
     site: Site, sessions: Sessions | None = None, *, verify: bool = True, port: int = 0, origin: str = ""
-) -> Inbox:
+) -> AsyncInbox:
     """Start a receiver of launches on this machine.
 
     Each launch is proved as it arrives, with ``sessions`` as :func:`clio_nb.verify_launch` takes them; on a sandbox
@@ -184,14 +207,14 @@ def inbox(
 
     Raises :class:`errors.PortBusy`, and :class:`InvalidInput` when there is nothing to prove launches with.
     """
-    if sessions is None and site.control_url is not None:
+    if sessions is None and (site := a_site(site)).control_url is not None:
         sessions = Control(site)
     if sessions is None and verify:
         raise InvalidInput(
             "Give the inbox the sessions that can prove launches, or verify=False to collect them only.",
             field="sessions",
         )
-    return Inbox(sessions, verify=verify, port=port, origin=origin)
+    return AsyncInbox(sessions, verify=verify, port=port, origin=origin)
 
 
 def _public_url(port: int, origin: str) -> str:

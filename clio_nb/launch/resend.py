@@ -36,8 +36,8 @@ class Replayed:
         return f"<Replayed to {self.to}: {self.status}{onward}>"
 
 
-@portal.on_portal
-async def replay_async(
+@portal.blocking
+async def replay(
     launch: Received | Launch | Path | str,
     to: str,
     site: Site,
@@ -73,9 +73,6 @@ async def replay_async(
     )
     raw = await transport.exchange("GET", url, headers={"accept": "text/html,*/*"})
     return Replayed(to.partition("?")[0], raw.status, raw.headers.get("location", ""), raw.body)
-
-
-replay = portal.blocking(replay_async)
 
 
 def check_loopback(url: str, field: str) -> None:

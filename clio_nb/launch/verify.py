@@ -2,29 +2,25 @@
 
 from __future__ import annotations
 
-import functools
 import re
-from collections.abc import Callable, Coroutine
-from typing import Any, Final, ParamSpec
+from collections.abc import Coroutine
+from typing import Any, Final
 
 from .. import portal
 from ..errors import InvalidInput
-from ..frames import verb
-from .lookup import Sessions
+from .lookup import Sessions, check_sessions
 from .proof import Actions, prove
 from .report import LaunchReport
 from .seen import Asker, seen
 from .url import inspect_launch
 from .verdict import PARSED, STEPS, Step, Verdict
 
-P = ParamSpec("P")
-
 _FIELD: Final = r"\w+(?:\{\w+(?:,\w+)*\})?"
 _FIELDS: Final = re.compile(rf"{_FIELD}(?:,{_FIELD})*", re.ASCII)
 
 
-@verb
-def verify_launch_async(
+@portal.blocking_from
+def verify_launch(
     url: object,
     sessions: Sessions,
     *,
@@ -35,20 +31,36 @@ def verify_launch_async(
 ) -> Coroutine[Any, Any, Verdict]:
     """Have Clio confirm, with one request, that the user whom a launch names has clicked.
 
-    Which action and which record it was is what the browser said; see :class:`Verdict`.
+    Which action and which record it was is what the browser said; see :class:`Verdict`. A launch never makes it raise:
+    whatever is wrong is in the verdict, which is then false.
 
-    ``sessions`` is the session of the user who clicked, several sessions, or a firm. ``fields`` asks for fields of the
-    record in the same request, in Clio's syntax (``"display_number,client{name}"``); without it, a few that name it.
-    ``target`` is as in :func:`inspect_launch`. ``actions`` are the actions that count as ours: ``"known"`` those that
-    Clio lists for this user, or a collection of your own, which is then the last word; ``"any"`` leaves the check out.
-    ``arrived`` is the :data:`clio_nb.portal.now` at which the launch came, when that is not now.
+    Args:
+        url: The address that was opened.
+        sessions: The session of the user who clicked, several sessions, or a firm.
+        fields: Fields of the record to ask for in the same request, in Clio's syntax
+            (``"display_number,client{name}"``); without it, a few that name it.
+        target: As in :func:`clio_nb.inspect_launch`.
+        actions: Which actions count as ours: ``"known"`` are those that Clio lists for this user; a collection of your
+            own is the last word; ``"any"`` leaves the check out.
+        arrived: The :data:`clio_nb.portal.now` at which the launch came, when that is not now.
 
-    A launch never makes it raise: whatever is wrong is in the verdict, which is then false. Raises
-    :class:`InvalidInput` for ``fields`` that Clio would refuse, before the nonce is spent.
+    Returns:
+        The verdict, true only when Clio confirmed the user.
+
+    Raises:
+        errors.InvalidInput: ``fields`` that Clio would refuse, or no sessions. The nonce was not spent.
 
     Source: Clio's guide, "Confirming a User's Action".
+
+    Examples:
+        >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+        >>> matter = clio.list_records(session, "matters")[0]
+        >>> click = site.click(session.user.id, action.id, matter.subject.path)
+        >>> clio.verify_launch(click, session).state
+        'verified'
     """
     _check(fields)
+    check_sessions(sessions)
     report = inspect_launch(url, target=target)
     asker = seen.join(report.launch) if report.launch else None  # here and now, not when its turn comes on the loop
     return _verify(report, asker, sessions, fields, actions, portal.now() if arrived is None else arrived)
@@ -63,26 +75,6 @@ async def _verify(
         steps = (Step(name, ok=False, detail=reason) if name == PARSED else Step(name) for name in STEPS)
         return Verdict("refused", reason, tuple(steps))
     return await prove(report.launch, asker, sessions, fields=fields, actions=actions, arrived=arrived)
-
-
-def _waiting(work: Callable[P, Coroutine[Any, Any, Verdict]]) -> Callable[P, Verdict]:
-    """Return the sync twin, which asks in the caller's thread and waits for the answer."""
-
-    @verb
-    @functools.wraps(work)
-    def verify_launch(*args: P.args, **kwargs: P.kwargs) -> Verdict:
-        asked = work(*args, **kwargs)
-
-        async def answer() -> Verdict:
-            return await asked
-
-        return portal.run(answer)
-
-    return verify_launch
-
-
-verify_launch = _waiting(verify_launch_async)
-verify_launch.__name__ = verify_launch.__qualname__ = "verify_launch"
 
 
 def _check(fields: str | None) -> None:

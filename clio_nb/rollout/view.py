@@ -9,12 +9,13 @@ from typing import Final
 import pandas as pd
 
 from ..models import User, visible
-from ..tables import NOT_WANTED, NOTHING, PLACE_COLUMNS, integers, locations, styled, texts, times
+from ..tables import PLACE_COLUMNS, integers, locations, styled, texts, times
 from .apply import Line, Outcome, Result
+from .coverage import Coverage
 from .item import Item, Kind
 from .journal import Run, Step
 from .plan import Plan
-from .state import Access, Look, UserState
+from .state import Access, Look
 
 ROWS_SHOWN: Final = 200
 _NO_LOOK: Final = Look(None, None, None)
@@ -72,13 +73,7 @@ def lines_frame(lines: Sequence[Line]) -> pd.DataFrame:
 
 
 def audit_frame(steps: Sequence[Step], runs: Iterable[Run]) -> pd.DataFrame:
-    """Return one row for each write that the journal knows: who got which action when, before and after.
-
-    Columns: ``at`` (datetime64[ns, UTC], missing if it was never sent), ``run`` and ``purpose`` (string), ``user_id``
-    (Int64), ``user`` (string), ``kind`` (category), ``key`` (string), ``location`` (category), ``label_before``,
-    ``label_after``, ``target_before``, ``target_after`` (string), ``outcome`` (category), ``message`` (string),
-    ``action_id`` (Int64).
-    """
+    """Return one row for each write of these runs; :meth:`clio_nb.Firm.audit` describes the columns."""
     purposes = {run.run: run.purpose for run in runs}
     before = [step.before or _NO_LOOK for step in steps]
     after = [step.after or _NO_LOOK for step in steps]
@@ -106,10 +101,7 @@ def audit_frame(steps: Sequence[Step], runs: Iterable[Run]) -> pd.DataFrame:
 
 
 def runs_frame(runs: Sequence[Run]) -> pd.DataFrame:
-    """Return one row for each run: ``run``, ``purpose``, ``app`` (string), ``started``, ``finished`` (UTC).
-
-    ``finished`` is missing for a run that was interrupted, and can be gone on with.
-    """
+    """Return one row for each run; :meth:`clio_nb.Firm.runs` describes the columns."""
     return pd.DataFrame(
         {
             "run": texts([run.run for run in runs]),
@@ -122,12 +114,7 @@ def runs_frame(runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def users_frame(people: Sequence[tuple[User, Access]]) -> pd.DataFrame:
-    """Return one row for each user of the firm.
-
-    Columns: ``user_id`` (Int64), ``user``, ``email`` (string), ``enabled`` (boolean), ``subscription_type`` (category),
-    ``roles`` (string, separated by commas), ``access`` (category: signed in, never signed in, revoked, expired, wrong
-    region, disabled user; as far as it is known without asking Clio for each user).
-    """
+    """Return one row for each user; :meth:`clio_nb.Firm.users` describes the columns."""
     users = [user for user, _ in people]
     return pd.DataFrame(
         {
@@ -144,39 +131,19 @@ def users_frame(people: Sequence[tuple[User, Access]]) -> pd.DataFrame:
     )
 
 
-def coverage_frame(states: Sequence[UserState], items: Iterable[Item]) -> pd.DataFrame:
-    """Return users x five places: what each sees, and why not.
-
-    One row for each user, by the index ``user_id`` (Int64). Columns: ``user`` (string), ``access`` (category), then the
-    five ``ui_reference`` values (string). A cell holds the labels that the user sees there, with what is odd about them
-    in brackets (``Sign (renamed by hand)``), or a dash and the reason why there is nothing.
-    """
-    readable = {state.user.id for state in states if state.access is Access.SIGNED_IN}
-    seen: dict[tuple[int, str | None], list[str]] = {}
-    lacking: dict[tuple[int, str | None], list[str]] = {}
-    for item in items:
-        if item.before is not None and item.user_id in readable:
-            seen.setdefault((item.user_id, item.before.ui_reference), []).append(_sight(item))
-        if item.after is not None and (item.before is None or item.user_id not in readable or _moves(item)):
-            lacking.setdefault((item.user_id, item.after.ui_reference), []).append(item.reason)
-
-    def cell(state: UserState, place: str) -> str:
-        at = (state.user.id, place)
-        reasons = [f"{NOTHING}{reason}" for reason in dict.fromkeys(lacking.get(at, ()))]
-        if not reasons and at not in seen:
-            return NOT_WANTED if state.access is Access.SIGNED_IN else f"{NOTHING}{state.access.value}"
-        return "; ".join([*seen.get(at, ()), *reasons])
-
-    columns = {place: texts([cell(state, place) for state in states]) for place in PLACE_COLUMNS}
+def coverage_frame(coverage: Iterable[Coverage]) -> pd.DataFrame:
+    """Return one row for each user; :meth:`clio_nb.Firm.coverage` describes the columns."""
+    lines = list(coverage)
+    columns = {place: texts([line.places[place] for line in lines]) for place in PLACE_COLUMNS}
     return pd.DataFrame(
         {
-            "user": texts([state.user.name for state in states]),
+            "user": texts([line.user.name for line in lines]),
             "access": pd.Categorical(
-                [state.access.value for state in states], categories=[access.value for access in Access]
+                [line.access.value for line in lines], categories=[access.value for access in Access]
             ),
             **columns,
         },
-        index=pd.Index(integers([state.user.id for state in states]), name="user_id"),
+        index=pd.Index(integers([line.user.id for line in lines]), name="user_id"),
     )
 
 
@@ -202,21 +169,3 @@ def _page(title: str, notes: Iterable[str], frame: pd.DataFrame, rows: int) -> s
 
 def _changes(item: Item) -> str:
     return "; ".join(f"{name}: {old!r} → {new!r}" for name, (old, new) in item.diff().items())
-
-
-def _moves(item: Item) -> bool:
-    return item.before is not None and item.after is not None and item.before.ui_reference != item.after.ui_reference
-
-
-_ODD: Final = {
-    Kind.DUPLICATE: "duplicate",
-    Kind.ORPHAN: "no longer wanted",
-    Kind.FOREIGN: "not ours",
-}
-
-
-def _sight(item: Item) -> str:
-    """Say what a user sees of one action, with what is odd about it."""
-    label = (item.before and item.before.label) or "without a label"
-    odd = _ODD.get(item.kind, item.reason)
-    return f"{label} ({odd})" if odd else label

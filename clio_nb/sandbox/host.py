@@ -82,13 +82,29 @@ class Host:
         return list(self._state.users)
 
     def describe(self) -> dict[str, Any]:
-        """Return what an app needs to know, as ``clio-nb sandbox --json`` and ``GET control_url`` say it."""
+        """Return what an app needs to know, as ``clio-nb sandbox --json`` and ``GET control_url`` say it.
+
+        Examples:
+            >>> site.describe()["region"]
+            'us'
+        """
         return describe(self._state)
 
     def token(self, user_id: int) -> dict[str, Any]:
-        """Grant the app access for a user and return the token response, as ``/oauth/token`` gives it.
+        """Grant the app access for a user, without a browser.
 
-        Raises LookupError when there is no such user, or the user is disabled.
+        Args:
+            user_id: Who allows it.
+
+        Returns:
+            The token response, as ``/oauth/token`` gives it.
+
+        Raises:
+            LookupError: There is no such user, or the user is disabled.
+
+        Examples:
+            >>> sorted(site.token(site.users[0].id))
+            ['access_token', 'expires_in', 'refresh_token', 'token_type']
         """
         with self._state.lock:
             return self._state.token(user_id)
@@ -96,8 +112,20 @@ class Host:
     def click(self, user_id: int, custom_action_id: int, subject_url: str) -> str:
         """Return the launch URL that a click in Clio's screens would open, with a fresh nonce.
 
-        ``subject_url`` is the record, such as ``/api/v4/matters/1``. Raises LookupError when user, action or record do
-        not exist, ValueError when the action does not appear on such a record.
+        Args:
+            user_id: Who clicks.
+            custom_action_id: On which action.
+            subject_url: On which record, such as ``/api/v4/matters/1``.
+
+        Raises:
+            LookupError: User, action or record do not exist.
+            ValueError: The action does not appear on such a record.
+
+        Examples:
+            >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> url = site.click(session.user.id, action.id, site.records("matters")[0]["subject_url"])
+            >>> bool(clio.verify_launch(url, session))
+            True
         """
         with self._state.lock:
             return self._state.click(user_id, custom_action_id, subject_url)
@@ -105,15 +133,37 @@ class Host:
     def click_on(self, user_id: int, target_url: str, at: str = "matters", record: int = 0) -> str:
         """Return the launch URL of a click on the n-th record of a collection, making the action where it is missing.
 
-        For tests of a receiver. Raises LookupError for an unknown user, collection or record.
+        For tests of a receiver.
+
+        Args:
+            user_id: Who clicks.
+            target_url: Where the action leads.
+            at: The collection.
+            record: The number of the record, from 0.
+
+        Raises:
+            LookupError: An unknown user, collection or record.
+
+        Examples:
+            >>> url = site.click_on(session.user.id, "https://partner.example/launch", at="contacts")
+            >>> url.partition("?")[0]
+            'https://partner.example/launch'
         """
         with self._state.lock:
             return self._state.click_on(user_id, target_url, at, record)
 
     def records(self, resource: str) -> list[Data]:
-        """Return the records of a collection (``"matters"``): plain fields, a ``name``, and their ``subject_url``.
+        """Return the records of a collection: plain fields, a ``name``, and their ``subject_url``.
 
-        Raises LookupError for a collection that the firm does not have.
+        Args:
+            resource: The collection, such as ``"matters"``.
+
+        Raises:
+            LookupError: The firm does not have it.
+
+        Examples:
+            >>> site.records("matters")[0]["name"]
+            '00001-Tidewrack'
         """
         with self._state.lock:
             return [_plain(resource, row.data) for row in self._state.records(resource).values()]
@@ -154,27 +204,65 @@ class Host:
         self._state.grants.permissions = permissions_named(names)
 
     def revoke(self, user_id: int) -> None:
-        """Take back all access of the app for a user, and wait until the app was told (``deauthorization_url``)."""
+        """Take back all access of the app for a user, and wait until the app was told (``deauthorization_url``).
+
+        Args:
+            user_id: Whose.
+
+        Examples:
+            >>> site.revoke(session.user.id)
+            >>> clio.list_actions(session)
+            Traceback (most recent call last):
+            clio_nb.errors.NeedsLogin: ...
+        """
         with self._state.lock:
             self._state.revoke(user_id)
         self._messenger.settle()
 
     def disable(self, user_id: int) -> None:
-        """Disable a user: tokens open nothing any more, and there is no new sign-in."""
+        """Disable a user: tokens open nothing any more, and there is no new sign-in.
+
+        Args:
+            user_id: Whom.
+
+        Examples:
+            >>> site.disable(site.users[1].id)
+            >>> site.token(site.users[1].id)
+            Traceback (most recent call last):
+            LookupError: ...
+        """
         with self._state.lock:
             self._state.disable(user_id)
         self._messenger.settle()
 
     def fault(self, kind: Kind, **details: Any) -> None:
-        """Arm a fault; ``details`` are the fields of :class:`Fault` (matcher and effect).
+        """Arm a fault.
 
-        Raises ValueError when a detail is unknown or cannot be right.
+        Args:
+            kind: What goes wrong.
+            details: The fields of :class:`clio_nb.sandbox.Fault`: which requests it meets, and what they get.
+
+        Raises:
+            ValueError: A detail is unknown or cannot be right.
+
+        Examples:
+            >>> site.fault("status", status=403, path="/api/v4/users*")
+            >>> clio.list_users(session)
+            Traceback (most recent call last):
+            clio_nb.errors.Forbidden: ...
         """
         with self._state.lock:
             self._state.faults.add(msgspec.convert({"kind": kind, **details}, Fault))
 
     def clear_faults(self) -> None:
-        """Disarm all faults."""
+        """Disarm all faults.
+
+        Examples:
+            >>> site.fault("status", status=403, path="/api/v4/users*")
+            >>> site.clear_faults()
+            >>> len(clio.list_users(session))
+            5
+        """
         with self._state.lock:
             self._state.faults.clear()
 

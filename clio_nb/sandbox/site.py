@@ -25,17 +25,30 @@ class Sandbox(Host):
 
     It is itself the host of its first region; :meth:`at` gives the others.
 
-    - ``users``: how many users the demo firm has; ``seed``: other ids
-    - ``rate_limit``: requests per token and minute; None refuses nothing and sends no ``X-RateLimit-*`` headers, and a
-      careful client, such as this library, then keeps to 50 all the same
-    - ``port``: 0 for a free one (further regions take the ports after it); ``host`` other than loopback needs
-      ``public=True``: it is made for one person on one machine and protects nothing
-    - ``redirect_uris`` of the app (by default where a login on this machine listens), its ``permissions``
-      (``"matters"``, or ``"matters:read"``), ``deauthorization_url``
-    - ``clock``: frozen at 2026-01-15T17:00:00Z until :meth:`advance`, advancing from there, or real
-    - ``db``: a file that keeps the state across restarts; ``assumptions``: switches for what is not known of Clio
+    Args:
+        users: How many users the demo firm has.
+        seed: Another number gives other ids.
+        rate_limit: Requests per token and minute. None refuses nothing and sends no ``X-RateLimit-*`` headers; a
+            careful client, such as this library, then keeps to 50 all the same.
+        port: 0 for a free one; further regions take the ports after it.
+        host: The address to listen on; other than loopback it needs ``public=True``.
+        public: It is made for one person on one machine, and protects nothing: say that you mean it.
+        redirect_uris: Those of the app; by default where a login on this machine listens.
+        regions: Which of Clio's regions to play.
+        permissions: Those of the app: ``"matters"``, or ``"matters:read"``.
+        deauthorization_url: Where the app wants to hear that a user took back its access.
+        clock: ``"frozen"`` at 2026-01-15T17:00:00Z until :meth:`advance`, ``"advancing"`` from there, or ``"real"``.
+        db: A file that keeps the state across restarts.
+        assumptions: Switches for what is not known of Clio.
 
-    Raises :class:`PortInUse`, or ValueError for settings that cannot be.
+    Raises:
+        PortInUse: Another program has the port.
+        ValueError: These settings cannot be.
+
+    Examples:
+        >>> with clio.sandbox(users=3, seed=1) as other:
+        ...     len(other.users)
+        3
     """
 
     def __init__(
@@ -100,31 +113,77 @@ class Sandbox(Host):
         self.close()
 
     def at(self, region: str) -> Host:
-        """Return the host of a region; raise LookupError when this sandbox does not play it."""
+        """Return the host of a region.
+
+        Args:
+            region: ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``.
+
+        Raises:
+            LookupError: This sandbox does not play that region.
+
+        Examples:
+            >>> site.at("us") is site
+            True
+        """
         for host in (self, *self._others):
             if host.region == region:
                 return host
         raise LookupError(f"This sandbox does not play region {str(region)[:20]!r}; give it in regions=.")
 
     def now(self) -> float:
-        """Return the virtual time, in seconds since the epoch."""
+        """Return the virtual time, in seconds since the epoch.
+
+        Examples:
+            >>> site.now()
+            1768496400.0
+        """
         return self._world.clock.now()
 
     def advance(self, seconds: float) -> None:
-        """Move the virtual clock forward; raise ValueError for anything but a step forward."""
+        """Move the virtual clock forward.
+
+        Args:
+            seconds: By how much.
+
+        Raises:
+            ValueError: That is no step forward.
+
+        Examples:
+            >>> site.advance(60)
+            >>> site.now()
+            1768496460.0
+        """
         self._world.advance(seconds)
 
     def reset(self) -> None:
-        """Put everything back to the beginning: clock, firm, tokens, actions, faults and logs, in every region."""
+        """Put everything back to the beginning: clock, firm, tokens, actions, faults and logs, in every region.
+
+        Examples:
+            >>> site.reset()
+            >>> site.requests
+            []
+        """
         self._world.reset()
 
     def wait(self) -> None:
-        """Block until the sandbox is stopped (or Ctrl-C)."""
+        """Block until the sandbox is stopped (or Ctrl-C).
+
+        Examples:
+            >>> site.close()
+            >>> site.wait()
+        """
         self._server.wait()
 
     def close(self) -> None:
-        """Stop it. Closing twice is once."""
+        """Stop it. Closing twice is once.
+
+        Examples:
+            >>> site.close()
+        """
         self._stop()
+
+
+sandbox = Sandbox  # by this name the package above has it
 
 
 def _redirect_uris_here() -> tuple[str, ...]:

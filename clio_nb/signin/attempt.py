@@ -18,10 +18,11 @@ import anyio.to_thread
 import msgspec
 
 from .. import errors, oauth, portal, tokens, transport, wire
+from ..arguments import a_site
 from ..client import AsyncSession, Session
-from ..frames import verb, verbs
+from ..frames import verbs
 from ..models import Site, Token
-from ..portal import on_portal
+from ..portal import awaited, blocking_into, on_portal, waiting_into
 from ..secret import Secret
 from .callback import listen
 
@@ -29,16 +30,18 @@ PATIENCE: Final = 300.0
 _PROXIED = re.compile(r"/proxy/(\d{1,5})(/.*)$")
 
 
+@awaited
 @verbs
-class Login:
-    """An attempt to sign one user in.
+class AsyncLogin:
+    """One attempt to sign a user in, awaited; used as :class:`clio_nb.signin.Login`.
 
-    Show the user ``authorization_url``; then either :meth:`wait` for the browser to come back, or give :meth:`finish`
-    what the user pastes: the code, or the whole address that the browser ended up at. Both return the session, once.
+    Args:
+        site: The app to sign in to.
+        redirect_uri: Another one of those that the app has registered.
     """
 
     def __init__(self, site: Site, *, redirect_uri: str | None = None) -> None:
-        self.site = site
+        self.site = a_site(site)
         self._grant = oauth.Grant(site, redirect_uri or site.redirect_uri)
 
     def __repr__(self) -> str:
@@ -60,18 +63,32 @@ class Login:
         return (parts.port or 80) if parts.hostname in ("127.0.0.1", "localhost") else None
 
     @on_portal
-    async def wait_async(
+    async def wait(
         self,
         timeout: float = PATIENCE,  # noqa: ASYNC109 -- how long a person may take
         *,
         show: Callable[[str], object] | None = None,
     ) -> AsyncSession:
-        """Listen for the redirect and return the session; ``timeout`` in seconds.
+        """Listen for the redirect, and return the session.
 
-        ``show`` is called with the link, in a thread of its own, once the listener is up.
+        Args:
+            timeout: Seconds to wait for the browser.
+            show: Called with the link, in a thread of its own, once the listener is up.
 
-        Raises :class:`errors.LoginTimeout`, :class:`errors.LoginDeclined`, :class:`errors.PortBusy`, or what
-        :meth:`finish` raises.
+        Returns:
+            The session of the user who allowed it.
+
+        Raises:
+            errors.LoginTimeout: Nobody came back in time.
+            errors.LoginDeclined: The user said no.
+            errors.PortBusy: Another program has the port.
+            errors.InvalidInput: The redirect URI does not lead to this machine.
+
+        Examples:
+            >>> from clio_nb.signin import Login
+            >>> Login(site, redirect_uri=site.origin + "/oauth/approval").wait()
+            Traceback (most recent call last):
+            clio_nb.errors.InvalidInput: This redirect URI does not lead to this machine. ...
         """
         port = self.port
         if port is None:
@@ -93,25 +110,74 @@ class Login:
                 raise errors.LoginTimeout(
                     f"Nobody came back from Clio's consent page within {timeout:.0f} s. Start the login again."
                 ) from None
-        return await self.finish_async(answer)
+        return await self.finish(answer)
 
     @on_portal
-    async def finish_async(self, answer: str | Secret) -> AsyncSession:
+    async def finish(self, answer: str | Secret) -> AsyncSession:
         """Turn a code, or the whole redirect URL, into the session of the user who allowed it.
 
-        Raises :class:`errors.InvalidInput`, :class:`errors.StateMismatch`, :class:`errors.LoginDeclined`,
-        :class:`errors.GrantRefused` (a code works once, for 10 minutes) or :class:`errors.ClientRefused`.
+        Args:
+            answer: What the user pastes: the code, or the address that the browser ended up at.
+
+        Returns:
+            The session of the user who allowed it.
+
+        Raises:
+            errors.InvalidInput: It is neither.
+            errors.StateMismatch: It belongs to another attempt.
+            errors.LoginDeclined: The user said no.
+            errors.GrantRefused: The code is used or too old: it works once, for 10 minutes.
+            errors.ClientRefused: Clio does not know this app.
+
+        Examples:
+            >>> from clio_nb.signin import Login
+            >>> Login(site).finish("no-such-code")
+            Traceback (most recent call last):
+            clio_nb.errors.GrantRefused: ...
         """
         answer = self._grant.code_from(answer)
         return await _session(self.site, await tokens.grant(self.site, self._grant.exchange(answer)))
 
-    def wait(self, timeout: float = PATIENCE) -> Session:
-        """Wait for the browser to come back: :meth:`wait_async` for notebooks."""
-        return Session.of(portal.run(self.wait_async, timeout))
 
-    def finish(self, answer: str) -> Session:
-        """Sign in with what the user pastes: :meth:`finish_async` for notebooks."""
-        return Session.of(portal.run(self.finish_async, answer))
+class Login:
+    """One attempt to sign a user in, for where the browser cannot come back by itself.
+
+    Show the user ``authorization_url``; then either :meth:`wait` for the browser to come back, or give :meth:`finish`
+    what the user pastes. Both return the session, once.
+
+    Args:
+        site: The app to sign in to.
+        redirect_uri: Another one of those that the app has registered.
+
+    Examples:
+        >>> from clio_nb.signin import Login
+        >>> Login(site).port
+        8765
+    """
+
+    def __init__(self, site: Site, *, redirect_uri: str | None = None) -> None:
+        self.aio = AsyncLogin(site, redirect_uri=redirect_uri)
+
+    def __repr__(self) -> str:
+        return repr(self.aio)
+
+    @property
+    def site(self) -> Site:
+        """The app and Clio that the user signs in to."""
+        return self.aio.site
+
+    @property
+    def authorization_url(self) -> str:
+        """Clio's consent page for this attempt. Show it to this user only."""
+        return self.aio.authorization_url
+
+    @property
+    def port(self) -> int | None:
+        """The port on this machine that the redirect URI leads to, or None when only pasting is possible."""
+        return self.aio.port
+
+    wait = waiting_into(Session.of)(AsyncLogin.wait)
+    finish = waiting_into(Session.of)(AsyncLogin.finish)
 
 
 async def _session(site: Site, token: Token) -> AsyncSession:
@@ -120,36 +186,41 @@ async def _session(site: Site, token: Token) -> AsyncSession:
     return session
 
 
-@on_portal
-async def login_async(
+@blocking_into(Session.of)
+async def login(
     site: Site,
     user: int | None = None,
     *,
     show: Callable[[str], object] | None = None,
-    timeout: float = PATIENCE,  # noqa: ASYNC109
+    timeout: float = PATIENCE,  # noqa: ASYNC109 -- how long a person may take
 ) -> AsyncSession:
-    """Sign a user in and return the session: the async twin of :func:`login`."""
-    if site.control_url is not None and show is None:
-        return await _session(site, await _sandbox_token(site, site.control_url, user))
-    return await Login(site).wait_async(timeout, show=show or _print)
+    """Sign a user in.
 
+    At Clio itself a browser is needed, which comes back to the app's redirect URI on this machine; where that is
+    impossible, use :class:`clio_nb.signin.Login` and paste. On a sandbox none is needed.
 
-@verb
-def login(
-    site: Site, user: int | None = None, *, show: Callable[[str], object] | None = None, timeout: float = PATIENCE
-) -> Session:
-    """Sign a user in and return the session.
+    Args:
+        site: The app to sign in to: what :func:`clio_nb.connect` or :func:`clio_nb.sandbox` returns.
+        user: On a sandbox the id of the user to sign in, the account owner if left out.
+        show: Called with the link that the user must follow, such as ``webbrowser.open``; without it, it is printed. On
+            a sandbox, give it to go through the consent page.
+        timeout: Seconds to wait for the browser.
 
-    At Clio itself: ``show`` is called with the link that the user must follow (it is printed unless you give another
-    function, such as ``webbrowser.open``), and the call waits up to ``timeout`` seconds for the browser to come back to
-    the app's redirect URI on this machine. Where that is impossible use :class:`Login` and paste.
+    Returns:
+        The session of the user who allowed it.
 
-    On a sandbox: no browser is needed; ``user`` is the id of the user to sign in, the account owner if left out. Give
-    ``show`` to go through its consent page instead.
+    Raises:
+        errors.LoginError: It did not work; the class says why: declined, timed out, a wrong secret or region.
+        errors.PortBusy: Another program has the port of the redirect URI.
+        errors.InvalidInput: ``site`` is none, or the redirect URI does not lead to this machine.
 
-    Raises a :class:`errors.LoginError` that says what happened: declined, timed out, wrong secret or region.
+    Examples:
+        >>> clio.login(site, user=site.users[1].id).user.name
+        'Renwick Vantongeren'
     """
-    return Session.of(portal.run(login_async, site, user, show=show, timeout=timeout))
+    if (site := a_site(site)).control_url is not None and show is None:
+        return await _session(site, await _sandbox_token(site, site.control_url, user))
+    return await AsyncLogin(site).wait(timeout, show=show or _print)
 
 
 def _print(url: str) -> None:

@@ -11,7 +11,6 @@ import msgspec
 from .. import portal, transport
 from ..action_rules import read_url
 from ..errors import InvalidInput, UnexpectedAnswer
-from ..frames import verb
 from ..models import App
 from ..places import Region
 from ..secret import Secret, reading
@@ -32,8 +31,8 @@ class _Description(msgspec.Struct):
     region: Region = Region.US
 
 
-@verb
-def connect(
+@portal.blocking
+async def connect(
     region: Region | str | None = None,
     *,
     client_id: str | None = None,
@@ -43,21 +42,29 @@ def connect(
 ) -> App:
     """Return the app to sign users in with. Nothing is sent to Clio yet.
 
-    ``region`` is ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``; id, secret and ``redirect_uri`` are those of the app in
-    Clio's developer portal. Region, id and secret may be left to the environment (``CLIO_NB_SITE``, ``CLIO_CLIENT_ID``,
-    ``CLIO_CLIENT_SECRET``), where they stay out of notebooks; ``redirect_uri`` is that of
-    :func:`redirect_uri_here` if left out. For a sandbox that runs on this machine give its address instead
-    (``"http://127.0.0.1:8770"``): it says the rest itself.
+    Args:
+        region: ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``; or the address of a sandbox that runs on this machine
+            (``"http://127.0.0.1:8770"``), which says the rest itself. Else the environment's ``CLIO_NB_SITE``.
+        client_id: The app's key in Clio's developer portal. Else the environment's ``CLIO_CLIENT_ID``.
+        client_secret: Its secret. Else the environment's ``CLIO_CLIENT_SECRET``, which keeps it out of notebooks.
+        redirect_uri: One that the app has registered. Else the one that suits this machine or hub.
+        on_public_machine: On Binder, a public machine of somebody else's, a region is refused without it.
 
-    On Binder, which is a public machine of somebody else's, a region is refused unless ``on_public_machine`` says that
-    you mean it.
+    Returns:
+        The app.
 
-    Raises :class:`InvalidInput` for an unknown region, a missing id or secret, an address that is not this machine, or
-    a region on Binder.
+    Raises:
+        errors.InvalidInput: An unknown region, a missing id or secret, an address that is not this machine, or a region
+            on Binder.
+        errors.NetworkError: No sandbox answers at that address.
+
+    Examples:
+        >>> clio.connect("eu", client_id="my-key", client_secret="my-secret").origin
+        'https://eu.app.clio.com'
     """
     text = str(region or os.environ.get(SITE, "")).strip()
     if "://" in text:
-        return _sandbox(text)
+        return await _sandbox(text)
     try:
         known = Region(text.lower())
     except ValueError:
@@ -84,7 +91,7 @@ def connect(
     return App(known, client_id, client_secret, redirect_uri or redirect_uri_here(known))
 
 
-def _sandbox(address: str) -> App:
+async def _sandbox(address: str) -> App:
     if isinstance(read_url(address), str) or urlsplit(address).hostname not in LOOPBACK:
         raise InvalidInput(
             "An address is for a sandbox on this machine (http://127.0.0.1:PORT); for Clio itself give a region.",
@@ -92,7 +99,7 @@ def _sandbox(address: str) -> App:
         )
     parts = urlsplit(address)
     origin = f"{parts.scheme}://{parts.netloc}"
-    raw = portal.run(transport.exchange, "GET", f"{origin}/control", deadline=5.0)
+    raw = await transport.exchange("GET", f"{origin}/control", deadline=5.0)
     try:
         said = msgspec.json.decode(raw.body, type=_Description, dec_hook=reading)
     except (msgspec.DecodeError, UnicodeDecodeError):

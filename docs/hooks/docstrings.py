@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from typing import Any
 
@@ -10,13 +11,42 @@ import griffe
 _ROLE = re.compile(r":(?:class|func|meth|data|attr|mod):`~?([\w.]+)`")
 _RULE = re.compile(r"^ *=+(?:  ?=+)+ *$")
 
+_WAITING = re.compile(r"waiting(?:_into\((?P<into>\w+)\.of\))?\((?P<cls>\w+)\.(?P<verb>\w+)\)$")
+_BLOCKING = re.compile(r"(?:portal\.)?blocking(?:_into\((?P<into>\w+)\.of\))?$")
+
 
 class Markdown(griffe.Extension):
     """Rewrite every docstring of the package once it is loaded."""
 
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
-        """Rewrite the docstrings of a package and of all that is in it."""
+        """Rewrite the docstrings of a package and of all that is in it; say of verbs that wait that they do."""
+        _let_wait(pkg)
         _rewrite(pkg)
+
+
+def _let_wait(room: griffe.Object) -> None:
+    """Show what is made from an awaited verb as the function that it is, with the result that it has."""
+    for name, member in list(room.members.items()):
+        if member.is_alias:
+            continue
+        if member.is_attribute and (made := _WAITING.match(str(member.value))):
+            source = room.module[f"{made['cls']}.{made['verb']}"]
+            verb = copy.copy(source.final_target if source.is_alias else source)
+            room.set_member(name, verb)
+            _wait(verb, made["into"])
+        elif member.is_function:
+            for decorator in member.decorators:
+                if made := _BLOCKING.match(str(decorator.value)):
+                    _wait(member, made["into"])
+        elif member.is_module or member.is_class:
+            _let_wait(member)
+
+
+def _wait(function: griffe.Function, into: str | None) -> None:
+    function.labels = function.labels - {"async"}
+    function.decorators = []
+    if into:
+        function.returns = into
 
 
 def _rewrite(obj: griffe.Object) -> None:

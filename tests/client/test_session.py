@@ -61,13 +61,13 @@ def test_a_deleted_action_is_gone(session):
 
 
 def test_a_function_and_a_method_are_one(session):
-    assert clio_nb.create_action is clio_nb.Session.create_action
+    assert clio_nb.create_action(session, "Sign", TARGET, "matters") == session.list_actions()[0]
     assert clio_nb.who_am_i(session) == session.who_am_i()
 
 
 def test_the_async_class_works_from_any_loop(session):
     async def story():
-        async with clio_nb.AsyncSession(session.site, await session.aio.token()) as s:
+        async with clio_nb.aio.Session(session.site, await session.aio.token()) as s:
             await s.create_action("Async", TARGET, "folders")
             return [action.label for action in await s.list_actions()]
 
@@ -178,7 +178,7 @@ def test_a_token_about_to_end_is_renewed_before_it_is_used(session, clio_sandbox
 @pytest.mark.clio_sandbox(regions=("us", "eu"))
 def test_a_token_of_one_region_is_refused_by_another(clio_sandbox):
     token = clio_sandbox.token(clio_sandbox.users[0].id)["access_token"]
-    abroad = clio_nb.AsyncSession(clio_sandbox.at("eu"), token)
+    abroad = clio_nb.aio.Session(clio_sandbox.at("eu"), token)
 
     async def once():
         from clio_nb import wire

@@ -10,7 +10,8 @@ import pytest
 import clio_nb as clio
 from clio_nb import errors, portal, retry
 from clio_nb.client import AsyncSession
-from clio_nb.firm import AsyncFirm, Firm
+from clio_nb.firm import Firm
+from clio_nb.firm.aio import AsyncFirm
 from clio_nb.launch.asgi import LaunchMiddleware as AsgiDoor
 from clio_nb.launch.guard import Guard
 from clio_nb.launch.pages import Visit

@@ -9,7 +9,6 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from clio_nb import portal
 from clio_nb.errors import InvalidInput, VaultError
 from clio_nb.firm import Firm
 from clio_nb.models import App, Token
@@ -132,4 +131,4 @@ def test_imported_tokens_work(clio_sandbox: Sandbox, manifest: Manifest) -> None
     assert firm.import_tokens(table) == 5
     clio_sandbox.advance(2_592_001)
     assert firm.apply(firm.plan(manifest), progress=False)
-    assert portal.run(firm.aio.session_now(clio_sandbox.users[0].id).who_am_i).id == clio_sandbox.users[0].id
+    assert firm.session_of(clio_sandbox.users[0].id).who_am_i().id == clio_sandbox.users[0].id

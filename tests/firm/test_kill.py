@@ -268,7 +268,7 @@ def test_one_who_gives_up_waiting_for_a_run_leaves_nothing_half_known(
 
     async def give_up() -> None:
         begun = asyncio.Event()
-        run = asyncio.ensure_future(firm.aio.apply(plan, on_line=lambda _: begun.set()))
+        run = asyncio.ensure_future(firm.aio.apply(plan, progress=lambda _: begun.set()))
         await begun.wait()
         for _ in range(times):
             run.cancel()

@@ -307,7 +307,7 @@ def test_a_lasting_vault_and_journal_are_found_again(
 def test_sessions_that_you_hold_yourself_make_a_table_too(applied: Firm, clio_sandbox: Sandbox) -> None:
     one, other = (applied.session_of(user.id) for user in clio_sandbox.users[:2])
     assert len(actions_table(one)) == 2
-    both = actions_table([one, other.aio])
+    both = actions_table([one, other])
     assert both["user_id"].tolist() == [clio_sandbox.users[0].id] * 2 + [clio_sandbox.users[1].id] * 2
     assert both["user"].tolist()[0] == clio_sandbox.users[0].name
 

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from clio_nb.errors import InvalidInput
-from clio_nb.models import CustomAction, User, visible
-from clio_nb.tables import NOT_WANTED, PLACE_COLUMNS, actions_frame, heat_map, save_table, styled
+from clio_nb.models import NOT_WANTED, CustomAction, User, visible
+from clio_nb.tables import PLACE_COLUMNS, actions_frame, heat_map, save_table, styled
 
 NASTY = User(id=1, name="<script>alert(1)</script>\u202egnp")
 LABELS = ["=HYPERLINK(A1)", "+1", "-1", "@SUM(A1)", " =1", "|cmd", "%1", "＝1", "a\tb\x00c\nd", "Sign", "“Sign”"]

@@ -10,7 +10,7 @@ import pytest
 
 import clio_nb as clio
 from clio_nb import portal, transport
-from clio_nb.launch import verify_launch, verify_launch_async
+from clio_nb.launch import verify_launch
 
 from .conftest import new_browser
 from .test_receiver import APPS, at
@@ -28,7 +28,7 @@ def with_nonce(requests):
 
 def in_tasks(number, ask):
     async def all_of_them():
-        return await asyncio.gather(*(verify_launch_async(*ask(each)) for each in range(number)))
+        return await asyncio.gather(*(verify_launch.aio(*ask(each)) for each in range(number)))
 
     return asyncio.run(all_of_them())
 
@@ -82,8 +82,8 @@ def test_l25_asking_counts_from_the_call_and_not_from_its_turn(anna):
     url = anna.click()
 
     async def story():
-        first, second = (verify_launch_async(url, anna.session) for _ in range(2))
-        return await first, await second, await verify_launch_async(url, anna.session)
+        first, second = (verify_launch.aio(url, anna.session) for _ in range(2))
+        return await first, await second, await verify_launch.aio(url, anna.session)
 
     assert [verdict.state for verdict in asyncio.run(story())] == ["verified", "verified", "refused"]
 
@@ -122,10 +122,10 @@ def test_l25_who_asked_before_the_verdict_was_known_gets_it_and_who_asks_later_d
 
     async def story():
         firm = Waiting(anna.session)
-        slow = asyncio.create_task(verify_launch_async(url, firm))
+        slow = asyncio.create_task(verify_launch.aio(url, firm))
         await firm.asked.wait()
-        first = await verify_launch_async(url, anna.session)
-        late = await verify_launch_async(url, anna.session)
+        first = await verify_launch.aio(url, anna.session)
+        late = await verify_launch.aio(url, anna.session)
         firm.go.set()
         return first, await slow, late
 
@@ -142,10 +142,10 @@ def test_l25_when_nothing_was_sent_whoever_asks_next_makes_the_request_for_all(a
 
     async def story():
         firm = Waiting(anna.session)
-        slow = asyncio.create_task(verify_launch_async(url, firm))
+        slow = asyncio.create_task(verify_launch.aio(url, firm))
         await firm.asked.wait()
-        too_late = await verify_launch_async(url, anna.session, arrived=arrived)
-        others = await asyncio.gather(*(verify_launch_async(url, anna.session) for _ in range(3)))
+        too_late = await verify_launch.aio(url, anna.session, arrived=arrived)
+        others = await asyncio.gather(*(verify_launch.aio(url, anna.session) for _ in range(3)))
         firm.go.set()
         return too_late, others, await slow
 
@@ -174,7 +174,7 @@ def test_l25_the_rules_of_each_who_asks_are_asked_for_each(anna, site, sent):
     sent()
 
     async def all_of_them():
-        return await asyncio.gather(*(verify_launch_async(url, anna.session, **options) for options, _ in rules))
+        return await asyncio.gather(*(verify_launch.aio(url, anna.session, **options) for options, _ in rules))
 
     verdicts = asyncio.run(all_of_them())
     assert [verdict.state for verdict in verdicts] == [state for _, state in rules]
@@ -190,7 +190,7 @@ def test_l25_a_strict_rule_that_comes_first_spoils_nothing_for_the_others(anna, 
     sent()
 
     async def story():
-        asking = [verify_launch_async(url, anna.session, actions=actions) for actions in ([], "known", "any", [])]
+        asking = [verify_launch.aio(url, anna.session, actions=actions) for actions in ([], "known", "any", [])]
         return await asyncio.gather(*asking)
 
     assert [verdict.state for verdict in portal.run(story)] == ["refused", "verified", "verified", "refused"]
@@ -202,7 +202,7 @@ def test_l25_other_fields_that_cannot_be_read_are_that_ones_trouble(anna, site):
     slow_answer(site)
 
     async def story():
-        asking = [verify_launch_async(url, anna.session, fields=fields) for fields in (None, "id,nonsense")]
+        asking = [verify_launch.aio(url, anna.session, fields=fields) for fields in (None, "id,nonsense")]
         return await asyncio.gather(*asking)
 
     good, bad = portal.run(story)
@@ -226,7 +226,7 @@ def test_l25_those_who_give_up_spoil_nothing_for_the_others(anna, sent, number, 
             return await exchange(*args, **options)
 
         monkeypatch.setattr(transport, "exchange", held)
-        asking = [asyncio.create_task(verify_launch_async(url, anna.session)) for _ in range(2 * number)]
+        asking = [asyncio.create_task(verify_launch.aio(url, anna.session)) for _ in range(2 * number)]
         await sending.wait()
         for one in asking[:number]:
             one.cancel()

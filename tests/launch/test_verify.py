@@ -14,9 +14,9 @@ import time
 import pytest
 
 import clio_nb as clio
-from clio_nb import transport
+from clio_nb import aio, transport
 from clio_nb.errors import InvalidInput, NeedsLogin
-from clio_nb.launch import ProvedLaunch, Verdict, verify_launch, verify_launch_async
+from clio_nb.launch import ProvedLaunch, Verdict, verify_launch
 from clio_nb.launch import known as knowledge
 from clio_nb.launch import seen as memory
 from clio_nb.launch.verdict import STEPS
@@ -98,8 +98,8 @@ def test_a_field_that_clio_does_not_know_is_our_fault_and_not_the_launchs(anna):
 
 
 def test_the_async_form_gives_the_same(anna):
-    assert asyncio.run(verify_launch_async(anna.click(), anna.session.aio)).state == "verified"
-    assert asyncio.run(verify_launch_async(anna.click(), [anna.session])).state == "verified"
+    assert asyncio.run(aio.verify_launch(anna.click(), anna.session.aio)).state == "verified"
+    assert asyncio.run(aio.verify_launch(anna.click(), [anna.session])).state == "verified"
 
 
 def test_the_verdict_as_json_is_the_terminal_contract(anna):
@@ -224,7 +224,7 @@ def test_l13_the_same_launch_twice_at_once_is_one_request_and_one_verdict(anna, 
     sent()
 
     async def both():
-        return await asyncio.gather(*(verify_launch_async(url, anna.session, actions="any") for _ in range(5)))
+        return await asyncio.gather(*(aio.verify_launch(url, anna.session, actions="any") for _ in range(5)))
 
     first, *others = asyncio.run(both())
     assert first
@@ -255,9 +255,9 @@ def test_l13_a_proof_goes_on_when_the_one_who_asked_gives_up(anna, site, sent):
     sent()
 
     async def impatient():
-        first = asyncio.create_task(verify_launch_async(url, anna.session, actions="any"))
+        first = asyncio.create_task(aio.verify_launch(url, anna.session, actions="any"))
         await asyncio.sleep(0.1)
-        second = asyncio.create_task(verify_launch_async(url, anna.session, actions="any"))
+        second = asyncio.create_task(aio.verify_launch(url, anna.session, actions="any"))
         await asyncio.sleep(0.1)
         first.cancel()
         return await second
@@ -273,7 +273,7 @@ def test_l13_a_forged_launch_does_not_share_the_verdict_of_the_genuine_one(anna,
     site.fault("delay", path="/api/v4/matters/*", seconds=0.2)
 
     async def both():
-        return await asyncio.gather(*(verify_launch_async(one, anna.session, actions="any") for one in (url, swapped)))
+        return await asyncio.gather(*(aio.verify_launch(one, anna.session, actions="any") for one in (url, swapped)))
 
     genuine, forged = asyncio.run(both())
     assert genuine
@@ -286,8 +286,8 @@ def test_l13_a_verdict_is_not_shared_with_another_app_or_a_stricter_check(anna, 
     site.fault("delay", path="/api/v4/matters/*", seconds=0.2)
 
     async def both(sessions, **options):
-        mine = verify_launch_async(url, anna.session, actions="any")
-        return await asyncio.gather(mine, verify_launch_async(url, sessions, **options))
+        mine = aio.verify_launch(url, anna.session, actions="any")
+        return await asyncio.gather(mine, aio.verify_launch(url, sessions, **options))
 
     sessions, options = ([], {"actions": "any"}) if others == "stranger" else (anna.session, {})
     relaxed, strict = asyncio.run(both(sessions, **options))
@@ -397,7 +397,7 @@ def test_l7_a_firm_proves_the_launches_of_those_who_have_signed_in(anna, ben, si
     firm = clio.Firm(site)
     firm.add(anna.session)
     assert verify_launch(anna.click(), firm)
-    assert asyncio.run(verify_launch_async(anna.click(), firm.aio))
+    assert asyncio.run(aio.verify_launch(anna.click(), firm.aio))
     refused = verify_launch(ben.click(), firm)
     assert refused.state == "refused"
     assert judged(refused) == [True, None, False, None]

@@ -199,7 +199,7 @@ def public(cls: type) -> set[str]:
     return {cls.__name__, *(f"{cls.__name__}.{name}" for name in callable_)}
 
 
-CLASSES = (clio.Session, clio.AsyncSession, clio.Firm, clio.AsyncFirm, clio.Vault, Login, launch.Inbox)
+CLASSES = (clio.Session, clio.aio.Session, clio.Firm, clio.aio.Firm, clio.Vault, Login, launch.Inbox)
 NO_VERBS = {
     "sandbox": "its secrets are invented, and it shows them to whoever asks",
     "allow_nested_asyncio": "patches asyncio, and is handed nothing",
@@ -267,13 +267,13 @@ CALLS: dict[str, Callable[[World], Any]] = {
     **_of("Firm", FIRM, lambda w: w.firm),
     **_of("AsyncFirm", FIRM, lambda w: w.firm.aio),
     "Session": lambda w: clio.Session(w.site, w.token),
-    "AsyncSession": lambda w: clio.AsyncSession(w.site, w.token),
+    "AsyncSession": lambda w: clio.aio.Session(w.site, w.token),
     "Session.of": lambda w: clio.Session.of(w.session.aio).who_am_i(),
     "AsyncSession.request": lambda w: w.session.aio.request(_first(w), dict, once=True),
     "AsyncSession.token": lambda w: w.session.aio.token(),
     "AsyncSession.renew": lambda w: w.session.aio.renew(w.token),
     "Firm": lambda w: clio.Firm(w.site, w.vault, journal=w.folder),
-    "AsyncFirm": lambda w: clio.AsyncFirm(w.site, w.vault, journal=w.folder),
+    "AsyncFirm": lambda w: clio.aio.Firm(w.site, w.vault, journal=w.folder),
     "AsyncFirm.session_now": lambda w: w.firm.aio.session_now(w.user.id).who_am_i(),
     "Firm.import_tokens": lambda w: w.firm.import_tokens(w.database, query="SELECT 1"),
     "Firm.tokens": lambda w: w.firm.tokens(),
@@ -290,7 +290,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "Vault.remove": lambda w: w.vault.remove(w.site, w.user.id),
     "Vault.firms": lambda w: w.vault.firms(w.site),
     "Vault.elsewhere": lambda w: w.vault.elsewhere(w.site),
-    "Vault.source": lambda w: clio.AsyncSession(w.site, w.vault.source(w.site, 404)).who_am_i(),
+    "Vault.source": lambda w: clio.aio.Session(w.site, w.vault.source(w.site, 404)).who_am_i(),
     "Vault.rotate": lambda w: w.vault.rotate(),
     "Vault.take": lambda w: w.vault.take(w.shelf, w.user.id),
     "Vault.keep_all": lambda w: w.vault.keep_all([(w.shelf, w.grant)]),

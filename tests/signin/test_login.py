@@ -77,7 +77,7 @@ def redirect_of(browser, url, user, decision="allow"):
 def waiting(attempt, timeout=30.0):
     """A login that waits in the background, once its listener is up."""
     up = threading.Event()
-    future = portal.submit(attempt.wait_async, timeout, show=lambda url: up.set())
+    future = portal.submit(attempt.aio.wait, timeout, show=lambda url: up.set())
     assert up.wait(10)
     yield future
     future.cancel()

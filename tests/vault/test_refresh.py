@@ -13,7 +13,7 @@ import psycopg
 import pytest
 
 from clio_nb import portal, tokens
-from clio_nb.client import AsyncSession
+from clio_nb.aio import Session
 from clio_nb.errors import ApiError, ClioError, NeedsLogin, NetworkError, VaultError
 from clio_nb.models import Token, User
 from clio_nb.sandbox import Sandbox
@@ -57,7 +57,7 @@ def token_of(vault: Vault, site: Sandbox, user: User) -> Token:
 def test_fifty_calls_that_meet_an_expired_token_cause_one_refresh(clio_sandbox: Sandbox) -> None:
     vault = Vault()
     user = signed_in(clio_sandbox, vault)
-    session = AsyncSession(clio_sandbox, vault.source(clio_sandbox, user.id))
+    session = Session(clio_sandbox, vault.source(clio_sandbox, user.id))
     clio_sandbox.advance(MONTH)
     asked = refreshes(clio_sandbox)
     assert together(*[session.list_actions] * 50) == [[]] * 50
@@ -141,7 +141,7 @@ def test_a_refresh_that_brings_no_refresh_token_keeps_the_old_one(clio_sandbox: 
 def test_a_refused_refresh_marks_that_user_alone_and_a_new_login_ends_it(clio_sandbox: Sandbox) -> None:
     vault = Vault()
     anna, ben = (signed_in(clio_sandbox, vault, number) for number in range(2))
-    sessions = [AsyncSession(clio_sandbox, vault.source(clio_sandbox, user.id)) for user in (anna, ben)]
+    sessions = [Session(clio_sandbox, vault.source(clio_sandbox, user.id)) for user in (anna, ben)]
     clio_sandbox.revoke(anna.id)
     clio_sandbox.advance(MONTH)
     refused, actions = together(*(session.list_actions for session in sessions))

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .mistakes import Mistake
 from .results import ProbeReport, Result
-from .run import probe, probe_async
+from .run import probe
 
-__all__ = ["Mistake", "ProbeReport", "Result", "probe", "probe_async"]
+__all__ = ["Mistake", "ProbeReport", "Result", "probe"]

@@ -34,8 +34,8 @@ _PAUSES: Final = (0.02, 0.2, 0.8)  # seconds for what a receiver does after its 
 _MINUTE: Final = 61.0
 
 
-@portal.on_portal
-async def probe_async(
+@portal.blocking
+async def probe(
     receiver_url: str, site: Site, *, user: int | None = None, at: Iterable[Location | str] | str | None = None
 ) -> ProbeReport:
     """Attack a receiver of launches on this machine with a fixed suite, and return whether it passed.
@@ -60,9 +60,6 @@ async def probe_async(
     genuine = [seen for *_, case, seen in fired if case.expect == "admit" and case.visits == "once"]
     usual = Baseline(genuine, [seen for *_, case, seen in fired if case.lacking], f"{site.origin}/oauth/")
     return ProbeReport(receiver_url, tuple(_result(*one, usual) for one in fired))
-
-
-probe = portal.blocking(probe_async)
 
 
 @contextlib.asynccontextmanager

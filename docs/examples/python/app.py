@@ -18,9 +18,9 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 import clio_nb as clio
+from clio_nb import aio
 from clio_nb.launch.asgi import KEY, LaunchMiddleware
 from clio_nb.rollout.manifest import parse_manifest
-from clio_nb.signin import Login
 
 MANIFEST = """
 [app]
@@ -36,13 +36,13 @@ places = ["matters", "documents"]
 
 def create_app(site: clio.App, vault: clio.Vault, *, key: str, url: str) -> Starlette:
     """Return the app. ``key`` signs its cookies, ``url`` is its public address."""
-    firm = clio.AsyncFirm(site, vault)
+    firm = aio.Firm(site, vault)
     manifest = parse_manifest(MANIFEST.format(url=url))
-    under_way: dict[str, Login] = {}  # sign-ins; in several processes: where all of them look
+    under_way: dict[str, aio.Login] = {}  # sign-ins; in several processes: where all of them look
 
     async def connect(_: Request) -> Response:
         """Send a user to Clio's consent page."""
-        login, mark = Login(site, redirect_uri=f"{url}/callback"), secrets.token_urlsafe(32)
+        login, mark = aio.Login(site, redirect_uri=f"{url}/callback"), secrets.token_urlsafe(32)
         under_way[mark] = login
         answer = RedirectResponse(login.authorization_url, status_code=303)
         answer.set_cookie("sign_in", mark, max_age=600, httponly=True, samesite="lax", secure=url.startswith("https:"))
@@ -54,7 +54,7 @@ def create_app(site: clio.App, vault: clio.Vault, *, key: str, url: str) -> Star
         if login is None:
             return page(400, "Not connected", "This sign-in is not yours. Start again.")
         try:
-            session = await login.finish_async(str(request.url))
+            session = await login.finish(str(request.url))
             user = await firm.add(session)
             done = await firm.apply(await firm.plan(manifest, users=user.id))
         except clio.ClioError as error:

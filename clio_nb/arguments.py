@@ -1,0 +1,71 @@
+"""What is passed first: a session, or the site. Anything else is refused with a sentence that says what to pass."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, ParamSpec, TypeVar, cast
+
+from .errors import InvalidInput
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_OF_A_SITE = ("origin", "client_id", "client_secret", "control_url")
+
+
+def on_session(method: Callable[P, T], kind: type) -> Callable[P, T]:
+    """Return a method of a session as a function, whose first argument is called ``session`` and is checked."""
+
+    def verb(*args: Any, **kwargs: Any) -> Any:
+        session, rest = (args[0], args[1:]) if args else (kwargs.pop("session", None), ())
+        return method(session_of_kind(session, kind, method.__name__), *rest, **kwargs)
+
+    async def awaited(*args: Any, **kwargs: Any) -> Any:
+        return await verb(*args, **kwargs)
+
+    function: Any = functools.update_wrapper(awaited if inspect.iscoroutinefunction(method) else verb, method)
+    signature = inspect.signature(method)
+    _, *others = signature.parameters.values()
+    first = inspect.Parameter("session", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=kind)
+    function.__signature__ = signature.replace(parameters=[first, *others])
+    function.__annotations__ = {"session": kind, **method.__annotations__}
+    function.__qualname__ = method.__name__
+    return cast("Callable[P, T]", function)
+
+
+def session_of_kind(value: Any, kind: type[T], verb: str) -> T:
+    """Return a session, or raise :class:`InvalidInput` that says what ``verb`` must be given instead of the value."""
+    if isinstance(value, kind):
+        return value
+    said, advice = f"a {type(value).__name__}", "Pass the session that login(site) returns."
+    if value is None:
+        said = "None"
+    elif isinstance(value, type):
+        said = f"the class {value.__name__} itself"
+    elif isinstance(getattr(value, "aio", None), kind):
+        advice = f"Pass session.aio, or call clio_nb.{verb}."
+    elif type(value).__name__ == kind.__name__:
+        said, advice = "an awaitable session", f"Await clio_nb.aio.{verb} instead, or pass a clio_nb.Session."
+    elif hasattr(value, "session_of"):
+        advice = "For one user of a firm pass firm.session_of(user_id)."
+    elif hasattr(value, "submit"):
+        advice = "Sign in with the form first, then pass its value."
+    raise InvalidInput(f"{verb}() needs a session, and this is {said}. {advice}", field="session")
+
+
+def sessions_of_kind(value: T | Iterable[T], kind: type[T], verb: str) -> list[T]:
+    """Return one session or several as a list, or raise as :func:`session_of_kind` does."""
+    several = value if isinstance(value, Iterable) and not isinstance(value, str | type) else [value]
+    return [session_of_kind(each, kind, verb) for each in several]
+
+
+def a_site(value: T) -> T:
+    """Return a site, or raise :class:`InvalidInput` that says what is one."""
+    if isinstance(value, type) or not all(hasattr(type(value), name) or hasattr(value, name) for name in _OF_A_SITE):
+        said = f"the class {value.__name__} itself" if isinstance(value, type) else f"a {type(value).__name__}"
+        raise InvalidInput(
+            f"This needs a site, and got {said}. Pass what clio.connect(...) or clio.sandbox() returns.", field="site"
+        )
+    return value

@@ -1,0 +1,81 @@
+"""What a type checker sees: the README's ten lines and the same verbs, awaited, are right; wrong ones are not."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+AWAITED = """
+import clio_nb as clio
+from clio_nb import aio
+
+
+async def story(site: clio.App) -> str | None:
+    session = await aio.login(site)
+    action = await aio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+    same = await session.get_action(action.id)
+    firm = aio.Firm(site)
+    for user, access in await firm.users():
+        print(user.id, access.value)
+    verdict = await aio.verify_launch("https://partner.example/", firm)
+    return same.label if verdict else session.user.name
+
+
+def waits(session: clio.Session, firm: clio.Firm) -> int:
+    clio.update_action(session, 1, label="Sign")
+    session.delete_action(1)
+    return len(firm.users()) + len(clio.actions_table([session])) + len(clio.__version__) + firm.session_of(1).user.id
+"""
+WRONG = """
+import clio_nb as clio
+
+session = clio.login(clio.sandbox())
+session.create_action("Sign", target="https://partner.example/launch")
+clio.create_action(session, 7, "https://partner.example/launch", at="matters")
+clio.create_action(clio.sandbox(), "Sign", "https://partner.example/launch", at="matters")
+clio.verify_launch("https://partner.example/", session, field="id")
+clio.AsyncSession
+"""
+
+
+def ten_lines() -> str:
+    found = re.search(
+        r"## Ten lines\n\n```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
+    )
+    assert found
+    return found[1]
+
+
+def mypy(code: Path) -> set[int]:
+    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file=", code.name]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=code.parent)
+    assert not checked.stderr
+    return {int(line) for line in re.findall(r"^.*?\.py:(\d+): error", checked.stdout, re.MULTILINE)}
+
+
+def pyright(code: Path) -> set[int]:
+    (code.parent / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, code.name]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=code.parent)
+    return {one["range"]["start"]["line"] + 1 for one in json.loads(checked.stdout)["generalDiagnostics"]}
+
+
+@pytest.mark.parametrize("checker", [mypy, pyright])
+@pytest.mark.parametrize(
+    ("code", "wrong"),
+    [
+        pytest.param("ten lines", set(), id="ten lines"),
+        pytest.param(AWAITED, set(), id="awaited"),
+        pytest.param(WRONG, {5, 6, 7, 8, 9}, id="wrong"),
+    ],
+)
+def test_a_strict_type_checker_knows_every_verb(tmp_path, monkeypatch, checker, code, wrong):
+    monkeypatch.setenv("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1")
+    file = tmp_path / "example.py"
+    file.write_text(ten_lines() if code == "ten lines" else code, encoding="utf-8")
+    assert checker(file) == wrong
