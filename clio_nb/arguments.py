@@ -49,7 +49,7 @@ def session_of_kind(value: Any, kind: type[T], verb: str) -> T:
     elif type(value).__name__ == kind.__name__:
         said, advice = "an awaitable session", f"Await clio_nb.aio.{verb} instead, or pass a clio_nb.Session."
     elif hasattr(value, "session_of"):
-        advice = "For one user of a firm pass firm.session_of(user_id)."
+        advice = "For one user of a firm pass firm.session_of(user_id); firm.actions() is the table of all."
     elif hasattr(value, "submit"):
         advice = "Sign in with the form first, then pass its value."
     raise InvalidInput(f"{verb}() needs a session, and this is {said}. {advice}", field="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import os
+import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
 from html import escape
@@ -58,6 +59,13 @@ class _Receiver:
 
         self._pid = os.getpid()
         self._serving = asyncio.create_task(serve())  # inbox() makes one on the library's loop
+        ending = weakref.WeakMethod(self._end)
+
+        async def end() -> None:
+            if (end_of_this := ending()) is not None:
+                await end_of_this()
+
+        portal.at_close(end)
 
     def __repr__(self) -> str:
         return f"<Inbox at {self.url}, {len(self)} launches>"

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
+import subprocess
+import sys
 import threading
 
+import httpx
 import pandas as pd
 import pytest
 
 import clio_nb as clio
+from clio_nb import aio
 from clio_nb.errors import InvalidInput, NotFound, PortBusy
 from clio_nb.launch import inbox, load_launch, replay, save_launch
 from clio_nb.launch.receive import KEPT
@@ -321,3 +326,23 @@ def test_a_replay_needs_a_sandbox_and_what_it_knows(box, browser, click, site, a
     clio.delete_action(anna.session, box[0].report.launch.custom_action_id)
     with pytest.raises(NotFound):
         replay(box[0], box.url, site)
+
+
+def test_an_inbox_that_nobody_closed_ends_with_the_process():
+    code = "import clio_nb\nwith clio_nb.sandbox() as site: box = clio_nb.inbox(site)\nprint(len(box))"
+    command = [sys.executable, "-X", "dev", "-W", "error", "-c", code]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert (ended.stdout, ended.stderr) == ("0\n", "")
+
+
+def test_an_awaited_inbox_proves_what_arrives_and_ends_with_its_block(site):
+    async def story():
+        async with await aio.inbox(site, verify=False) as box:
+            url = site.click_on(site.users[0].id, box.url)
+            answer = await asyncio.to_thread(httpx.get, url)
+            return box, answer.status_code, await box.verify(box[0])
+
+    box, status, verdict = asyncio.run(story())
+    assert (status, bool(verdict), len(box)) == (303, True, 1)
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(box.url)
