@@ -355,10 +355,8 @@ class AsyncSession:
     ) -> wire.Answer[T]:
         pace = await self._turn(request, token, patience)
         window, rate, sent = pace.window, None, self._now()
-        headers: dict[str, str | Secret] = {
-            "authorization": Secret(f"Bearer {token.access.reveal()}"),
-            "accept": "application/json",
-        }
+        headers: dict[str, str | Secret] = {"accept": "application/json"}
+        headers["authorization"] = Secret(f"Bearer {token.access.reveal()}")
         if request.data is not None:
             headers["content-type"] = "application/json"
         if request.if_match is not None:

@@ -78,14 +78,12 @@ def verb(work: Callable[P, T]) -> Callable[P, T]:
 
 
 def verbs(cls: C) -> C:
-    """Make everything public of a class a :func:`verb`: how it is built, its methods and its properties."""
+    """Make everything public of a class a :func:`verb`: how it is built, and its methods."""
     for name, value in list(vars(cls).items()):
         if name.startswith("_") and name not in ("__init__", "__exit__"):
             continue
         if isinstance(value, classmethod):
             setattr(cls, name, classmethod(verb(value.__func__)))
-        elif isinstance(value, property) and value.fget is not None:
-            setattr(cls, name, property(verb(value.fget), value.fset))
         elif inspect.isfunction(value):
             setattr(cls, name, verb(value))
     return cls

@@ -1,5 +1,3 @@
-from ..action_rules import Finding as Finding
-from ..action_rules import lint as lint
 from .attack import Mistake as Mistake
 from .attack import ProbeReport as ProbeReport
 from .attack import probe as probe

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import clio_nb as clio
-from clio_nb.launch import lint
+from clio_nb.action_rules import lint
 from clio_nb.models import CustomAction
 from clio_nb.places import Location
 

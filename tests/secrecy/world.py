@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import datetime as dt
 import inspect
 import secrets
 import socket
@@ -123,6 +124,7 @@ class World:
         self.password = clio.Secret(f"password-{secrets.token_hex(12)}")
         self.secret = clio.Secret(site.client_secret)
         self.table = pd.DataFrame({"user_id": ["none"], "access_token": [token.access]})
+        self.actions = self.firm.actions()
         seen.clear()
 
     def __repr__(self) -> str:
@@ -306,7 +308,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "Login.finish": lambda w: w.login.finish(w.code.reveal()),
     "Login.finish_async": lambda w: w.login.finish_async(w.code.reveal()),
     "actions_table": lambda w: clio.actions_table(w.session),
-    "places_matrix": lambda w: clio.places_matrix(),
+    "places_matrix": lambda w: clio.places_matrix(w.actions),
     "inspect_launch": lambda w: clio.inspect_launch(w.launch.reveal()),
     "lint": lambda w: clio.lint(("L" * 40, w.launch.reveal(), "nowhere")),
     "verify_launch": lambda w: clio.verify_launch(w.launch.reveal(), w.session, fields="{"),
@@ -317,7 +319,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "replay_async": lambda w: launch.replay_async(_inspected(w), "http://127.0.0.1:1/launch", w.site),
     "save_launch": lambda w: launch.save_launch(_received(w), w.folder / "no" / "folder.json"),
     "load_launch": lambda w: launch.load_launch(w.folder / "nothing.json"),
-    "inbox": lambda w: clio.inbox(None),
+    "inbox": lambda w: clio.inbox(w.site, port=int(w.site.origin.rpartition(":")[2])),
     "Inbox": lambda w: launch.Inbox(w.session, verify=True, port=int(w.site.origin.rpartition(":")[2]), origin=""),
     "Inbox.verify": lambda w: _closed(w).verify(_received(w)),
     "Inbox.verify_async": lambda w: _closed(w).verify_async(_received(w)),
@@ -342,6 +344,9 @@ CALLS: dict[str, Callable[[World], Any]] = {
 }
 NEVER_FAILS = {
     *("AsyncSession", "AsyncSession.token", "Session", "Vault", "Vault.close", "Login", "places_matrix"),
+    *(
+        f"{cls}.{verb}" for cls in ("Firm", "AsyncFirm") for verb in ("audit", "runs")
+    ),  # the journal is a file, kept open
     *("inspect_launch", "Inbox.close", "Inbox.on_launch", "Inbox.to_frame", "forms.screens", "forms.places", "lint"),
 }
 
@@ -361,11 +366,11 @@ def _inspected(w: World) -> Any:
 
 
 def _received(w: World) -> Any:
-    return launch.Received(1, pd.Timestamp.now("UTC"), clio.inspect_launch(w.launch.reveal()), w.launch, portal.now())
+    return launch.Received(1, dt.datetime.now(dt.UTC), clio.inspect_launch(w.launch.reveal()), w.launch, portal.now())
 
 
 def _closed(w: World) -> Any:
-    with clio.inbox(None, verify=False) as inbox:
+    with clio.inbox(w.site) as inbox:
         return inbox
 
 
