@@ -63,7 +63,7 @@ class InvalidInput(ClioError, ValueError):
 
 
 class InvalidAction(InvalidInput):
-    """A label, target URL or place of a custom action that Clio would refuse."""
+    """A label or target URL that Clio would refuse, or of which no launch could be proved."""
 
 
 class ManifestError(InvalidInput):
