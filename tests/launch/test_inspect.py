@@ -520,7 +520,7 @@ def test_the_html_escapes_what_the_url_says():
     ("use", "unwanted"),
     [
         ("launch.inspect_launch('x')", ["pandas", "ipywidgets", "starlette", "uvicorn", "httpx"]),
-        ("clio_nb.lint(('Sign', 'x', 'matters'))", ["pandas", "ipywidgets", "starlette", "uvicorn", "httpx"]),
+        ("import clio_nb; clio_nb.lint(('Sign', 'x', 'matters'))", ["pandas", "ipywidgets", "starlette", "uvicorn", "httpx"]),
         ("launch.verify_launch('x', [])", ["pandas", "ipywidgets", "starlette", "uvicorn"]),
         ("import clio_nb.launch.asgi, clio_nb.launch.wsgi", ["pandas", "ipywidgets", "starlette", "uvicorn"]),
         ("launch.inbox, launch.probe, launch.replay", ["pandas", "ipywidgets", "starlette", "uvicorn"]),
