@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from statistics import median
 from urllib.parse import parse_qs, urlsplit
 
-from clio_nb.launch import inspect_launch
+from clio_nb.launches import inspect_launch
 
 from .rounds import ratio, timed
 from .table import Row, at_most

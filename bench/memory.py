@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clio_nb.firm import Firm
 from clio_nb.vault import Vault
-from clio_nb.vault.sql import sqlite_store
+from clio_nb.vault.database import sqlite_store
 
 from .clients.firm import MANIFEST, app_at, filled
 from .processes import said, server, started

@@ -8,7 +8,7 @@ from statistics import median
 import ipywidgets
 
 import clio_nb
-from clio_nb.forms import firm_view
+from clio_nb.forms import _firm_view
 
 from .clients.firm import MANIFEST
 from .rounds import timed
@@ -25,7 +25,7 @@ def rows(*, smoke: bool) -> Iterator[Row]:
         before = _widgets_in(form.view)
         coverage = form.read_coverage()
         made = _widgets_in(form.view) - before
-    took = median(timed(times, ours=lambda: firm_view.coverage(coverage))["ours"]) * 1000
+    took = median(timed(times, ours=lambda: _firm_view.coverage(coverage))["ours"]) * 1000
     work = f"draw {users} users x 5 places"
     yield Row("panel", work, f"{took:.1f} ms", goal="≤ 20 ms", met=took <= 20)
     yield exactly("panel", f"{work}: widgets made for it", made, 0, "widgets")

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Final
 
 import clio_nb
-from clio_nb import portal
 from clio_nb.aio import Session
+from clio_nb.http import loop, waiting
 from clio_nb.sandbox import Sandbox
 
 from .table import Row, at_most, exactly
@@ -25,7 +25,7 @@ def rows(*, smoke: bool) -> Iterator[Row]:
     with clio_nb.sandbox(users=users, rate_limit=LIMIT) as site:
         tokens = [site.token(user.id)["access_token"] for user in site.users]
         before = site.now()
-        portal.run(_call, site, [Session(site, token) for token in tokens])
+        loop.run(_call, site, [Session(site, token) for token in tokens])
         took = site.now() - before
         refused = sum(request["status"] == 429 for request in site.requests)
     bound = (CALLS - 1) // LIMIT * WINDOW
@@ -36,12 +36,12 @@ def rows(*, smoke: bool) -> Iterator[Row]:
 
 async def _call(site: Sandbox, sessions: list[Session]) -> None:
     clock = _Clock(site, len(sessions))
-    real = portal.sleep, portal.now
-    portal.sleep, portal.now = clock.sleep, site.now
+    real = waiting.sleep, waiting.now
+    waiting.sleep, waiting.now = clock.sleep, site.now
     try:
         await asyncio.gather(*(clock.lead(session) for session in sessions))
     finally:
-        portal.sleep, portal.now = real
+        waiting.sleep, waiting.now = real
 
 
 class _Clock:

@@ -13,11 +13,11 @@ from statistics import median
 from typing import Final
 
 import clio_nb
-from clio_nb import portal
+from clio_nb.http import loop
 from clio_nb.models import Token
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault
-from clio_nb.vault.sql import sqlite_store
+from clio_nb.vault.database import sqlite_store
 from clio_nb.vault.vault import FIRM, shelf_of
 
 from .clients.firm import app_at, filled
@@ -51,7 +51,7 @@ def _refreshes() -> int:
         async def meet() -> None:
             await asyncio.gather(*(session.aio.list_actions() for _ in range(CALLS)))
 
-        portal.run(meet)
+        loop.run(meet)
         return len(site.oauth_requests) - before
 
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from clio_nb.errors import InvalidInput
 from clio_nb.firm import Firm
-from clio_nb.rollout.journal import DONE, Journal
+from clio_nb.firm.apply.journal import DONE, Journal
 from clio_nb.vault import Vault
 from clio_nb.vault.vault import FIRM, shelf_of
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import pandas as pd
 
-from clio_nb import wire
+from clio_nb.http import messages
 from clio_nb.models import CustomAction, User
 from clio_nb.tables import PLACE_COLUMNS, actions_frame, places_matrix
 
@@ -47,7 +47,7 @@ def rows(*, smoke: bool) -> Iterator[Row]:
 
 
 def _read(user: User, body: bytes) -> Iterator[tuple[User, CustomAction]]:
-    answer = wire.decipher(wire.list_actions(), 200, {}, body, list[CustomAction])
+    answer = messages.decipher(messages.list_actions(), 200, {}, body, list[CustomAction])
     return ((user, action) for action in answer.data)
 
 

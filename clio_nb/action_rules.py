@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl, quote
 
 from .errors import InvalidAction, InvalidInput
 from .models import CustomAction
-from .places import LABEL_MAX, MEANINGS, Location
+from .vocabulary import LABEL_MAX, MEANINGS, Location
 
 URL_MAX: Final = 8192
 """Longest URL that is looked at, in characters: what web servers commonly accept as one request line."""

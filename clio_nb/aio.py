@@ -13,15 +13,20 @@ Examples:
     'Odalys Hartwell-Oyelaran'
 """
 
-from . import launch, signin
 from .arguments import on_session
-from .client import AsyncSession as Session
-from .firm.aio import AsyncFirm as Firm
-from .firm.aio import actions_table
-from .launch.receive import AsyncInbox as Inbox
-from .signin import AsyncLogin as Login
+from .firm.async_firm import AsyncFirm as Firm
+from .firm.async_firm import actions_table
+from .launches.inbox import AsyncInbox as Inbox
+from .launches.inbox import inbox as _inbox
+from .launches.replay import replay as _replay
+from .launches.verify import verify_launch as _verify_launch
+from .login import AsyncLogin as Login
+from .login import connect as _connect
+from .login import login as _login
+from .probe import probe as _probe
+from .session import AsyncSession as Session
 
-connect, login = signin.connect.aio, signin.login.aio
+connect, login = _connect.aio, _login.aio
 who_am_i = on_session(Session.who_am_i, Session)
 list_users = on_session(Session.list_users, Session)
 list_actions = on_session(Session.list_actions, Session)
@@ -32,8 +37,8 @@ delete_action = on_session(Session.delete_action, Session)
 record = on_session(Session.record, Session)
 list_records = on_session(Session.list_records, Session)
 logout = on_session(Session.logout, Session)
-verify_launch, inbox = launch.verify_launch.aio, launch.inbox.aio
-replay, probe = launch.replay.aio, launch.probe.aio
+verify_launch, inbox = _verify_launch.aio, _inbox.aio
+replay, probe = _replay.aio, _probe.aio
 
 __all__ = ["connect", "login", "logout", "Login", "Session", "who_am_i", "list_users", "list_actions", "get_action"]
 __all__ += ["create_action", "update_action", "delete_action", "record", "list_records", "verify_launch", "inbox"]

@@ -10,12 +10,13 @@ from urllib.parse import urljoin
 
 import httpx
 
-from . import client, firm, launch, tables
+from . import firm, launches, tables
+from . import session as verbs
 from .errors import ClioError
-from .places import PLACES, Location
+from .login import login
 from .sandbox import Sandbox
-from .signin import login
 from .terminal import frame_table, report_table, show, text
+from .vocabulary import PLACES, Location
 
 TARGET = "https://partner.example/launch"
 LABEL = "Send for signature"
@@ -44,25 +45,25 @@ def run() -> None:
         _heading("2  An action in every place of Clio's screens, for each of them")
         for session in sessions:
             for location in Location:
-                made = client.create_action(session, LABEL, TARGET, location)
+                made = verbs.create_action(session, LABEL, TARGET, location)
                 _check(made.location is location, f"an action on {location.resource} was created")
         show(_TRUE, f"{len(Location) * len(sessions)} actions, seen in {len(PLACES)} menus each")
 
         _heading("3  Somebody clicks one: Clio opens the target with four parameters")
         clicker = sessions[0]
         url = _click(site, clicker)
-        report = launch.inspect_launch(url, target=TARGET)
+        report = launches.inspect_launch(url, target=TARGET)
         _check(report.ok, "the launch is well-formed")
         show(report_table(report))
 
         _heading("4  Did this user click? Only Clio knows, and only once")
         seen = [
-            ("sent at once", launch.verify_launch(url, clicker), True),
-            ("the same launch again", launch.verify_launch(url, clicker), False),
+            ("sent at once", launches.verify_launch(url, clicker), True),
+            ("the same launch again", launches.verify_launch(url, clicker), False),
         ]
         late = _click(site, clicker)
         site.advance(61)
-        seen.append(("another one, 61 virtual seconds old", launch.verify_launch(late, clicker), False))
+        seen.append(("another one, 61 virtual seconds old", launches.verify_launch(late, clicker), False))
         for what, verdict, expected in seen:
             _check(bool(verdict) is expected, f"{what}: {'verified' if expected else 'refused'}")
             show(_TRUE if verdict else text("  ✗", "red"), f"{what}:", text(verdict.state, "bold"))
@@ -84,10 +85,10 @@ def run() -> None:
     show("The same in Jupyter: clio-nb lab   An embedded Clio to click in: clio-nb sandbox")
 
 
-def _click(site: Sandbox, session: client.Session) -> str:
+def _click(site: Sandbox, session: verbs.Session) -> str:
     """Click this user's action on a matter, as Clio's screens would."""
-    action = next(one for one in client.list_actions(session) if one.location is Location.MATTERS)
-    matter = client.list_records(session, Location.MATTERS)[0]
+    action = next(one for one in verbs.list_actions(session) if one.location is Location.MATTERS)
+    matter = verbs.list_records(session, Location.MATTERS)[0]
     return site.click(session.user.id, action.id, matter.subject.path)
 
 

@@ -9,8 +9,8 @@ from typing import Any, Final, Protocol
 
 import msgspec
 
-from .places import Location, Region
 from .secret import Secret
+from .vocabulary import Location, Region
 
 DEFAULT_REDIRECT_URI = "http://127.0.0.1:8765/callback"
 

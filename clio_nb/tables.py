@@ -14,7 +14,7 @@ import pandas as pd
 
 from .errors import InvalidInput
 from .models import NOT_WANTED, NOTHING, CustomAction, User, visible
-from .places import Location
+from .vocabulary import Location
 
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler

@@ -23,7 +23,7 @@ from .models import visible
 if TYPE_CHECKING:
     import pandas as pd
 
-    from .launch import LaunchReport
+    from .launches import LaunchReport
 
 _PLAIN: Final = {"✓": "+", "✗": "x", "–": "-", "…": "...", "’": "'", "“": '"', "”": '"'}
 

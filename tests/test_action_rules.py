@@ -12,17 +12,17 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import clio_nb as clio
-from clio_nb import portal
 from clio_nb.action_rules import TARGET_MAX, canonical, same_label, same_url
-from clio_nb.client import Session
 from clio_nb.errors import InvalidAction, InvalidInput, ManifestError
 from clio_nb.firm import Firm
-from clio_nb.forms.action_form import ActionForm
-from clio_nb.places import LABEL_MAX, Location
-from clio_nb.rollout.item import Kind
-from clio_nb.rollout.manifest import Action, AppOf, Manifest, parse_manifest
-from clio_nb.rollout.plan import Plan
+from clio_nb.firm.item import Kind
+from clio_nb.firm.manifest import Action, AppOf, Manifest, parse_manifest
+from clio_nb.firm.plan.plan import Plan
+from clio_nb.forms.create_action import ActionForm
+from clio_nb.http import waiting
 from clio_nb.sandbox import Sandbox
+from clio_nb.session import Session
+from clio_nb.vocabulary import LABEL_MAX, Location
 
 GOOD = "https://p.example/launch"
 LABEL = "Sign"
@@ -200,8 +200,8 @@ def _waits_pass_at_once() -> Iterator[None]:
         now[0] += seconds
 
     with pytest.MonkeyPatch.context() as clock:
-        clock.setattr(portal, "now", lambda: now[0])
-        clock.setattr(portal, "sleep", sleep)
+        clock.setattr(waiting, "now", lambda: now[0])
+        clock.setattr(waiting, "sleep", sleep)
         yield
 
 

@@ -31,7 +31,7 @@ def test_inspecting_a_launch_loads_nothing_heavy():
 
 
 def test_launches_work_without_tables_widgets_and_a_web_framework():
-    assert not {"pandas", "ipywidgets", "starlette"} & set(loaded_by("from clio_nb.launch import verify_launch"))
+    assert not {"pandas", "ipywidgets", "starlette"} & set(loaded_by("from clio_nb.launches import verify_launch"))
 
 
 @pytest.mark.parametrize("name", clio_nb.__all__)
@@ -56,7 +56,7 @@ def test_the_face_is_what_dir_says_before_and_after_use():
     """Rooms that are imported meanwhile do not show."""
     code = "import clio_nb\nbefore = dir(clio_nb)\n{}\n"
     code += "assert dir(clio_nb) == before == sorted(clio_nb.__all__)\nprint(*before)"
-    use = "import clio_nb.launch.attack, clio_nb.signin\nfor name in before: getattr(clio_nb, name)"
+    use = "import clio_nb.probe, clio_nb.login\nfor name in before: getattr(clio_nb, name)"
     names = python(code.format("")).stdout.split()
     assert python(code.format(use)).stdout.split() == names
     assert {"aio", "errors", "forms", "sandbox", "__version__"} <= set(names)

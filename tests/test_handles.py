@@ -10,7 +10,7 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 import clio_nb
-from clio_nb import aio, launch, signin
+from clio_nb import aio, launches, login
 from clio_nb.errors import InvalidInput
 
 FUNCTIONS = [name for name in dir(aio) if inspect.isfunction(getattr(aio, name))]
@@ -22,7 +22,7 @@ OFFLINE = {"inspect_launch", "lint", "places_matrix", "allow_nested_asyncio"}
 
 def waits(name: str):
     """Return what waits, by the name that the awaited one has."""
-    return next(getattr(home, name) for home in (clio_nb, launch, signin) if hasattr(home, name))
+    return next(getattr(home, name) for home in (clio_nb, launches, login) if hasattr(home, name))
 
 
 def methods(owner: str) -> list[str]:
@@ -50,7 +50,7 @@ def spoken(annotation: object) -> str:
         (annotation if isinstance(annotation, str) else inspect.formatannotation(annotation))
         .replace("Async", "")
         .replace("clio_nb.aio.", "")
-        .replace("clio_nb.client.", "")
+        .replace("clio_nb.session.", "")
     )
 
 
@@ -81,7 +81,7 @@ def test_every_method_that_waits_is_awaited_by_its_own_name():
 
 
 def test_nothing_public_says_async_in_its_name():
-    public = [name for room in (clio_nb, aio, launch) for name in dir(room)]
+    public = [name for room in (clio_nb, aio, launches) for name in dir(room)]
     public += [
         name for each in CLASSES for side in (aio, None) for name in dir(getattr(aio, each) if side else waits(each))
     ]
@@ -178,7 +178,7 @@ def test_a_wrong_first_argument_is_a_sentence_that_says_what_to_pass(others, cli
             with pytest.raises(
                 InvalidInput, match=r"(?s)\) needs a session, and this is .*\. (Pass|For|Sign|Await)"
             ) as refused:
-                clio_nb.portal.run(_called, getattr(face, name), value, *REST.get(name, []))
+                clio_nb.http.loop.run(_called, getattr(face, name), value, *REST.get(name, []))
             assert name in str(refused.value), said
     with pytest.raises(InvalidInput, match="this is None"):
         getattr(clio_nb, name)(None, *REST.get(name, []))
@@ -203,11 +203,11 @@ def test_the_first_argument_can_be_named(clio_sandbox, name):
         lambda wrong: clio_nb.Session(wrong, "token"),
         clio_nb.Firm,
         clio_nb.inbox,
-        signin.Login,
+        login.Login,
         lambda wrong: clio_nb.probe("http://127.0.0.1:1/", wrong),
         lambda wrong: aio.Session(wrong, "token"),
         aio.Firm,
-        lambda wrong: clio_nb.portal.run(aio.login, wrong),
+        lambda wrong: clio_nb.http.loop.run(aio.login, wrong),
     ],
 )
 def test_a_wrong_site_is_a_sentence_that_says_what_to_pass(others, call):
@@ -243,9 +243,9 @@ def test_what_is_awaited_of_a_firm_is_plain_and_the_same_as_the_table(clio_sandb
     session.create_action("Sign", "https://partner.example/", "matters")
     firm.add(session)
     for name in ("users", "actions", "coverage", "drift", "audit", "runs"):
-        rows, table = clio_nb.portal.run(getattr(firm.aio, name)), getattr(firm, name)()
+        rows, table = clio_nb.http.loop.run(getattr(firm.aio, name)), getattr(firm, name)()
         assert isinstance(rows, list)
         assert isinstance(table, pd.DataFrame)
         assert len(rows) == len(table)
-    rows = clio_nb.portal.run(aio.actions_table, session.aio)
+    rows = clio_nb.http.loop.run(aio.actions_table, session.aio)
     assert [(user.id, action.id) for user, action in rows] == [(session.user.id, session.list_actions()[0].id)]

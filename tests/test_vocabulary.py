@@ -10,8 +10,8 @@ import pytest
 from clio_nb.action_rules import location_of
 from clio_nb.errors import InvalidInput
 from clio_nb.models import CustomAction, Subject, Token
-from clio_nb.places import PLACES, Location, Region
 from clio_nb.secret import Secret
+from clio_nb.vocabulary import PLACES, Location, Region
 
 
 def test_five_locations_give_the_nine_places_of_the_guide():

@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Final
 
 from clio_nb.firm import Firm
+from clio_nb.firm.manifest import parse_manifest
 from clio_nb.models import App, Token, User
-from clio_nb.places import Region
-from clio_nb.rollout.manifest import parse_manifest
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault
-from clio_nb.vault.grants import Grant
-from clio_nb.vault.sql import sqlite_store
+from clio_nb.vault._grants import Grant
+from clio_nb.vault.database import sqlite_store
 from clio_nb.vault.vault import FIRM, shelf_of
+from clio_nb.vocabulary import Region
 
 from . import LABEL, PLACES, TARGET, arguments, compete, token_of
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 
-from clio_nb import portal
 from clio_nb.aio import Session
+from clio_nb.http import loop
 from clio_nb.models import App
-from clio_nb.places import Region
 from clio_nb.secret import Secret
+from clio_nb.vocabulary import Region
 
 from . import LABEL, PLACES, TARGET, arguments, compete, token_of
 
@@ -28,4 +28,4 @@ async def work(origin: str, users: int) -> None:
 
 if __name__ == "__main__":
     origin, users = arguments()
-    compete(rollout=lambda: portal.run(work, origin, users))
+    compete(rollout=lambda: loop.run(work, origin, users))

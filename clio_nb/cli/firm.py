@@ -18,9 +18,9 @@ from .where import AsJson, Site, VaultAt, firm_at, site_at
 
 if TYPE_CHECKING:
     from ..firm import Firm
-    from ..rollout.apply import Result
-    from ..rollout.manifest import Manifest
-    from ..rollout.plan import Plan
+    from ..firm.apply.apply import Result
+    from ..firm.manifest import Manifest
+    from ..firm.plan.plan import Plan
 
 ManifestAt = Annotated[Path, typer.Argument(help="A TOML file that says what every user should see.")]
 Profile = Annotated[str | None, typer.Option(help="Take the target URLs of this profile of the manifest.")]
@@ -117,7 +117,7 @@ def status(
 def login(site: Site = None, vault: VaultAt = None) -> None:
     """Sign one user in at Clio and keep the token in the vault."""
     from ..firm import Firm  # noqa: PLC0415 -- a database, for this command only
-    from ..signin import Login, login  # noqa: PLC0415 -- its name is the command's
+    from ..login import Login, login  # noqa: PLC0415 -- its name is the command's
     from ..vault import Vault  # noqa: PLC0415 -- as above
 
     app = site_at(site)
@@ -133,7 +133,7 @@ def login(site: Site = None, vault: VaultAt = None) -> None:
 
 def _read(manifest: Path) -> Manifest:
     """Read a manifest before anything else: its mistakes need neither an app nor a network to be found."""
-    from ..rollout.manifest import read_manifest  # noqa: PLC0415 -- a decoder, for the commands that need one
+    from ..firm.manifest import read_manifest  # noqa: PLC0415 -- a decoder, for the commands that need one
 
     return read_manifest(manifest)
 

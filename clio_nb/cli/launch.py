@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..launch import inspect_launch
+from ..launches import inspect_launch
 from ..terminal import report_table, show, show_json, table, text
 from .where import AsJson, Site, VaultAt, firm_at, site_at
 
 if TYPE_CHECKING:
-    from ..launch import LaunchReport, Verdict
-    from ..launch.attack import ProbeReport
+    from ..launches import LaunchReport, Verdict
+    from ..probe import ProbeReport
 
 app = typer.Typer(no_args_is_help=True, help="Look at the launches that clicks on custom actions send.")
 
@@ -55,7 +55,7 @@ def verify(
 
     Exit code 0 when it does, 1 when it does not, or cannot be asked.
     """
-    from ..launch import verify_launch  # noqa: PLC0415 -- an HTTP client, for this command only
+    from ..launches import verify_launch  # noqa: PLC0415 -- an HTTP client, for this command only
 
     line = next(_lines(url), "")
     verdict = verify_launch(line, firm_at(site, vault), target=target)
@@ -80,7 +80,7 @@ def probe(
 
     Exit code 0 when every case passed, 1 when one failed, or could not be told from the receiver's answers.
     """
-    from ..launch.attack import probe as attack  # noqa: PLC0415 -- its name is the command's
+    from ..probe import probe as attack  # noqa: PLC0415 -- its name is the command's
 
     report = attack(receiver_url, site_at(site), user=user, at=at)
     if junit is not None:
@@ -115,7 +115,7 @@ def _show_verdict(verdict: Verdict) -> None:
 
 
 def _show_report(report: ProbeReport) -> None:
-    from ..launch.attack.results import MARKS  # noqa: PLC0415 -- as above
+    from ..probe.report import MARKS  # noqa: PLC0415 -- as above
 
     results = (
         (MARKS[result.outcome], result.title, "undecided" if result.undecided else ", ".join(result.mistakes))

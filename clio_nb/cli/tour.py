@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from ..errors import InvalidInput
-from ..signin.site import SITE
+from ..login.connect import SITE
 from ..terminal import show
 
 

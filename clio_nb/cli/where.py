@@ -34,7 +34,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
 
 def site_at(site: str | None) -> App:
     """Return the app that the options name."""
-    from ..signin import connect  # noqa: PLC0415 -- an HTTP client, for the commands that need one
+    from ..login import connect  # noqa: PLC0415 -- an HTTP client, for the commands that need one
 
     return connect(site)
 

@@ -10,13 +10,13 @@ Examples:
     "clio.create_action(session, 'Sign', 'https://partner.example/launch', at='matters')"
 """
 
-from .action_form import ActionForm, Outcome
-from .firm_form import FirmForm
-from .form import Form, Status
-from .inbox_form import InboxForm
-from .launch_form import LaunchForm
-from .login_form import LoginForm
-from .pictures import Places
+from ._form import Form, Status
+from .create_action import ActionForm, Outcome
+from .firm import FirmForm
+from .inbox import InboxForm
+from .launch import LaunchForm
+from .login import LoginForm
+from .menus import Places
 from .screens import Screens
 
 login = LoginForm

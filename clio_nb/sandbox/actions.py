@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ..places import Location
+from ..vocabulary import Location
 from .answers import Refusal
 from .assumptions import Assumptions
 from .clock import Clock

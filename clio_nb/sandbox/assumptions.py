@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
 
-from ..places import LABEL_MAX, NONCE_LIFETIME
+from ..vocabulary import LABEL_MAX, NONCE_LIFETIME
 
 _T = TypeVar("_T")
 

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from ..places import Location
+from ..vocabulary import Location
 
 
 class Nested(msgspec.Struct, frozen=True):

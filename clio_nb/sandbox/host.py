@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..places import Region
+from ..vocabulary import Region
 from .clock import Clock
 from .control import describe
 from .deauthorization import Delivery, Messenger

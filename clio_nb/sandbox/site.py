@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from types import TracebackType
 from typing import Final, Self
 
-from ..places import Region
+from ..vocabulary import Region
 from .app import App
 from .assumptions import Assumptions
 from .clock import ClockMode

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..places import Location, Region
+from ..vocabulary import Location, Region
 from . import firm
 from .actions import Actions
 from .assumptions import Assumptions

@@ -8,7 +8,7 @@ from typing import Final
 
 import msgspec
 
-from ..places import Region
+from ..vocabulary import Region
 from .assumptions import Assumptions
 from .clock import START, Clock, ClockMode
 from .state import Settings, State

@@ -1,6 +1,6 @@
 """Where tokens live: memory, SQLite or PostgreSQL, sealed in all three, and renewed once for all who need them."""
 
-from .grants import Grant
+from ._grants import Grant
 from .keys import new_key
 from .refresh import VaultTokens
 from .vault import Vault

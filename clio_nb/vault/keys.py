@@ -18,7 +18,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from ..errors import VaultError
 from ..secret import Secret
-from .private import read_private, write_whole
+from ._private_files import read_private, write_whole
 
 VARIABLE: Final = "CLIO_NB_KEY"
 _SERVICE: Final = "clio-nb"

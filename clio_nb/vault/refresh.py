@@ -9,11 +9,11 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
 
-from .. import portal, tokens
 from ..errors import GrantRefused, NeedsLogin, VaultError
 from ..frames import verb
+from ..http import tokens, waiting
 from ..models import Site, Token
-from .grants import Grant
+from ._grants import Grant
 from .store import Shelf
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ _log: Final = logging.getLogger("clio_nb.vault")
 
 
 class VaultTokens:
-    """A :class:`clio_nb.tokens.TokenSource` that reads and renews one user's token in the vault.
+    """A :class:`clio_nb.http.tokens.TokenSource` that reads and renews one user's token in the vault.
 
     Clio may rotate refresh tokens, and then the old one works only once: so among all processes one renews, by a lease
     on the row, and the others read what it wrote. A lease that a crash leaves behind ends by itself.
@@ -76,7 +76,7 @@ class VaultTokens:
                     return await self._renewed_alone(stale)
                 finally:
                     await _in_thread(self._vault.release, self._shelf, self._user_id, self._owner)
-            await portal.sleep(POLL)
+            await waiting.sleep(POLL)
             grant = self._usable(await self._read())
         self._grant = grant
         return grant.token
@@ -110,7 +110,7 @@ class VaultTokens:
         try:
             saved = await _in_thread(self._vault.swap, self._shelf, grant)
         except VaultError as error:
-            self._unsaved = replace(grant, read_at=portal.now())
+            self._unsaved = replace(grant, read_at=waiting.now())
             _log.error("the renewed token of %s is kept in memory only: %s", grant.user, error)
             return
         self._unsaved = None

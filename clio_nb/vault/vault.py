@@ -10,13 +10,13 @@ from weakref import WeakValueDictionary
 
 import platformdirs
 
-from .. import portal
 from ..errors import VaultError
 from ..frames import verbs
+from ..http import waiting
 from ..models import Site, Token, User
-from ..places import Region
 from ..secret import Secret
-from .grants import Grant, damaged, opened, sealed
+from ..vocabulary import Region
+from ._grants import Grant, damaged, opened, sealed
 from .keys import VARIABLE, InEnvironment, Keys, find_keys, passing_keys
 from .refresh import VaultTokens
 from .store import MemoryStore, Row, Shelf, Store
@@ -87,7 +87,7 @@ class Vault:
 
         What cannot be read comes with the trouble "damaged" and an empty token: sign that user in again, or remove it.
         """
-        shelf, now = shelf_of(site, firm), portal.now()
+        shelf, now = shelf_of(site, firm), waiting.now()
         yield from (self._opened(shelf, row, now) for row in self._store.scan(shelf))
 
     def remove(self, site: Site, user_id: int, *, firm: str = FIRM) -> None:
@@ -158,13 +158,13 @@ class Vault:
 
     def take(self, shelf: Shelf, user_id: int) -> Grant | None:
         """Return one user's grant, or None."""
-        now = portal.now()
+        now = waiting.now()
         row = self._store.read(shelf, user_id)
         return None if row is None else self._opened(shelf, row, now)
 
     def still(self, shelf: Shelf, grant: Grant) -> bool:
         """Whether a grant was read a short time ago and not changed in this process since, in no vault of it."""
-        if abs(portal.now() - grant.read_at) >= LOOK:
+        if abs(waiting.now() - grant.read_at) >= LOOK:
             return False
         changed = _changed.get((shelf, grant.user.id))
         return changed is None or changed < grant.read_at
@@ -229,7 +229,7 @@ _changed: Final[dict[tuple[Shelf, int], float]] = {}
 
 def _note_change(keys: list[tuple[Shelf, int]]) -> None:
     """Remember for as long as it matters what was changed in this process, by whichever of its vaults."""
-    now = portal.now()
+    now = waiting.now()
     for key in [key for key, at in list(_changed.items()) if abs(now - at) >= LOOK]:
         _changed.pop(key, None)
     _changed.update(dict.fromkeys(keys, now))
@@ -242,7 +242,7 @@ def shelf_of(site: Site, firm: str) -> Shelf:
 
 
 def _store_at(where: str | Path | Secret | None) -> Store:
-    from .sql import postgresql_store, sqlite_store  # noqa: PLC0415 -- a database is loaded only for a vault that stays
+    from .database import postgresql_store, sqlite_store  # noqa: PLC0415 -- a database is loaded only for a vault that stays
 
     if isinstance(where, Secret) and "://" in where.reveal():
         if not where.reveal().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from clio_nb.places import PLACES, Location
 from clio_nb.sandbox import Sandbox
+from clio_nb.vocabulary import PLACES, Location
 
 MANIFEST = """
 [app]

@@ -13,8 +13,8 @@ from urllib.parse import parse_qs, urlsplit
 import httpx
 import pytest
 
-from clio_nb.places import PLACES, Place
 from clio_nb.sandbox import Sandbox
+from clio_nb.vocabulary import PLACES, Place
 
 from .conftest import need
 

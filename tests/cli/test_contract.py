@@ -251,9 +251,9 @@ def test_lab_keeps_a_site_that_is_set_and_says_so(tmp_path, monkeypatch, capsys,
 
 def test_a_site_says_which_clio_it_is():
     from clio_nb.models import App
-    from clio_nb.places import Region
     from clio_nb.sandbox import Sandbox
     from clio_nb.secret import Secret
+    from clio_nb.vocabulary import Region
 
     with Sandbox(regions=("us", "eu")) as site:
         assert str(site) == str(site.at("eu")) == "On the embedded Clio: nothing real is touched."

@@ -60,7 +60,7 @@ def test_plan_exits_by_what_there_is_to_do(run, manifest):
 
 
 def test_plan_as_json_can_be_loaded_again(run, manifest, tmp_path):
-    from clio_nb.rollout.plan import Plan
+    from clio_nb.firm.plan.plan import Plan
 
     _, out, _ = run("plan", manifest, "--json")
     (tmp_path / "plan.json").write_text(out)

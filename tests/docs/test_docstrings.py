@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import clio_nb
-from clio_nb import signin
+from clio_nb import login
 
 PLAIN = {"PLACES", "__version__", "errors"}  # no docstring of their own; the tree of errors is drawn in its module
-LATER = ("clio_nb.launch", "clio_nb.vault")
+LATER = ("clio_nb.launches", "clio_nb.vault")
 MANIFEST = """
 [app]
 name = "partner"
@@ -35,7 +35,7 @@ def members(owner):
 
 def everything():
     for name in [*sorted({*clio_nb.__all__} - PLAIN), "signin.Login"]:
-        value = getattr(clio_nb, name, signin.Login)
+        value = getattr(clio_nb, name, login.Login)
         yield name, value
         if inspect.isclass(value):
             yield from ((f"{name}.{each}", member) for each, member in members(value))

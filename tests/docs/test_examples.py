@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 import clio_nb
-from clio_nb.launch.attack import probe
+from clio_nb.probe import probe
 
 from .page import ROOT
 

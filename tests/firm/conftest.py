@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 import pytest
 
-from clio_nb import portal, retry
-from clio_nb.client import Session
 from clio_nb.firm import Firm
+from clio_nb.firm.manifest import Manifest, parse_manifest
+from clio_nb.http import retry, waiting
 from clio_nb.models import CustomAction
-from clio_nb.rollout.manifest import Manifest, parse_manifest
 from clio_nb.sandbox import Sandbox
+from clio_nb.session import Session
 
 TARGET = "https://partner.example/launch"
 TOML = f"""
@@ -61,8 +61,8 @@ def moved(clio_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[float]
 
     monkeypatch.setattr(retry._Budget, "left", retry.RETRY_BUDGET)  # of this process, so perhaps spent by another test
     monkeypatch.setattr(clio_sandbox.clock, "move_to", move_to)
-    monkeypatch.setattr(portal, "sleep", sleep)
-    monkeypatch.setattr(portal, "now", clio_sandbox.now)
+    monkeypatch.setattr(waiting, "sleep", sleep)
+    monkeypatch.setattr(waiting, "now", clio_sandbox.now)
     return waits
 
 

@@ -7,15 +7,15 @@ import pytest
 
 from clio_nb.errors import NeedsLogin
 from clio_nb.firm import Firm
+from clio_nb.firm.manifest import Manifest
+from clio_nb.login import login
 from clio_nb.models import Token, User
-from clio_nb.places import Location, Region
-from clio_nb.rollout.manifest import Manifest
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
-from clio_nb.signin import login
 from clio_nb.tables import PLACE_COLUMNS
 from clio_nb.vault import Grant
 from clio_nb.vault.store import Shelf
+from clio_nb.vocabulary import Location, Region
 
 from .conftest import TARGET, on_matters
 

@@ -11,11 +11,11 @@ import pytest
 
 from clio_nb.errors import InvalidInput, VaultError
 from clio_nb.firm import Firm
+from clio_nb.firm.manifest import Manifest
 from clio_nb.models import App, Token
-from clio_nb.places import Region
-from clio_nb.rollout.manifest import Manifest
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
+from clio_nb.vocabulary import Region
 
 SITE = App(Region.US, "app", Secret("hush"))
 ROW = {"user_id": 7, "access_token": "canary-a", "refresh_token": "canary-r", "name": "Anna", "email": "a@x.example"}

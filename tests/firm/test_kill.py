@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from clio_nb import portal, transport
 from clio_nb.errors import InvalidInput, VaultError
 from clio_nb.firm import Firm
-from clio_nb.rollout import apply
-from clio_nb.rollout.journal import DONE, Note
-from clio_nb.rollout.manifest import Manifest, parse_manifest
+from clio_nb.firm.apply import apply
+from clio_nb.firm.apply.journal import DONE, Note
+from clio_nb.firm.manifest import Manifest, parse_manifest
+from clio_nb.http import loop, transport
 from clio_nb.sandbox import Sandbox
 from clio_nb.vault import Vault
 
@@ -136,7 +136,7 @@ import os, signal, sys
 from pathlib import Path
 from clio_nb import transport
 from clio_nb.firm import Firm
-from clio_nb.signin import connect
+from clio_nb.login import connect
 address, manifest, journal, last, after = sys.argv[1:]
 firm = Firm(connect(address), journal=Path(journal))
 firm.sign_in_everyone()
@@ -278,7 +278,7 @@ def test_one_who_gives_up_waiting_for_a_run_leaves_nothing_half_known(
         if apply._under_way:  # nobody waits for it any more, and still it comes to its end
             await asyncio.wait(apply._under_way)
 
-    portal.run(give_up)
+    loop.run(give_up)
     written = len(writes(site))
     assert set(firm.audit()["outcome"]) <= {"done", "planned"}
     assert (firm.audit()["outcome"] == "done").sum() == written
@@ -306,7 +306,7 @@ def test_an_interrupted_run_finishes_what_is_under_way_and_can_be_gone_on_with(
         return wait(works, timeout=timeout)
 
     with monkeypatch.context() as interrupting:
-        interrupting.setattr("clio_nb.firm.sync.wait", interrupted)
+        interrupting.setattr("clio_nb.firm.firm.wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
             firm.apply(plan, progress=False)
     written = len(writes(site))

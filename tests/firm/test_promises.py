@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 import pytest
 
-from clio_nb import retry
 from clio_nb.errors import ClientRefused, NeedsLogin
 from clio_nb.firm import Firm
+from clio_nb.firm.apply.apply import Outcome, Result
+from clio_nb.firm.manifest import Manifest
+from clio_nb.http import retry
 from clio_nb.models import App
-from clio_nb.rollout.apply import Outcome, Result
-from clio_nb.rollout.manifest import Manifest
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
 

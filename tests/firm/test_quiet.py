@@ -10,7 +10,7 @@ import pytest
 
 from clio_nb import aio
 from clio_nb.firm import Firm
-from clio_nb.rollout.manifest import Manifest
+from clio_nb.firm.manifest import Manifest
 from clio_nb.sandbox import Sandbox
 from clio_nb.vault import Vault
 

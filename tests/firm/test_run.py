@@ -9,17 +9,16 @@ import pandas as pd
 import pytest
 
 from clio_nb.errors import InvalidInput, ManifestError, NeedsLogin, RunInProgress
-from clio_nb.firm import Firm, actions_table
-from clio_nb.launch import verify_launch
+from clio_nb.firm import Firm, actions_table, survey
+from clio_nb.firm.manifest import Action, AppOf, Manifest, Who, read_manifest
+from clio_nb.firm.plan.plan import Plan
+from clio_nb.launches import verify_launch
+from clio_nb.login import login
 from clio_nb.models import App
-from clio_nb.places import Region
-from clio_nb.rollout import survey
-from clio_nb.rollout.manifest import Action, AppOf, Manifest, Who, read_manifest
-from clio_nb.rollout.plan import Plan
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
-from clio_nb.signin import login
 from clio_nb.vault import Vault
+from clio_nb.vocabulary import Region
 
 from .conftest import TARGET, on_matters, seen_by_all, writes
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from clio_nb.firm import Firm
-from clio_nb.rollout.manifest import Manifest
+from clio_nb.firm.manifest import Manifest
 from clio_nb.sandbox import Sandbox
 
 USERS = 1000

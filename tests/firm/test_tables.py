@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clio_nb.models import CustomAction, User
-from clio_nb.places import Location
 from clio_nb.tables import PLACE_COLUMNS, actions_frame, places_matrix
+from clio_nb.vocabulary import Location
 
 DTYPES = {
     "user_id": "Int64",

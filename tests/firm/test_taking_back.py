@@ -7,7 +7,7 @@ import pytest
 
 from clio_nb.errors import InvalidInput
 from clio_nb.firm import Firm
-from clio_nb.rollout.manifest import Manifest
+from clio_nb.firm.manifest import Manifest
 from clio_nb.sandbox import Sandbox
 
 from .conftest import TARGET, on_matters, seen_by_all

@@ -14,7 +14,7 @@ import pytest
 import clio_nb as clio
 from clio_nb import errors
 from clio_nb.firm import Firm
-from clio_nb.rollout.manifest import Action, AppOf, Manifest
+from clio_nb.firm.manifest import Action, AppOf, Manifest
 from clio_nb.sandbox import Sandbox
 from clio_nb.sandbox.actions import Actions
 from clio_nb.vault import Vault

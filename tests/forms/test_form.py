@@ -10,7 +10,7 @@ import pytest
 import clio_nb as clio
 from clio_nb import forms
 from clio_nb.errors import InvalidInput
-from clio_nb.forms.form import Form, Status
+from clio_nb.forms._form import Form, Status
 
 
 class Broken(Form[int]):

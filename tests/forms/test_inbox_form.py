@@ -8,7 +8,7 @@ import pytest
 import clio_nb as clio
 from clio_nb import forms
 from clio_nb.errors import InvalidInput
-from clio_nb.launch import inbox
+from clio_nb.launches import inbox
 
 VERIFIED = "✓\N{NO-BREAK SPACE}verified"
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 
 import clio_nb as clio
-from clio_nb import forms, portal
+from clio_nb import forms
 from clio_nb.errors import InvalidInput
+from clio_nb.http import waiting
 
 
 @pytest.fixture
@@ -73,8 +74,8 @@ def test_the_countdown_runs_from_arrival_and_ends_with_the_minute(session, url, 
     async def tick(seconds):
         clock[0] += seconds
 
-    monkeypatch.setattr(portal, "now", lambda: clock[0])
-    monkeypatch.setattr(portal, "sleep", tick)
+    monkeypatch.setattr(waiting, "now", lambda: clock[0])
+    monkeypatch.setattr(waiting, "sleep", tick)
     form = forms.launch(session)
     form.url.value = url
     until(lambda: "are over" in form._left.value)

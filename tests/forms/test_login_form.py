@@ -8,9 +8,9 @@ import httpx
 
 from clio_nb import forms
 from clio_nb.forms.screens import in_browser
-from clio_nb.places import Region
+from clio_nb.login import Login
 from clio_nb.sandbox import Sandbox
-from clio_nb.signin import Login
+from clio_nb.vocabulary import Region
 
 
 def test_a_user_signs_in_through_the_consent_page(site, until, consent, drawn):

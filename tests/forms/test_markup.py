@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clio_nb import forms
-from clio_nb.forms import markup
-from clio_nb.forms.pictures import menu_picture
-from clio_nb.places import PLACES
+from clio_nb.forms import _markup
+from clio_nb.forms.menus import menu_picture
+from clio_nb.vocabulary import PLACES
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>\u202e{{x}}`$'
 COLOUR = re.compile(r"(?:color|fill|stroke|background|border(?:-\w+)?):([^;\"}]+)")
@@ -38,10 +38,10 @@ def test_a_hostile_label_is_text_everywhere(session, drawn):
 @given(st.text())
 def test_no_text_opens_a_tag(text):
     for drawn in (
-        markup.text(text),
-        markup.code(text),
-        markup.block(text),
-        markup.table("t", ["c"], [[markup.text(text)]]),
+        _markup.text(text),
+        _markup.code(text),
+        _markup.block(text),
+        _markup.table("t", ["c"], [[_markup.text(text)]]),
     ):
         assert Tags(drawn).seen <= {
             *("bdi", "code", "pre", "style", "tabindex"),
@@ -53,7 +53,7 @@ def test_no_text_opens_a_tag(text):
     "url", ["javascript:alert(1)", "data:text/html,x", "//evil.example/x", "JaVaScRiPt:x", "vbscript:x"]
 )
 def test_only_pages_become_links(url):
-    assert "<a " not in markup.link(url, "click")
+    assert "<a " not in _markup.link(url, "click")
 
 
 @pytest.mark.parametrize("place", PLACES, ids=str)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clio_nb.places import Location
+from clio_nb.vocabulary import Location
 
 from .conftest import ACTION, data, error
 

@@ -5,9 +5,10 @@ from typing import get_args
 import pytest
 
 import clio_nb
-from clio_nb import errors, portal
-from clio_nb.places import Location
+from clio_nb import errors
+from clio_nb.http import waiting
 from clio_nb.sandbox.faults import Kind
+from clio_nb.vocabulary import Location
 
 WRONG = "/api/v4/matters/*"
 
@@ -32,8 +33,8 @@ def session(site, monkeypatch):
     async def sleep(seconds):
         site.advance(max(0.0, seconds))
 
-    monkeypatch.setattr(portal, "sleep", sleep)
-    monkeypatch.setattr(portal, "now", site.now)
+    monkeypatch.setattr(waiting, "sleep", sleep)
+    monkeypatch.setattr(waiting, "now", site.now)
     return clio_nb.login(site)
 
 

@@ -10,8 +10,8 @@ import httpx
 import pytest
 
 import clio_nb
-from clio_nb.places import Region
 from clio_nb.sandbox import Assumptions, PortInUse, Sandbox
+from clio_nb.vocabulary import Region
 
 from .conftest import ACTION, data
 

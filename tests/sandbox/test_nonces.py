@@ -4,8 +4,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from clio_nb.places import Location
 from clio_nb.sandbox import Assumptions
+from clio_nb.vocabulary import Location
 
 from .conftest import data, error, nonce_of
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from clio_nb.places import Location
 from clio_nb.sandbox import Sandbox
+from clio_nb.vocabulary import Location
 
 from .conftest import Person
 

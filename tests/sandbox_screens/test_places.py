@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from clio_nb.places import PLACES, Place
 from clio_nb.sandbox import Sandbox
+from clio_nb.vocabulary import PLACES, Place
 
 from .conftest import Control, Page, Person, launch_of
 

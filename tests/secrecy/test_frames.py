@@ -19,7 +19,8 @@ import pytest
 
 import clio_nb as clio
 import clio_nb.errors
-from clio_nb import frames, portal
+from clio_nb import frames
+from clio_nb.http import loop
 from clio_nb.models import Token
 
 from . import readers
@@ -186,7 +187,7 @@ def test_s7_frames_of_the_persons_own_functions_stay(w):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError) as caught:
-        portal.run(w.firm.aio.apply, w.undoing, on_line=mine)
+        loop.run(w.firm.aio.apply, w.undoing, on_line=mine)
     names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
     assert names == ["test_s7_frames_of_the_persons_own_functions_stay", "mine"]
 
@@ -232,7 +233,7 @@ def test_s7_a_task_that_nobody_waits_for_is_logged_without_frames(w, caplog):
         await asyncio.wait([task])
 
     with caplog.at_level(logging.ERROR), pytest.MonkeyPatch.context() as patches, failing(w, "500", patches):
-        portal.run(begin)
+        loop.run(begin)
     (record,) = [one for one in caplog.records if one.exc_info]
     assert "never retrieved" in record.getMessage()
     assert ours(record.exc_info[1]) == []
@@ -241,7 +242,7 @@ def test_s7_a_task_that_nobody_waits_for_is_logged_without_frames(w, caplog):
 
 def test_s7_the_error_of_a_future_holds_no_frames(w):
     with pytest.MonkeyPatch.context() as patches, failing(w, "500", patches):
-        error = portal.submit(w.session.aio.list_actions).exception()
+        error = loop.submit(w.session.aio.list_actions).exception()
     assert leaks(w, error) == set()
 
 

@@ -20,14 +20,15 @@ import pandas as pd
 import yarl
 
 import clio_nb as clio
-from clio_nb import engine, launch, portal, transport, wire
-from clio_nb.launch.seen import seen
+from clio_nb import launches
+from clio_nb.firm.manifest import parse_manifest
+from clio_nb.http import engine, messages, transport, waiting
+from clio_nb.launches.proof.used_nonces import seen
+from clio_nb.login import Login, login_async
 from clio_nb.models import Subject, Token
-from clio_nb.places import Location
-from clio_nb.rollout.manifest import parse_manifest
 from clio_nb.sandbox import Sandbox
-from clio_nb.signin import Login, login_async
 from clio_nb.vault.keys import passing_keys
+from clio_nb.vocabulary import Location
 
 TARGET = "https://partner.example/launch"
 MANIFEST = parse_manifest(
@@ -159,8 +160,8 @@ def world(folder: Path, monkeypatch: Any) -> Iterator[World]:
         now[0] += seconds
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(portal, "sleep", sleep)
-    monkeypatch.setattr(portal, "now", lambda: now[0])
+    monkeypatch.setattr(waiting, "sleep", sleep)
+    monkeypatch.setattr(waiting, "now", lambda: now[0])
     monkeypatch.delenv("CLIO_NB_KEY", raising=False)
     before = keyring.get_keyring()
     keyring.set_keyring(keyring.backends.fail.Keyring())
@@ -201,7 +202,7 @@ def public(cls: type) -> set[str]:
     return {cls.__name__, *(f"{cls.__name__}.{name}" for name in callable_)}
 
 
-CLASSES = (clio.Session, clio.aio.Session, clio.Firm, clio.aio.Firm, clio.Vault, Login, launch.Inbox)
+CLASSES = (clio.Session, clio.aio.Session, clio.Firm, clio.aio.Firm, clio.Vault, Login, launches.Inbox)
 NO_VERBS = {
     "sandbox": "its secrets are invented, and it shows them to whoever asks",
     "allow_nested_asyncio": "patches asyncio, and is handed nothing",
@@ -214,7 +215,7 @@ NO_VERBS = {
 def face() -> set[str]:
     """Every public verb, by name."""
     names = {name for name in clio.__all__ if not inspect.isclass(getattr(clio, name))}
-    functions = {name for name in launch.__all__ if inspect.isfunction(getattr(launch, name))}
+    functions = {name for name in launches.__all__ if inspect.isfunction(getattr(launches, name))}
     forms = {f"forms.{name}" for name in clio.forms.__all__ if name[0].islower()}
     methods = set().union(*map(public, CLASSES))
     vocabulary = {name for name in clio.__all__ if inspect.isclass(getattr(clio, name))}
@@ -222,7 +223,7 @@ def face() -> set[str]:
 
 
 def _first(w: World) -> Any:
-    return wire.get_record(
+    return messages.get_record(
         w.subject.location, w.subject.record_id, nonce=clio.Secret(w.launch.reveal().rpartition("=")[2])
     )
 
@@ -312,15 +313,15 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "inspect_launch": lambda w: clio.inspect_launch(w.launch.reveal()),
     "lint": lambda w: clio.lint(("L" * 40, w.launch.reveal(), "nowhere")),
     "verify_launch": lambda w: clio.verify_launch(w.launch.reveal(), w.session, fields="{"),
-    "verify_launch_async": lambda w: launch.verify_launch_async(w.launch.reveal(), w.session, fields="{"),
+    "verify_launch_async": lambda w: launches.verify_launch_async(w.launch.reveal(), w.session, fields="{"),
     "probe": lambda w: clio.probe("http://127.0.0.1:1/launch", w.site),
-    "probe_async": lambda w: launch.probe_async("http://127.0.0.1:1/launch", w.site),
-    "replay": lambda w: launch.replay(_inspected(w), "http://127.0.0.1:1/launch", w.site),
-    "replay_async": lambda w: launch.replay_async(_inspected(w), "http://127.0.0.1:1/launch", w.site),
-    "save_launch": lambda w: launch.save_launch(_received(w), w.folder / "no" / "folder.json"),
-    "load_launch": lambda w: launch.load_launch(w.folder / "nothing.json"),
+    "probe_async": lambda w: launches.probe_async("http://127.0.0.1:1/launch", w.site),
+    "replay": lambda w: launches.replay(_inspected(w), "http://127.0.0.1:1/launch", w.site),
+    "replay_async": lambda w: launches.replay_async(_inspected(w), "http://127.0.0.1:1/launch", w.site),
+    "save_launch": lambda w: launches.save_launch(_received(w), w.folder / "no" / "folder.json"),
+    "load_launch": lambda w: launches.load_launch(w.folder / "nothing.json"),
     "inbox": lambda w: clio.inbox(w.site, port=int(w.site.origin.rpartition(":")[2])),
-    "Inbox": lambda w: launch.Inbox(w.session, verify=True, port=int(w.site.origin.rpartition(":")[2]), origin=""),
+    "Inbox": lambda w: launches.Inbox(w.session, verify=True, port=int(w.site.origin.rpartition(":")[2]), origin=""),
     "Inbox.verify": lambda w: _closed(w).verify(_received(w)),
     "Inbox.verify_async": lambda w: _closed(w).verify_async(_received(w)),
     "Inbox.close": lambda w: _closed(w).close(),
@@ -366,7 +367,9 @@ def _inspected(w: World) -> Any:
 
 
 def _received(w: World) -> Any:
-    return launch.Received(1, dt.datetime.now(dt.UTC), clio.inspect_launch(w.launch.reveal()), w.launch, portal.now())
+    return launches.Received(
+        1, dt.datetime.now(dt.UTC), clio.inspect_launch(w.launch.reveal()), w.launch, waiting.now()
+    )
 
 
 def _closed(w: World) -> Any:

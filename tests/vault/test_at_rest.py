@@ -14,11 +14,11 @@ import sqlalchemy as sa
 
 from clio_nb.errors import VaultError
 from clio_nb.models import App, Token, User
-from clio_nb.places import Region
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault
 from clio_nb.vault.store import Row
 from clio_nb.vault.vault import shelf_of
+from clio_nb.vocabulary import Region
 
 from .conftest import Cluster
 

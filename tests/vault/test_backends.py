@@ -11,10 +11,10 @@ import psycopg
 import pytest
 
 from clio_nb.models import Account, App, Token, User
-from clio_nb.places import Region
 from clio_nb.secret import Secret
 from clio_nb.vault import Grant, Vault
 from clio_nb.vault.vault import shelf_of
+from clio_nb.vocabulary import Region
 
 from .conftest import Cluster
 

@@ -12,13 +12,13 @@ import pytest
 from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
-from clio_nb import portal
 from clio_nb.cli import app as command_line
 from clio_nb.errors import NeedsLogin, VaultError
 from clio_nb.firm import Firm
-from clio_nb.launch import verify_launch
+from clio_nb.firm.manifest import parse_manifest
+from clio_nb.http import loop
+from clio_nb.launches import verify_launch
 from clio_nb.models import Token, User
-from clio_nb.rollout.manifest import parse_manifest
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault, new_key
@@ -235,7 +235,7 @@ def test_p7_a_damaged_lease_holds_no_renewal_up(
     change(tmp_path / "vault.sqlite", user_id, "lease_until", until)
     grant = firm.vault.grant(clio_sandbox, user_id)
     assert grant is not None
-    assert portal.run(firm.vault.source(clio_sandbox, user_id).renew, grant.token) != grant.token
+    assert loop.run(firm.vault.source(clio_sandbox, user_id).renew, grant.token) != grant.token
 
 
 @pytest.mark.parametrize("odd", ["anna", b"\x00", 1.5])

@@ -266,7 +266,7 @@ assert works(firm)
 @pytest.mark.parametrize("end", ["sys.exit(0)", "pass"])
 def test_p6_a_child_stops_neither_the_sandbox_nor_the_inbox_of_its_parent(place: str, tmp_path: Path, end: str) -> None:
     program = f"""
-from clio_nb.launch.receive import inbox
+from clio_nb.launches.inbox import inbox
 with Sandbox(rate_limit=None, db=folder / "clio.db") as site:
     firm = Firm(site)
     firm.sign_in_everyone()

@@ -8,10 +8,10 @@ import pytest
 
 from clio_nb.errors import VaultError
 from clio_nb.models import App, Token, User
-from clio_nb.places import Region
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault, new_key
 from clio_nb.vault.keys import find_keys
+from clio_nb.vocabulary import Region
 
 from .conftest import Keyring
 

@@ -15,14 +15,14 @@ from pathlib import Path
 import pytest
 
 from clio_nb.errors import RunInProgress, VaultError
+from clio_nb.firm.apply.journal import Journal
+from clio_nb.firm.plan.plan import Plan
 from clio_nb.models import App, Token, User
-from clio_nb.places import Region
-from clio_nb.rollout.journal import Journal
-from clio_nb.rollout.plan import Plan
 from clio_nb.secret import Secret
-from clio_nb.vault import Vault, new_key, private
-from clio_nb.vault.private import private_file
+from clio_nb.vault import Vault, _private_files, new_key
+from clio_nb.vault._private_files import private_file
 from clio_nb.vault.vault import shelf_of
+from clio_nb.vocabulary import Region
 
 SITE = App(Region.US, "app-1", Secret("hush"))
 SHELF = shelf_of(SITE, "default")
@@ -241,7 +241,7 @@ def test_p1_where_there_are_no_hard_links_a_file_is_made_and_never_overwritten(
             to.write_text("somebody else's")
         raise PermissionError(1, "Operation not permitted")
 
-    monkeypatch.setattr(private.os, "link", unknown)
+    monkeypatch.setattr(_private_files.os, "link", unknown)
     private_file(path)
     assert path.read_text() == ("somebody else's" if there else "")
     assert [file.name for file in path.parent.iterdir() if file.is_file()] == [path.name]
@@ -258,7 +258,7 @@ def test_p1_a_file_that_is_swapped_between_the_look_and_sqlite_is_not_used(
         path.touch(mode=0o600)
         return connect(*arguments, **options)  # type: ignore[call-overload, no-any-return]
 
-    monkeypatch.setattr(private.sqlite3, "connect", swapped)
+    monkeypatch.setattr(_private_files.sqlite3, "connect", swapped)
     with pytest.raises(VaultError, match="is gone or was replaced"):
         kind(path)
     assert path.stat().st_size == 0

@@ -12,14 +12,14 @@ from typing import Any
 import psycopg
 import pytest
 
-from clio_nb import portal, tokens
 from clio_nb.aio import Session
 from clio_nb.errors import ApiError, ClioError, NeedsLogin, NetworkError, VaultError
+from clio_nb.http import loop, tokens
+from clio_nb.login import login
 from clio_nb.models import Token, User
 from clio_nb.sandbox import Sandbox
 from clio_nb.sandbox.assumptions import Assumptions
 from clio_nb.secret import Secret
-from clio_nb.signin import login
 from clio_nb.vault import Vault, VaultTokens, new_key
 from clio_nb.vault.vault import shelf_of
 
@@ -32,7 +32,7 @@ MONTH = 2_592_001
 def signed_in(site: Sandbox, vault: Vault, number: int = 0) -> User:
     session = login(site, site.users[number].id)
     assert session.user is not None
-    vault.keep(site, session.user, portal.run(session.aio.token))
+    vault.keep(site, session.user, loop.run(session.aio.token))
     return session.user
 
 
@@ -44,7 +44,7 @@ def together(*work: Callable[[], Coroutine[Any, Any, Any]]) -> list[Any]:
     async def gathered() -> list[Any]:
         return await asyncio.gather(*(each() for each in work), return_exceptions=True)
 
-    return portal.run(gathered)
+    return loop.run(gathered)
 
 
 def token_of(vault: Vault, site: Sandbox, user: User) -> Token:
@@ -92,7 +92,7 @@ PROCESS = """
 import sys
 from pathlib import Path
 from clio_nb import portal
-from clio_nb.signin import connect
+from clio_nb.login import connect
 from clio_nb.vault import Vault
 address, path, user_id = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
 site, vault = connect(address), Vault.open(path)
@@ -132,7 +132,7 @@ def test_a_refresh_that_brings_no_refresh_token_keeps_the_old_one(clio_sandbox: 
     vault = Vault()
     user = signed_in(clio_sandbox, vault)
     stale = token_of(vault, clio_sandbox, user)
-    renewed = portal.run(vault.source(clio_sandbox, user.id).renew, stale)
+    renewed = loop.run(vault.source(clio_sandbox, user.id).renew, stale)
     assert renewed.access != stale.access
     assert renewed.refresh == stale.refresh
     assert token_of(vault, clio_sandbox, user) == renewed
@@ -152,10 +152,10 @@ def test_a_refused_refresh_marks_that_user_alone_and_a_new_login_ends_it(clio_sa
     assert grant.trouble == "revoked"
     asked = refreshes(clio_sandbox)
     with pytest.raises(NeedsLogin, match="revoked"):
-        portal.run(sessions[0].list_actions)
+        loop.run(sessions[0].list_actions)
     assert refreshes(clio_sandbox) == asked, "Clio is not asked again for what it has refused"
     signed_in(clio_sandbox, vault)
-    assert portal.run(sessions[0].list_actions) == []
+    assert loop.run(sessions[0].list_actions) == []
 
 
 def test_a_refresh_token_that_another_process_has_spent_leads_to_the_one_it_wrote(
@@ -170,7 +170,7 @@ def test_a_refresh_token_that_another_process_has_spent_leads_to_the_one_it_wrot
         raise NeedsLogin("spent")
 
     monkeypatch.setattr(tokens, "refresh", spent)
-    assert portal.run(vault.source(clio_sandbox, user.id).renew, stale) == winner
+    assert loop.run(vault.source(clio_sandbox, user.id).renew, stale) == winner
     grant = vault.grant(clio_sandbox, user.id)
     assert grant is not None
     assert (grant.token, grant.trouble) == (winner, "")
@@ -185,17 +185,17 @@ def test_trouble_at_clio_while_refreshing_changes_nothing_and_passes(
     stale, source = token_of(vault, clio_sandbox, user), vault.source(clio_sandbox, user.id)
     clio_sandbox.fault(kind, path="/oauth/token", status=503)  # type: ignore[arg-type]
     with pytest.raises(error):
-        portal.run(source.renew, stale)
+        loop.run(source.renew, stale)
     grant = vault.grant(clio_sandbox, user.id)
     assert grant is not None
     assert (grant.token, grant.trouble) == (stale, "")
-    assert portal.run(source.renew, stale).access != stale.access
+    assert loop.run(source.renew, stale).access != stale.access
 
 
 def test_a_user_without_a_token_needs_a_login_before_anything_is_sent(clio_sandbox: Sandbox) -> None:
     seen = len(clio_sandbox.requests)
     with pytest.raises(NeedsLogin, match="no token in the vault"):
-        portal.run(Vault().source(clio_sandbox, 12345).current)
+        loop.run(Vault().source(clio_sandbox, 12345).current)
     assert len(clio_sandbox.requests) == seen
 
 
@@ -212,13 +212,13 @@ def test_a_renewed_token_that_cannot_be_written_is_kept_and_written_later(
 
     with monkeypatch.context() as on_a_full_disk:
         on_a_full_disk.setattr(vault, "swap", full)
-        first = portal.run(source.renew, stale)
-        assert portal.run(source.current) == first
-        second = portal.run(source.renew, first)
+        first = loop.run(source.renew, stale)
+        assert loop.run(source.current) == first
+        second = loop.run(source.renew, first)
         assert "kept in memory only: the disk is full" in caplog.text
         assert first.access.reveal() not in caplog.text
     assert token_of(vault, clio_sandbox, user) == stale
-    third = portal.run(source.renew, second)
+    third = loop.run(source.renew, second)
     assert token_of(vault, clio_sandbox, user) == third
     assert len({token.access for token in (stale, first, second, third)}) == 4
 
@@ -244,7 +244,7 @@ def test_a_caller_who_gives_up_does_not_end_the_refresh_for_the_others(
         return await patient
 
     monkeypatch.setattr(tokens, "refresh", slowly)
-    assert portal.run(scene).access != stale.access
+    assert loop.run(scene).access != stale.access
 
 
 def test_a_source_is_shared_by_all_who_ask_and_shows_no_token(clio_sandbox: Sandbox) -> None:

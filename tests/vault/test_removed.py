@@ -9,15 +9,15 @@ from typing import Any
 import psycopg
 import pytest
 
-from clio_nb import portal
-from clio_nb.client import AsyncSession, Session
 from clio_nb.errors import NeedsLogin, VaultError
 from clio_nb.firm import Firm
+from clio_nb.firm.apply.apply import Line, Outcome
+from clio_nb.firm.manifest import parse_manifest
+from clio_nb.http import loop, waiting
 from clio_nb.models import Token, User
-from clio_nb.rollout.apply import Line, Outcome
-from clio_nb.rollout.manifest import parse_manifest
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
+from clio_nb.session import AsyncSession, Session
 from clio_nb.vault import Vault, new_key
 from clio_nb.vault import vault as room
 from clio_nb.vault.vault import shelf_of
@@ -59,7 +59,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setenv("CLIO_NB_KEY", new_key().reveal())
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     clock = Clock()
-    monkeypatch.setattr(portal, "now", clock)
+    monkeypatch.setattr(waiting, "now", clock)
     return clock
 
 
@@ -164,7 +164,7 @@ def test_p5_a_new_sign_in_in_another_process_is_used_within_thirty_seconds(
     vaults[1].keep(clio_sandbox, User(id=user.id), fresh)
     elsewhere()
     clock.time += 30.0
-    assert portal.run(session.aio.token) == fresh
+    assert loop.run(session.aio.token) == fresh
 
 
 def test_p5_a_grant_that_was_read_before_a_removal_opens_no_session_after_it(
@@ -174,12 +174,12 @@ def test_p5_a_grant_that_was_read_before_a_removal_opens_no_session_after_it(
     here, far = list(vaults[0].grants(clio_sandbox))[:2]
     vaults[1].remove(clio_sandbox, here.user.id)
     with pytest.raises(NeedsLogin):
-        portal.run(vaults[0].source(clio_sandbox, here.user.id, grant=here).current)
+        loop.run(vaults[0].source(clio_sandbox, here.user.id, grant=here).current)
     vaults[1].remove(clio_sandbox, far.user.id)
     elsewhere()
     clock.time += 30.0
     with pytest.raises(NeedsLogin):
-        portal.run(vaults[0].source(clio_sandbox, far.user.id, grant=far).current)
+        loop.run(vaults[0].source(clio_sandbox, far.user.id, grant=far).current)
 
 
 def test_p5_a_removal_in_the_middle_of_a_read_is_not_missed(
@@ -193,14 +193,14 @@ def test_p5_a_removal_in_the_middle_of_a_read_is_not_missed(
     def interrupted(*arguments: Any) -> Any:
         row = read(*arguments)
         monkeypatch.undo()
-        monkeypatch.setattr(portal, "now", clock)
+        monkeypatch.setattr(waiting, "now", clock)
         vault.remove(clio_sandbox, user.id)
         return row
 
     monkeypatch.setattr(vault._store, "read", interrupted)
-    portal.run(source.current)  # it was asked for before
+    loop.run(source.current)  # it was asked for before
     with pytest.raises(NeedsLogin):
-        portal.run(source.current)
+        loop.run(source.current)
 
 
 @pytest.mark.parametrize("far", [False, True], ids=["here", "in another process"])
@@ -220,7 +220,7 @@ def test_p5_a_running_apply_stops_for_a_user_whose_token_is_removed_and_goes_on_
                 elsewhere()
                 clock.time += 30.0
 
-    result = portal.run(firm.aio.apply, plan, on_line=on_line)
+    result = loop.run(firm.aio.apply, plan, on_line=on_line)
     theirs = [line.outcome for line in result.lines if line.item.user_id == gone]
     assert theirs == [Outcome.DONE] * 2 + [Outcome.FAILED] + [Outcome.NOT_SENT] * (len(theirs) - 3)
     assert {line.outcome for line in result.lines if line.item.user_id != gone} == {Outcome.DONE}
@@ -253,14 +253,14 @@ def test_p5_a_token_kept_in_memory_because_it_could_not_be_written_ends_too(
     firm = signed_in(clio_sandbox, vault)
     user = clio_sandbox.users[0]
     session = firm.session_of(user.id)
-    stale = portal.run(session.aio.token)
+    stale = loop.run(session.aio.token)
 
     def full(*_: object) -> bool:
         raise VaultError("the disk is full")
 
     with monkeypatch.context() as on_a_full_disk:
         on_a_full_disk.setattr(vault, "swap", full)
-        assert portal.run(session.aio.renew, stale) == portal.run(session.aio.token) != stale
+        assert loop.run(session.aio.renew, stale) == loop.run(session.aio.token) != stale
     vault.remove(clio_sandbox, user.id)
     with pytest.raises(NeedsLogin):
         session.list_actions()

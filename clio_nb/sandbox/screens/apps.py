@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from ...places import Location
+from ...vocabulary import Location
 from ..clock import iso
 from .guard import Sorry
 from .visit import Visit, screen

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from ...places import Location
+from ...vocabulary import Location
 from ..rows import Data
 
 _NOTHING: Final = "–"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from ...places import PLACES, Location, Place
+from ...vocabulary import PLACES, Location, Place
 from ..state import State
 
 _WEB: Final = ("http", "https")

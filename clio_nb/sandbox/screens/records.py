@@ -6,7 +6,7 @@ from typing import Final
 
 from starlette.responses import Response
 
-from ...places import Location
+from ...vocabulary import Location
 from ..rows import Row
 from .columns import COLUMNS, DETAILS, address, title
 from .guard import Sorry

@@ -19,8 +19,8 @@ from starlette.routing import Route
 
 import clio_nb as clio
 from clio_nb import aio
-from clio_nb.launch.asgi import KEY, LaunchMiddleware
-from clio_nb.rollout.manifest import parse_manifest
+from clio_nb.firm.manifest import parse_manifest
+from clio_nb.web.asgi import KEY, LaunchMiddleware
 
 MANIFEST = """
 [app]

@@ -1,0 +1,67 @@
+"""What each user sees in each place, and why not: plain records, of which ``view`` makes a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from ..models import NOT_WANTED, NOTHING, User
+from ..vocabulary import Location
+from ._state import Access, UserState
+from .item import Item, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Coverage:
+    """What one user sees. ``places`` has a text for each of the five ``ui_reference`` values."""
+
+    user: User
+    access: Access
+    places: dict[str, str]
+
+
+def coverage_of(states: Sequence[UserState], items: Iterable[Item]) -> list[Coverage]:
+    """Return what each user sees.
+
+    A text holds the labels that the user sees there, with what is odd about them in brackets
+    (``Sign (renamed by hand)``), or a dash and the reason why there is nothing.
+    """
+    readable = {state.user.id for state in states if state.access is Access.SIGNED_IN}
+    seen: dict[tuple[int, str | None], list[str]] = {}
+    lacking: dict[tuple[int, str | None], list[str]] = {}
+    for item in items:
+        if item.before is not None and item.user_id in readable:
+            seen.setdefault((item.user_id, item.before.ui_reference), []).append(_sight(item))
+        if item.after is not None and (item.before is None or item.user_id not in readable or _moves(item)):
+            lacking.setdefault((item.user_id, item.after.ui_reference), []).append(item.reason)
+
+    def cell(state: UserState, place: str) -> str:
+        at = (state.user.id, place)
+        reasons = [f"{NOTHING}{reason}" for reason in dict.fromkeys(lacking.get(at, ()))]
+        if not reasons and at not in seen:
+            return NOT_WANTED if state.access is Access.SIGNED_IN else f"{NOTHING}{state.access.value}"
+        return "; ".join([*seen.get(at, ()), *reasons])
+
+    return [
+        Coverage(state.user, state.access, {place.value: cell(state, place.value) for place in Location})
+        for state in states
+    ]
+
+
+def _moves(item: Item) -> bool:
+    return item.before is not None and item.after is not None and item.before.ui_reference != item.after.ui_reference
+
+
+_ODD: Final = {
+    Kind.DUPLICATE: "duplicate",
+    Kind.ORPHAN: "no longer wanted",
+    Kind.FOREIGN: "not ours",
+}
+
+
+def _sight(item: Item) -> str:
+    """Say what a user sees of one action, with what is odd about it."""
+    label = (item.before and item.before.label) or "without a label"
+    odd = _ODD.get(item.kind, item.reason)
+    return f"{label} ({odd})" if odd else label

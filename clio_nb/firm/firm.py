@@ -1,0 +1,430 @@
+"""The verbs over a whole firm for notebooks and scripts: every verb waits, and writing shows its progress."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import wait
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import lazy_loader
+
+from ..arguments import sessions_of_kind
+from ..frames import verbs
+from ..http import loop
+from ..http.twins import sync_method, sync_method_into
+from ..models import Site
+from ..session import Session
+from ..vault import Vault
+from ..vault.vault import FIRM
+from . import async_firm
+from .apply.apply import Line, Result, Stop
+from .async_firm import AsyncFirm, Progress, Users
+from .manifest import Manifest
+from .plan.plan import Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from . import tables
+else:
+    tables = lazy_loader.load("clio_nb.firm.tables")  # pandas loads when the first table is made
+
+LOOK: Final = 0.1  # seconds between looks at a run: to be woken for every line would slow it down
+
+
+def actions_table(sessions: Session | Iterable[Session]) -> pd.DataFrame:
+    """Read the custom actions of one session, or of many at once, into a table.
+
+    ==========  ===================  =========================================================================
+    column      dtype                holds
+    ==========  ===================  =========================================================================
+    user_id     Int64                the user who sees the action
+    user        string               that user's name
+    location    category             its ``ui_reference``, such as ``matters/show``
+    label       string               the text on the button
+    target_url  string               where a click leads
+    action_id   Int64                Clio's id of the action
+    created_at  datetime64[ns, UTC]  when it was made
+    updated_at  datetime64[ns, UTC]  when it was last changed
+    ==========  ===================  =========================================================================
+
+    Args:
+        sessions: A session, or several. Each costs one request, and one more where its user is not known yet.
+
+    Returns:
+        One row for each action, in the columns above, also when there is none. Awaited, in :mod:`clio_nb.aio`: a list
+        of pairs of a :class:`User` and a :class:`CustomAction`.
+
+    Raises:
+        errors.ApiError: What one session meets ends it.
+
+    Examples:
+        >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+        >>> clio.actions_table(session)["label"].tolist()
+        ['Sign']
+    """
+    from ..tables import actions_frame  # noqa: PLC0415 -- pandas loads when the first table is made
+
+    several = [session.aio for session in sessions_of_kind(sessions, Session, "actions_table")]
+    return actions_frame(loop.run(async_firm.actions_table, several))
+
+
+@verbs
+class Firm:
+    """Everyone of a firm who has signed in, and what can be done for all of them at once.
+
+    ``aio`` is the same firm, awaited: a :class:`clio_nb.aio.Firm`, which gives plain records where this gives tables.
+
+    Args:
+        site: The app and Clio to talk to.
+        vault: Where the tokens are, by default in memory.
+        name: The firm's shelf in the vault, needed when one vault serves several.
+        journal: A file that remembers what was written; by default in this user's data folder, or in memory when the
+            vault is.
+        timeout: Seconds that each verb may wait in all (:func:`clio_nb.timeout`), and each verb of its sessions.
+
+    Raises:
+        errors.VaultError: The journal cannot be opened.
+
+    Examples:
+        >>> one_firm = clio.Firm(site)
+        >>> one_firm.add(session).name
+        'Odalys Hartwell-Oyelaran'
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        vault: Vault | None = None,
+        *,
+        name: str = FIRM,
+        journal: Path | str | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self.aio = AsyncFirm(site, vault, name=name, journal=journal, timeout=timeout)
+
+    @property
+    def site(self) -> Site:
+        """The app and Clio that this firm is reached by."""
+        return self.aio.site
+
+    @property
+    def vault(self) -> Vault:
+        """Where the tokens are."""
+        return self.aio.vault
+
+    def __repr__(self) -> str:
+        return repr(self.aio)
+
+    add = sync_method(AsyncFirm.add)
+    sign_in_everyone = sync_method(AsyncFirm.sign_in_everyone)
+    plan = sync_method(AsyncFirm.plan)
+    plan_undo = sync_method(AsyncFirm.plan_undo)
+    plan_offboard = sync_method(AsyncFirm.plan_offboard)
+    plan_resume = sync_method(AsyncFirm.plan_resume)
+    export = sync_method(AsyncFirm.export)
+    session_of = sync_method_into(Session.of)(AsyncFirm.session_of)
+
+    def users(self) -> pd.DataFrame:
+        """Return the users of the firm and whether they have signed in: one request for each 200 users.
+
+        =================  ========  ===================================================================================
+        column             dtype     holds
+        =================  ========  ===================================================================================
+        user_id            Int64     Clio's id of the user
+        user               string    the user's name
+        email              string    the user's e-mail address
+        enabled            boolean   whether the user can use Clio
+        subscription_type  category  Attorney or NonAttorney
+        roles              string    separated by commas
+        access             category  signed in, never signed in, revoked, expired, wrong region, disabled user; as far
+                                     as it is known without asking Clio for each user
+        =================  ========  ===================================================================================
+
+        Returns:
+            One row for each user. Who has a token and is not listed by Clio is listed all the same. Awaited: pairs of a
+            :class:`User` and an :class:`Access`.
+
+        Raises:
+            errors.NeedsLogin: Nobody's token can list the users.
+
+        Examples:
+            >>> firm.users()["access"].unique().tolist()
+            ['signed in']
+        """
+        return tables.users_frame(loop.run(self.aio.users))
+
+    def actions(self) -> pd.DataFrame:
+        """Return all actions of all users who can be read.
+
+        Returns:
+            One row for each action; the columns are those of :func:`clio_nb.actions_table`. Awaited: pairs of a
+            :class:`User` and a :class:`CustomAction`.
+
+        Examples:
+            >>> firm.apply(firm.plan("actions.toml"), progress=False).counts()
+            {'done': 5}
+            >>> len(firm.actions())
+            5
+        """
+        from ..tables import actions_frame  # noqa: PLC0415 -- as above
+
+        return actions_frame(loop.run(self.aio.actions))
+
+    def coverage(self, manifest: Manifest | Path | str | None = None, *, profile: str | None = None) -> pd.DataFrame:
+        """Return users x five places: what each sees, and why not.
+
+        One row for each user, by the index ``user_id`` (Int64). Columns: ``user`` (string), ``access`` (category),
+        then the five ``ui_reference`` values (string). A cell holds the labels that the user sees there, with what is
+        odd about them in brackets (``Sign (renamed by hand)``), or a dash and the reason why there is nothing.
+
+        Args:
+            manifest: What it is held against, or the path of one; without it, what was written last (the journal).
+            profile: Which target URLs of the manifest count.
+
+        Returns:
+            The table. Awaited: a list of :class:`clio_nb.firm.coverage.Coverage`.
+
+        Raises:
+            errors.ManifestError: The manifest cannot be read.
+
+        Examples:
+            >>> firm.apply(firm.plan("actions.toml"), progress=False).counts()
+            {'done': 5}
+            >>> firm.coverage("actions.toml")["matters/show"].unique().tolist()
+            ['Send for signature']
+        """
+        return tables.coverage_frame(loop.run(self.aio.coverage, manifest, profile=profile))
+
+    def drift(self, manifest: Manifest | Path | str | None = None, *, profile: str | None = None) -> pd.DataFrame:
+        """Return what is not as it should be; empty when all is well.
+
+        Args:
+            manifest: With one, what a plan of it would change; without one, what was changed by hand since it was
+                written.
+            profile: Which target URLs of the manifest count.
+
+        Returns:
+            One row for each line, in the columns of :func:`clio_nb.firm.tables.items_frame`. Awaited: a list of
+            :class:`clio_nb.firm.item.Item`.
+
+        Raises:
+            errors.NeedsLogin: Nobody has signed in: an empty table would say that all is well.
+            errors.ManifestError: The manifest cannot be read.
+
+        Examples:
+            >>> firm.drift("actions.toml")["kind"].tolist()
+            ['create', 'create', 'create', 'create', 'create']
+        """
+        return tables.items_frame(loop.run(self.aio.drift, manifest, profile=profile))
+
+    def audit(self, run: str | None = None) -> pd.DataFrame:
+        """Return who got which action when: one row for each write that the journal knows.
+
+        Columns: ``at`` (datetime64[ns, UTC], missing if it was never sent), ``run`` and ``purpose`` (string),
+        ``user_id`` (Int64), ``user`` (string), ``kind`` (category), ``key`` (string), ``location`` (category),
+        ``label_before``, ``label_after``, ``target_before``, ``target_after`` (string), ``outcome`` (category),
+        ``message`` (string), ``action_id`` (Int64).
+
+        Args:
+            run: The run to tell about; all, if left out.
+
+        Returns:
+            The table. Awaited: a list of :class:`clio_nb.firm.apply.journal.Step`.
+
+        Raises:
+            errors.InvalidInput: There is no such run.
+
+        Examples:
+            >>> result = firm.apply(firm.plan("actions.toml"), progress=False)
+            >>> firm.audit(result.run)["outcome"].unique().tolist()
+            ['done']
+        """
+        return tables.audit_frame(loop.run(self.aio.audit, run), loop.run(self.aio.runs))
+
+    def runs(self) -> pd.DataFrame:
+        """Return the runs that the journal knows, oldest first.
+
+        Columns: ``run``, ``purpose``, ``app`` (string), ``started``, ``finished`` (datetime64[ns, UTC]; the last is
+        missing for a run that was interrupted, and can be gone on with).
+
+        Returns:
+            The table. Awaited: a list of :class:`clio_nb.firm.apply.journal.Run`.
+
+        Examples:
+            >>> firm.runs().empty
+            True
+        """
+        return tables.runs_frame(loop.run(self.aio.runs))
+
+    def import_tokens(self, source: pd.DataFrame | Path | str, *, query: str | None = None) -> int:
+        """Keep tokens that you have already, all or none.
+
+        Columns: ``user_id`` and ``access_token``; where you have them also ``refresh_token``, ``expires_at`` (a time,
+        or seconds since the epoch), ``name``, ``email`` and ``region``; others are ignored.
+
+        Args:
+            source: A DataFrame, the path of a CSV file, or with ``query`` the address of a database that SQLAlchemy
+                knows.
+            query: The SQL that gives these columns.
+
+        Returns:
+            How many.
+
+        Raises:
+            errors.InvalidInput: Something cannot be right; it names the column or the row, and shows no token.
+            errors.VaultError: The database does not answer.
+
+        Examples:
+            >>> tokens = firm.export_tokens("tokens.csv")
+            >>> clio.Firm(site, name="the same again").import_tokens(tokens)
+            5
+        """
+        from .tokens import import_tokens  # noqa: PLC0415 -- pandas loads when it is needed
+
+        return import_tokens(self.vault, self.site, self.aio.name, source, query)
+
+    def tokens(self) -> pd.DataFrame:
+        """Return what the vault holds of this firm; the tokens themselves do not show.
+
+        Columns: ``user_id`` (Int64), ``name``, ``email`` (string), ``access_token``, ``refresh_token`` (object:
+        :class:`Secret` or None), ``expires_at`` (datetime64[ns, UTC]), ``trouble`` (string: revoked,
+        expired, damaged).
+
+        Returns:
+            One row for each user with a token.
+
+        Examples:
+            >>> firm.tokens()["access_token"].tolist()[0]
+            Secret(***)
+        """
+        from .tokens import tokens_frame  # noqa: PLC0415 -- as above
+
+        return tokens_frame(self.vault, self.site, self.aio.name)
+
+    def export_tokens(self, path: Path | str) -> Path:
+        """Write the tokens in clear to a CSV file, 0600, that :meth:`import_tokens` reads. Guard it as a password.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The path.
+
+        Examples:
+            >>> firm.export_tokens("tokens.csv").name
+            'tokens.csv'
+        """
+        from .tokens import export_tokens  # noqa: PLC0415 -- as above
+
+        return export_tokens(self.vault, self.site, self.aio.name, Path(path))
+
+    def apply(self, plan: Plan, *, progress: Progress = True, stop: Stop | None = None) -> Result:
+        """Do exactly what the plan says, with a progress bar. One user's failure stops nobody else.
+
+        Ctrl-C (or interrupting the kernel) stops it safely: what is under way is finished and noted, then
+        ``KeyboardInterrupt`` is raised, and :meth:`resume` goes on later.
+
+        Args:
+            plan: What :meth:`plan` and its siblings return.
+            progress: False for no bar; or a function that hears of each line as it ends.
+            stop: Ends the run early, when it is asked to.
+
+        Returns:
+            What came of each line: who failed, why, and what to do.
+
+        Raises:
+            errors.InvalidInput: The plan is of another firm.
+            errors.RunInProgress: Another run is changing this one.
+
+        Examples:
+            >>> firm.apply(firm.plan("actions.toml"), progress=False)
+            <Result of run ...: 5 done>
+        """
+        from tqdm.auto import tqdm  # noqa: PLC0415 -- looks for a notebook when it is imported
+
+        stop, interrupted = stop or Stop(), False
+        ended: list[Line] = []
+        on_line = progress if callable(progress) else ended.append
+        work = loop.submit(self.aio.apply, plan, progress=on_line, stop=stop)
+        with tqdm(total=len(plan.changes), desc=plan.purpose, unit="action", disable=progress is not True) as bar:
+            while not work.done():
+                try:
+                    wait([work], timeout=LOOK)
+                except KeyboardInterrupt:
+                    if interrupted:
+                        work.cancel()
+                        raise
+                    stop.asked = interrupted = True
+                bar.update(len(ended) - bar.n)
+        if interrupted:
+            raise KeyboardInterrupt
+        return work.result()
+
+    def undo(self, run: str, *, progress: Progress = True) -> Result:
+        """Take back what a run did, except what somebody changed since: :meth:`plan_undo`, applied.
+
+        Args:
+            run: The run: a :class:`Result` has it in ``run``.
+            progress: As in :meth:`apply`.
+
+        Returns:
+            What came of each line.
+
+        Raises:
+            errors.InvalidInput: There is no such run.
+            errors.RunInProgress: Another run is changing this firm.
+
+        Examples:
+            >>> result = firm.apply(firm.plan("actions.toml"), progress=False)
+            >>> firm.undo(result.run, progress=False).counts()
+            {'done': 5}
+        """
+        return self.apply(self.plan_undo(run), progress=progress)
+
+    def offboard(
+        self, users: Users = None, *, manifest: Manifest | Path | str | None = None, progress: Progress = True
+    ) -> Result:
+        """Remove all that is ours from these users: :meth:`plan_offboard`, applied.
+
+        Look at that plan first: it counts the deletes, and lists what must be removed by hand.
+
+        Args:
+            users: Ids or e-mail addresses; everyone, if left out.
+            manifest: Says what is ours where the journal is not at hand.
+            progress: As in :meth:`apply`.
+
+        Returns:
+            What came of each line.
+
+        Raises:
+            errors.InvalidInput: One of ``users`` is not in the firm.
+            errors.RunInProgress: Another run is changing this firm.
+
+        Examples:
+            >>> result = firm.apply(firm.plan("actions.toml"), progress=False)
+            >>> firm.offboard(progress=False).counts()
+            {'done': 5}
+        """
+        return self.apply(self.plan_offboard(users, manifest=manifest), progress=progress)
+
+    def resume(self, *, progress: Progress = True) -> Result:
+        """Go on with the last run that was interrupted: :meth:`plan_resume`, applied.
+
+        Args:
+            progress: As in :meth:`apply`.
+
+        Returns:
+            What came of each line.
+
+        Raises:
+            errors.InvalidInput: No run was interrupted.
+            errors.RunInProgress: Another run is changing this firm.
+
+        Examples:
+            >>> firm.resume()
+            Traceback (most recent call last):
+            clio_nb.errors.InvalidInput: No run of this firm was interrupted. Plan and apply instead.
+        """
+        return self.apply(self.plan_resume(), progress=progress)

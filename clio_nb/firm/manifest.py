@@ -1,0 +1,317 @@
+"""A manifest: which custom actions the users of a firm should see, as a TOML file in the partner's own repository.
+
+::
+
+    [app]
+    name = "partner-sign"                      # whose actions these are; another manifest's are foreign to this one
+
+    [[actions]]
+    key = "sign"                               # what this action is called here, whatever its label becomes
+    label = "Send for signature"
+    target_url = "https://partner.example/launch"
+    places = ["matters", "documents"]
+    formerly = ["https://old.example/launch"]  # earlier target URLs, so that an action made with one is found
+    who = { roles = ["admin"], users = ["anna@firm.example"], exclude = [123] }  # everyone, if left out
+
+    [profiles.dev]                             # other target URLs, by key, for clio-nb plan --profile dev
+    sign = "https://dev.partner.example/launch"
+
+Read strictly: an unknown key, a wrong type or a value that Clio would refuse is an error that names the file, the place
+in it, and the nearest right word.
+"""
+
+from __future__ import annotations
+
+import difflib
+import errno
+import itertools
+import re
+import stat
+import tomllib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from ..action_rules import Finding, as_sent, as_shown, findings, location_of
+from ..errors import ManifestError
+from ..models import User
+from ..vocabulary import Location, Region
+
+ROLES: Final = ("admin", "accounts", "billing", "reports")
+LONGEST: Final = 5_000_000  # bytes
+SUBSCRIPTION_TYPES: Final = ("Attorney", "NonAttorney")
+
+
+class AppOf(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The app that a manifest belongs to. ``region``, if given, guards against planning in another one."""
+
+    name: str
+    region: Region | None = None
+
+
+class Who(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Which users see an action: everyone, or those of any of these roles, types and names; never the excluded.
+
+    Users are named by id or by e-mail address.
+    """
+
+    everyone: bool = False
+    roles: tuple[str, ...] = ()
+    subscription_types: tuple[str, ...] = ()
+    users: tuple[int | str, ...] = ()
+    exclude: tuple[int | str, ...] = ()
+
+    def includes(self, user: User) -> bool:
+        """Whether this user is meant."""
+        if _named(user, self.exclude):
+            return False
+        if self.everyone or not (self.roles or self.subscription_types or self.users):
+            return True
+        roles = {role.casefold() for role in user.roles or ()}
+        kind = (user.subscription_type or "").casefold()
+        return (
+            _named(user, self.users)
+            or any(role.casefold() in roles for role in self.roles)
+            or any(kind == wanted.casefold() for wanted in self.subscription_types)
+        )
+
+
+class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """One action of the manifest. Its ``key`` is its name for good; label, target URL and places may change."""
+
+    key: str
+    label: str
+    target_url: str
+    places: tuple[str, ...]
+    formerly: tuple[str, ...] = ()
+    who: Who = Who()
+
+    @property
+    def locations(self) -> tuple[Location, ...]:
+        """The places as :class:`Location`, in Clio's order, each once."""
+        wanted = {location_of(place) for place in self.places}
+        return tuple(location for location in Location if location in wanted)
+
+
+class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """What every user of a firm should see. Read one with :func:`read_manifest`; ``to_toml()`` writes it back."""
+
+    app: AppOf
+    actions: tuple[Action, ...] = ()
+    profiles: dict[str, dict[str, str]] = {}
+
+    def target_url(self, action: Action, profile: str | None) -> str:
+        """Return where an action leads in a profile, as it is sent: its own target URL where that names no other."""
+        return as_sent(self.profiles.get(profile or "", {}).get(action.key, action.target_url))
+
+    def target_urls(self, action: Action) -> set[str]:
+        """Return every URL by which an action of this key can be told, in any profile, now or formerly."""
+        others = (urls[action.key] for urls in self.profiles.values() if action.key in urls)
+        return {action.target_url, *action.formerly, *others}
+
+    def findings(self, action: Action, profile: str | None) -> list[Finding]:
+        """Return what is wrong with an action in a profile, worst first."""
+        return findings(label=action.label, target_url=self.target_url(action, profile))
+
+    def notes(self, profile: str | None) -> list[str]:
+        """Return what is wrong with the actions in a profile, as sentences that name the action."""
+        said = [f"Action {one.key!r}: {each.sentence}" for one in self.actions for each in self.findings(one, profile)]
+        slots: dict[tuple[str, Location, Who], str] = {}
+        for one in self.actions:
+            for location in one.locations:
+                twin = slots.setdefault((as_shown(one.label), location, one.who), one.key)
+                if twin != one.key:
+                    said.append(
+                        f"Action {one.key!r}: {twin!r} has that label on {location.resource} for the same users."
+                    )
+        return said
+
+    def check_profile(self, profile: str | None) -> None:
+        """Raise :class:`ManifestError` for a profile that the manifest does not have."""
+        if profile is not None and profile not in self.profiles:
+            known = ", ".join(self.profiles) or "none"
+            raise ManifestError(
+                f"The manifest has no profile {profile!r} (it has: {known}).{_nearest(profile, self.profiles)}"
+            )
+
+    def to_toml(self) -> str:
+        """Return the manifest as a TOML text that reads back as the same manifest."""
+        import tomli_w  # noqa: PLC0415 -- only for writing
+
+        data = msgspec.to_builtins(self)
+        for action in data.get("actions", ()):
+            if not action.get("who", True):
+                del action["who"]  # everyone
+        return tomli_w.dumps(data)
+
+
+def read_manifest(source: Manifest | str | Path) -> Manifest:
+    """Read a manifest from its file, or return the one that is given.
+
+    Raises :class:`ManifestError` that names the file, the place in it and the nearest right word.
+    """
+    if isinstance(source, Manifest):
+        return source
+    path = Path(source)
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file")  # noqa: TRY301 -- said below, as for any other path
+        with path.open("rb") as file:
+            content = file.read(LONGEST + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as cause:
+        raise ManifestError(f"{path}: cannot be read ({cause.strerror}). Give the path of a TOML manifest.") from None
+    except UnicodeDecodeError as cause:
+        line = content[: cause.start].count(b"\n") + 1
+        raise ManifestError(f"{path}: line {line} is not UTF-8. Save the file as UTF-8.") from None
+    except ValueError:
+        raise ManifestError(f"{str(path)!r}: cannot be the path of a file. Give the path of a TOML manifest.") from None
+    return parse_manifest(text, name=str(path))
+
+
+def parse_manifest(text: str, *, name: str = "manifest") -> Manifest:
+    """Read a manifest from TOML text; ``name`` stands for the file in errors. Raises :class:`ManifestError`."""
+    if len(text) > LONGEST:
+        raise ManifestError(f"{name}: is longer than {LONGEST // 1_000_000} MB. Split it, or name users by role.")
+    try:
+        data = tomllib.loads(text)
+        manifest = msgspec.convert(data, Manifest)
+    except tomllib.TOMLDecodeError as cause:
+        raise ManifestError(f"{name}: is no TOML: {cause}.") from None
+    except RecursionError:
+        raise ManifestError(f"{name}: line {_deepest(text)}: is nested too deep for a manifest.") from None
+    except msgspec.ValidationError as cause:
+        raise ManifestError(f"{name}: {_explained(str(cause), data)}") from None
+    except ValueError:  # of int(), which reads no more digits than this
+        before = re.split(r"\d[\d_]{600}", text, maxsplit=1)[0]
+        raise ManifestError(f"{name}: line {before.count(chr(10)) + 1}: holds a number that is too long.") from None
+    for problem in problems(manifest):
+        raise ManifestError(f"{name}: {problem.path}: {problem.says}")
+    return manifest
+
+
+def _deepest(text: str) -> int:
+    """Return the number of the line on which most brackets are open."""
+    lines = text.split("\n")
+    opened = [line.count("[") + line.count("{") for line in lines]
+    left_open = (new - line.count("]") - line.count("}") for new, line in zip(opened, lines, strict=True))
+    depths = [sum(pair) for pair in zip(itertools.accumulate(left_open, initial=0), opened, strict=False)]
+    return depths.index(max(depths)) + 1
+
+
+class _Problem(NamedTuple):
+    path: str
+    says: str
+
+
+def problems(manifest: Manifest) -> Iterator[_Problem]:
+    """Find what is of the right type and still wrong, in the order of the file."""
+    if not manifest.app.name.strip():
+        yield _Problem("app.name", "is empty. Name the app, so that its actions can be told from another manifest's.")
+    keys: set[str] = set()
+    for number, action in enumerate(manifest.actions):
+        at = f"actions[{number}]"
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", action.key):
+            yield _Problem(f"{at}.key", "is 1 to 64 letters, digits, - and _.")
+        if action.key in keys:
+            yield _Problem(f"{at}.key", f"{action.key!r} is the key of an earlier action. Give each its own.")
+        keys.add(action.key)
+        yield from _values(at, action)
+    for profile, urls in manifest.profiles.items():
+        for key, url in urls.items():
+            if key not in keys:
+                yield _Problem(f"profiles.{profile}.{key}", f"is the key of no action.{_nearest(key, keys)}")
+            yield from _errors(f"profiles.{profile}.{key}", findings(target_url=url))
+
+
+def _values(at: str, action: Action) -> Iterator[_Problem]:
+    yield from _errors(f"{at}.label", findings(label=action.label))
+    yield from _errors(f"{at}.target_url", findings(target_url=action.target_url))
+    for index, url in enumerate(action.formerly):  # that its launches are refused is no reason not to look for it
+        yield from _errors(f"{at}.formerly[{index}]", (one for one in findings(target_url=url) if one.clio))
+    if not action.places:
+        yield _Problem(f"{at}.places", "is empty. Name at least one place.")
+    for index, place in enumerate(action.places):
+        yield from _errors(f"{at}.places[{index}]", findings(at=place))
+    yield from _who_problems(f"{at}.who", action.who)
+
+
+def _errors(path: str, found: Iterable[Finding]) -> Iterator[_Problem]:
+    return (_Problem(path, finding.sentence) for finding in found if finding.level == "error")
+
+
+def _who_problems(path: str, who: Who) -> Iterator[_Problem]:
+    if who.everyone and (who.roles or who.subscription_types or who.users):
+        yield _Problem(path, "says everyone and names some as well. Leave one out.")
+    for field, words, known in (
+        ("roles", who.roles, ROLES),
+        ("subscription_types", who.subscription_types, SUBSCRIPTION_TYPES),
+    ):
+        for index, word in enumerate(words):
+            if word.casefold() not in {right.casefold() for right in known}:
+                near = _nearest(word, known) or f" Clio knows: {', '.join(known)}."
+                yield _Problem(f"{path}.{field}[{index}]", f"{word[:60]!r} is none that Clio knows.{near}")
+    for field, names in (("users", who.users), ("exclude", who.exclude)):
+        for index, name in enumerate(names):
+            if isinstance(name, int) and not 0 < name < 2**63:
+                yield _Problem(f"{path}.{field}[{index}]", "is no user id: those are whole numbers from 1 to 2^63 - 1.")
+            elif isinstance(name, str) and "@" not in name:
+                yield _Problem(f"{path}.{field}[{index}]", f"{name[:60]!r} is no e-mail address and no user id.")
+
+
+def _named(user: User, names: Iterable[int | str]) -> bool:
+    email = (user.email or "").casefold()
+    return any(name == user.id if isinstance(name, int) else name.casefold() == email for name in names)
+
+
+_SHAPES: Final = {"": Manifest, "app": AppOf, "actions[]": Action, "actions[].who": Who}
+_WORDS: Final = {
+    "str": "text",
+    "int": "a whole number",
+    "array": "a list",
+    "object": "a table",
+    "bool": "true or false",
+    "float": "a number",
+}
+
+
+def _explained(said: str, data: dict[str, Any]) -> str:
+    """Turn an error of msgspec into a sentence with the path in front and the nearest right word at the end."""
+    what, _, where = said.rpartition(" - at `$") if " - at `$" in said else (said, "", "")
+    path = where.rstrip("`").lstrip(".")
+    if "[...]" in path:  # msgspec does not name the keys of a free table
+        path = _first_wrong_profile(data["profiles"])
+    if unknown := re.search(r"unknown field `(.*)`", what):
+        shape = _SHAPES.get(re.sub(r"\[\d+\]", "[]", path), Manifest)
+        near = _nearest(unknown[1], shape.__struct_fields__) or f" Known are: {', '.join(shape.__struct_fields__)}."
+        return f"{path}.{unknown[1][:60]}: is no key of a manifest.{near}".removeprefix(".")
+    if missing := re.search(r"missing required field `(.*)`", what):
+        return f"{path}.{missing[1]}: is missing.".removeprefix(".")
+    if value := re.search(r"Invalid enum value '(.*)'", what):
+        regions = [region.value for region in Region]
+        return f"{path}: {value[1][:60]!r} is no region; choose one of: {', '.join(regions)}."
+    kinds = re.sub(
+        r"`([\w| ]+)`", lambda kinds: " or ".join(_WORDS.get(kind, kind) for kind in kinds[1].split(" | ")), what
+    )
+    return f"{path or 'the file'}: {kinds.replace('Expected', 'expected')}."
+
+
+def _first_wrong_profile(profiles: dict[str, Any]) -> str:
+    wrong = (name for name, urls in profiles.items() if not isinstance(urls, dict))
+    deeper = (
+        f"{name}.{key}"
+        for name, urls in profiles.items()
+        if isinstance(urls, dict)
+        for key, url in urls.items()
+        if not isinstance(url, str)
+    )
+    return f"profiles.{next(wrong, None) or next(deeper)}"
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """Suggest the nearest right word, or nothing when none is near."""
+    right = {candidate.casefold(): candidate for candidate in known}
+    near = difflib.get_close_matches(word.casefold(), right, n=1)
+    return f" Did you mean {right[near[0]]!r}?" if near else ""

@@ -1,0 +1,1 @@
+"""What a manifest would change: compared with what is there, item by item. Nothing here writes."""

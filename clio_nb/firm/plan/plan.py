@@ -1,0 +1,109 @@
+"""A plan: what would have to be done so that every user sees what the manifest says, line by line."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import msgspec
+
+from ...errors import InvalidInput
+from ...http.pace import LOWEST, WINDOW
+from ..item import WRITES, Item, Kind
+from ..manifest import Manifest
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Cost(NamedTuple):
+    """What a plan needs: requests in all, for the busiest token, and seconds that the rate limit alone takes."""
+
+    calls: int
+    calls_per_token: int
+    seconds: float
+
+    def __str__(self) -> str:
+        return (
+            f"{self.calls} calls, at most {self.calls_per_token} per token, {self.seconds:.0f} s under the rate limit"
+        )
+
+
+class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What would have to be done, line by line. It shows itself as a table; :meth:`save` writes it as JSON.
+
+    ``run`` names the interrupted run that it goes on with, if it does.
+    """
+
+    site: str
+    client_id: str
+    firm: str
+    app: str
+    profile: str | None = None
+    purpose: str = "plan"
+    run: str | None = None
+    allow_delete: bool = False
+    made_at: dt.datetime | None = None
+    manifest: Manifest | None = None
+    items: tuple[Item, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def changes(self) -> tuple[Item, ...]:
+        """The lines that would write to Clio, in the order in which they would."""
+        return tuple(item for item in self.items if item.kind in WRITES)
+
+    @property
+    def blocked(self) -> tuple[Item, ...]:
+        """The lines that cannot be done, each with its reason."""
+        return tuple(item for item in self.items if item.kind is Kind.BLOCKED)
+
+    def counts(self) -> dict[str, int]:
+        """Return how many lines there are of each kind."""
+        found = Counter(item.kind for item in self.items)
+        return {kind.value: found[kind] for kind in Kind if found[kind]}
+
+    def cost(self) -> Cost:
+        """Return what applying it needs. A delete counts twice: the action is read just before, for it has no If-Match.
+
+        The time assumes the lowest documented budget, 50 requests a minute for each token.
+        """
+        calls: Counter[int] = Counter()
+        for item in self.changes:
+            calls[item.user_id] += 2 if item.kind is Kind.DELETE else 1
+        busiest = max(calls.values(), default=0)
+        return Cost(calls.total(), busiest, max(busiest - 1, 0) // LOWEST * WINDOW)
+
+    def save(self, path: str | Path) -> None:
+        """Write the plan to a JSON file. It holds no secret."""
+        Path(path).write_bytes(msgspec.json.format(msgspec.json.encode(self)))
+
+    @classmethod
+    def load(cls, path: str | Path) -> Plan:
+        """Read a plan that :meth:`save` wrote. Raises :class:`InvalidInput` for a file that is none."""
+        try:
+            return msgspec.json.decode(Path(path).read_bytes(), type=cls)
+        except OSError as cause:
+            raise InvalidInput(f"{path}: cannot be read ({cause.strerror}).", field="path") from None
+        except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+            raise InvalidInput(f"{path}: is no plan ({cause}).", field="path") from None
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return one row for each line; the columns are those of :func:`clio_nb.firm.tables.items_frame`."""
+        from ..tables import items_frame  # noqa: PLC0415 -- pandas loads when the first table is made
+
+        return items_frame(self.items)
+
+    def _repr_html_(self) -> str:
+        from ..tables import plan_page  # noqa: PLC0415 -- as above
+
+        return plan_page(self)
+
+    def __str__(self) -> str:
+        kinds = ", ".join(f"{count} {kind}" for kind, count in self.counts().items()) or "nothing to do"
+        return f"{self.purpose.capitalize()} for {self.app or 'this app'}: {kinds}. {self.cost()}."
+
+    def __repr__(self) -> str:
+        return f"<{str(self).rstrip('.')}>"

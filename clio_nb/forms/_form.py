@@ -1,0 +1,210 @@
+"""What all forms share: state in traits, one status line, one button that does what ``submit()`` does, and the code."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
+from html import escape
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
+
+import ipywidgets as w
+from traitlets import Any as Anything
+from traitlets import Bool, HasTraits, Instance, Unicode, link
+
+from ..errors import ClioError, InvalidInput
+from ..frames import verb, verbs
+from ..http import loop
+from . import _markup
+
+T = TypeVar("T")
+U = TypeVar("U")
+Work = Callable[[], Coroutine[Any, Any, T]]
+
+_log: Final = logging.getLogger("clio_nb.forms")
+
+
+class Status(NamedTuple):
+    """What the status line says."""
+
+    kind: Literal["idle", "busy", "done", "failed"]
+    text: str
+
+
+@verbs
+class Form(HasTraits, Generic[T]):
+    """A form over one verb of the library.
+
+    ``value`` is what the last submit gave, ``status`` what the status line says, ``busy`` whether it is at work, and
+    ``code`` the call that it would make, without secrets. Set the traits of a form and :meth:`submit` it from code, or
+    show it and use its button: it is the same. ``view`` is the widget, to be put into others.
+    """
+
+    value = Anything(None)
+    busy = Bool(default_value=False)
+    status = Instance(Status, ("idle", ""))
+    code = Unicode()
+
+    def __init_subclass__(cls) -> None:
+        verbs(cls)
+
+    def __init__(self, title: str, button: str) -> None:
+        super().__init__()
+        self.title: Final = title
+        self._running: Future[Any] | None = None
+        self.fields: Final[dict[str, w.Widget]] = {}
+        self.button: Final = push(button, self._click, style="primary")
+        self.show_code: Final = push("Show the code", self._toggle_code)
+        self._heading: Final = w.HTML(_markup.heading(title))
+        self._status_line: Final = html()
+        self._code_block: Final = w.HTML(layout={"display": "none"})
+        self.view: Final = w.VBox()
+        self.view.add_class("clio-form")
+        self.observe(self._draw_status, "status")
+        self.observe(self._draw_code, "code")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.status.text or self.title}>"
+
+    def _repr_mimebundle_(self, **options: object) -> dict[str, object]:
+        """Show the widgets, or where there are none, the code that does the same."""
+        bundle: dict[str, object] = dict(self.view._repr_mimebundle_(**options))
+        lead = f"<p><strong>{escape(self.title)}</strong>: a form, in a live notebook. The same in code:</p>"
+        return {**bundle, "text/plain": repr(self), "text/html": lead + _markup.block(self.code)}
+
+    # What each form says of itself.
+
+    def prepare(self) -> Work[T]:
+        """Read and check the fields, and return the work to do. Secrets are read and cleared here, before any wait.
+
+        Raises :class:`InvalidInput` with the field that is wrong; nothing was sent then.
+        """
+        raise NotImplementedError
+
+    def outcome(self, value: T) -> Status:
+        """Say in one sentence what came of it."""
+        raise NotImplementedError
+
+    # What all forms do.
+
+    def submit(self) -> T:
+        """Do what the button does, wait for it, and return the value. Raises what the verb raises."""
+        return loop.run(self._carry_out, self._prepared(self.prepare), self._finish)
+
+    def stop(self, _button: object = None) -> None:
+        """Give up what the button began."""
+        if self._running is not None:
+            self._running.cancel()
+
+    def _arrange(self, *rows: w.Widget, buttons: tuple[w.Widget, ...] = (), below: tuple[w.Widget, ...] = ()) -> None:
+        """Lay out the form: heading, its own rows, the buttons, the status line, the code, and what comes of it."""
+        line = w.HBox([self.button, *buttons, self.show_code], layout={"flex_flow": "row wrap", "margin": "8px 0 2px"})
+        self.view.children = (self._heading, *rows, line, self._status_line, self._code_block, *below)
+
+    def _field(self, name: str, widget: w.Widget) -> w.Widget:
+        """Bind a widget to the trait of that name, and remember it as the place of errors about it."""
+        link((self, name), (widget, "value"))
+        return self._place(name, widget)
+
+    def _place(self, name: str, widget: w.Widget) -> w.Widget:
+        """Remember a widget as the place of errors about that argument."""
+        widget.style = {"description_width": _markup.LABELS}
+        widget.layout.width = "auto"
+        self.fields[name] = widget
+        return widget
+
+    def _click(self, _button: object = None) -> None:
+        self._begin(self.prepare, self._finish)
+
+    def _begin(self, prepare: Callable[[], Work[U]], finish: Callable[[U], Status]) -> None:
+        """Start the work of a button. A click while the form is at work is nothing."""
+        if self.busy:
+            return
+        try:
+            work = self._prepared(prepare)
+        except InvalidInput:
+            return  # the status line says it
+        self._running = running = loop.submit(self._carry_out, work, finish)
+        running.add_done_callback(self._tell_unexpected)
+
+    def _finish(self, value: T) -> Status:
+        self.value = value
+        return self.outcome(value)
+
+    def _prepared(self, prepare: Callable[[], Work[U]]) -> Work[U]:
+        if self.busy:
+            raise InvalidInput("This form is at work. Wait until it is done.")
+        try:
+            work = prepare()
+        except InvalidInput as error:
+            self._tell(error)
+            raise
+        self.busy = True
+        return work
+
+    async def _carry_out(self, work: Work[U], finish: Callable[[U], Status]) -> U:
+        try:
+            value = await work()
+            self.status = finish(value)
+        except ClioError as error:
+            self._tell(error)
+            raise
+        except asyncio.CancelledError:
+            self.status = Status("idle", "Stopped.")
+            raise
+        else:
+            return value
+        finally:
+            self.busy = False
+
+    def _tell(self, error: ClioError) -> None:
+        """Say what went wrong, name the field it is about, and move the focus there."""
+        field = self.fields.get(error.field or "") if isinstance(error, InvalidInput) else None
+        self.status = Status("failed", f"{field.description}: {error}" if field else str(error))
+        if field is not None:
+            field.focus()
+
+    def _tell_unexpected(self, future: Future[Any]) -> None:
+        """Say that there is a defect, and log it: a widget has nobody to raise to."""
+        error = None if future.cancelled() else future.exception()
+        if error is not None and not isinstance(error, ClioError):
+            _log.error("%s failed unexpectedly", type(self).__name__, exc_info=error)
+            self.status = Status("failed", f"Something unexpected happened ({type(error).__name__}). Please report it.")
+
+    def _draw_status(self, _change: object) -> None:
+        say(self._status_line, _markup.status(*self.status) if self.status.text else "")
+
+    def _toggle_code(self, _button: object) -> None:
+        hidden = self._code_block.layout.display == "none"
+        self._code_block.layout.display = "flex" if hidden else "none"
+        self.show_code.description = "Hide the code" if hidden else "Show the code"
+
+    def _draw_code(self, _change: object) -> None:
+        self._code_block.value = _markup.block(self.code)
+
+
+def push(text: str, action: Callable[[object], object], *, style: str = "") -> w.Button:
+    """Return a button with text, which does something when it is clicked."""
+    button = w.Button(description=text, button_style=style, layout={"width": "auto"})
+    button.on_click(verb(action))
+    return button
+
+
+def html(*, hint: bool = False) -> w.HTML:
+    """Return a place for drawn text, which takes no room while it is empty. A hint stands under its field."""
+    return w.HTML(layout={"display": "none", "margin": f"0 3px 4px calc({_markup.LABELS} + 10px)" if hint else "2px"})
+
+
+def say(place: w.HTML, drawn: str) -> None:
+    """Put drawn text into its place, or take the place away when there is none."""
+    place.value = drawn
+    place.layout.display = "flex" if drawn else "none"
+
+
+def call(verb: str, *arguments: str) -> str:
+    """Write a call of the library's face as a person would: on one line where it fits."""
+    line = f"clio.{verb}({', '.join(arguments)})"
+    if len(line) <= 88:
+        return line
+    return f"clio.{verb}(\n" + "".join(f"    {one},\n" for one in arguments) + ")"

@@ -1,0 +1,123 @@
+"""Look into a launch: paste its URL, read every part, and have Clio prove it while its nonce lives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from concurrent.futures import Future
+from typing import Final
+
+import ipywidgets as w
+from traitlets import Instance, Unicode
+
+from ..arguments import sessions_of_kind
+from ..errors import InvalidInput
+from ..http import loop, waiting
+from ..launches import LaunchReport, Verdict, inspect_launch, verify_launch
+from ..secret import Secret
+from ..session import Session
+from ..vocabulary import NONCE_LIFETIME
+from . import _markup
+from ._form import Form, Status, Work, call, html, say
+
+_MARKS: Final = {True: "✓", False: "✗", None: "·"}
+
+
+class LaunchForm(Form[Verdict]):
+    """Inspect a launch URL, and verify it for the sessions that are given.
+
+    A launch URL holds a nonce, so the box is emptied as soon as it is read; ``report`` says what it held, ``value`` is
+    the verdict after :meth:`submit`. ``target`` is the registered target URL, if the launch must fit one.
+    """
+
+    target = Unicode()
+    report = Instance(LaunchReport, allow_none=True)
+
+    def __init__(self, sessions: Session | Iterable[Session]) -> None:
+        super().__init__("Inspect a launch", "Verify")
+        self._sessions: Final = sessions_of_kind(sessions, Session, "forms.launch")
+        self._url = Secret("")
+        self._arrived = 0.0
+        self._countdown: Future[None] | None = None
+        self.url: Final = self._place("url", w.Textarea(description="Launch URL", continuous_update=False, rows=3))
+        self.url.placeholder = "Paste the address that the click opened. The box empties itself: it holds a secret."
+        self.url.observe(self._take, "value")
+        self._field("target", w.Text(description="Target URL", placeholder="If it must be the target of this action"))
+        self._parts: Final = html()
+        self._left: Final = html()
+        self._steps: Final = html()
+        self._arrange(self.url, self.fields["target"], self._parts, self._left, below=(self._steps,))
+        self.observe(self._draw_code_of_target, "target")
+        self._draw_code_of_target()
+
+    def inspect(self, url: str) -> LaunchReport:
+        """Explain a launch URL, offline, and keep it for :meth:`submit` while its nonce lives."""
+        self._stop_countdown()
+        self._url, self._arrived, self.value = Secret(url), waiting.now(), None
+        self.report = report = inspect_launch(url, target=self.target or None)
+        say(self._parts, _parts(report))
+        say(self._steps, "")
+        if report:
+            self.status = Status("done", "A well-formed launch. Whether somebody clicked is not proved yet.")
+            self._countdown = loop.submit(self._count_down)
+        else:
+            self.status = Status("failed", f"Refused. {' '.join(report.reasons)}")
+        return report
+
+    def prepare(self) -> Work[Verdict]:
+        """Take the launch that was inspected last."""
+        if not self._url:
+            raise InvalidInput("Paste a launch URL first.", field="url")
+        url, arrived = self._url, self._arrived
+        self._stop_countdown()
+        self.status = Status("busy", "Asking Clio …")
+
+        async def work() -> Verdict:
+            sessions = [session.aio for session in self._sessions]
+            verdict = await verify_launch.aio(url.reveal(), sessions, target=self.target or None, arrived=arrived)
+            say(self._steps, _steps(verdict))
+            return verdict
+
+        return work
+
+    def outcome(self, value: Verdict) -> Status:
+        """Say the verdict."""
+        return Status("done" if value else "failed", f"{value.state.capitalize()}: {value.reason}")
+
+    def _take(self, change: dict[str, str]) -> None:
+        """Read a pasted URL and empty the box at once, since it holds a nonce."""
+        if url := change["new"].strip():
+            self.url.value = ""
+            self.inspect(url)
+
+    async def _count_down(self) -> None:
+        """Show how long the nonce can live: it was minted before it came here, so a little less."""
+        while (left := self._arrived + NONCE_LIFETIME - waiting.now()) > 0:
+            bar = f'<progress max="{NONCE_LIFETIME}" value="{left:.0f}" aria-label="Seconds left"></progress>'
+            say(self._left, f"{bar} The nonce works for another {left:.0f} s at most.")
+            await waiting.sleep(1)
+        say(self._left, f"The {NONCE_LIFETIME} seconds of this nonce are over. Click the action in Clio again.")
+
+    def _stop_countdown(self) -> None:
+        if self._countdown is not None:
+            self._countdown.cancel()
+            say(self._left, "")
+
+    def _draw_code_of_target(self, _change: object = None) -> None:
+        self.code = call("verify_launch", "url", "session", *([f"target={self.target!r}"] if self.target else []))
+
+
+def _parts(report: LaunchReport) -> str:
+    rows = (
+        (_markup.text(part.name), _markup.code(part.value), ("" if part.ok else "✗ ") + _markup.text(part.meaning))
+        for part in report.parts
+    )
+    return _markup.table("What the address says", ("part", "value", "meaning"), rows) if report.parts else ""
+
+
+def _steps(verdict: Verdict) -> str:
+    rows = ((f"{_MARKS[step.ok]} {_markup.text(step.name)}", _markup.text(step.detail)) for step in verdict.steps)
+    steps = _markup.table("How it was proved", ("step", "what came of it"), rows)
+    if verdict.record is None:
+        return steps
+    fields = ((_markup.text(name), _markup.text(value)) for name, value in verdict.record.data.items())
+    return steps + _markup.table(f"The record: {verdict.record.title}", ("field", "value"), fields)

@@ -1,0 +1,118 @@
+"""Small pictures of the nine menus of Clio's screens that show custom actions, with the action in them."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import Final
+
+from ..vocabulary import PLACES, Place
+from . import _markup
+
+_WIDTH: Final = 280
+_HEIGHT: Final = 134
+_MENU: Final = 138
+_LETTERS: Final = 25
+
+_PAPER: Final = "var(--jp-layout-color0, Canvas)"
+_WASH: Final = "var(--jp-layout-color2, ButtonFace)"
+_INK: Final = "var(--jp-ui-font-color1, CanvasText)"
+_SOFT: Final = "var(--jp-border-color2, GrayText)"
+_LINE: Final = "var(--jp-border-color1, GrayText)"
+_MARK: Final = "var(--jp-brand-color1, Highlight)"
+_ON_MARK: Final = "var(--jp-ui-inverse-font-color1, HighlightText)"
+
+
+def menu_picture(place: Place, label: str) -> str:
+    """Draw one of the nine menus, opened, with the label in it: an inline SVG with a caption."""
+    screen = _table(place) if place.view == "table" else _record(place)
+    top = 62 if place.view == "table" else 36
+    caption = escape(str(place)[0].upper() + str(place)[1:])
+    return (
+        f'<figure style="margin:0;flex:1 1 200px;max-width:{_WIDTH}px">'
+        f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="100%" role="img" aria-label="{caption}" font-size="9" '
+        'style="display:block;font-family:var(--jp-ui-font-family, sans-serif)">'
+        f"{_box(0.5, 0.5, _WIDTH - 1, _HEIGHT - 1, _PAPER, _LINE, 5)}{screen}{_menu(top, label)}</svg>"
+        f'<figcaption style="color:{_markup.MUTED};line-height:1.5;padding-top:2px">{caption}</figcaption></figure>'
+    )
+
+
+def _table(place: Place) -> str:
+    """Draw the table view: a heading, and rows that end in a button with a dropdown beside it."""
+    heading = _text(12, 20, place.location.resource.capitalize(), bold=True)
+    rows = "".join(_row(place, 30 + 28 * number, opened=number == 0) for number in range(3))
+    return heading + rows
+
+
+def _row(place: Place, y: int, *, opened: bool) -> str:
+    bars = _bar(12, y + 11, 70) + _bar(100, y + 11, 46)
+    edge = f'<path d="M1 {y}H{_WIDTH - 1}" style="stroke:{_SOFT}"/>'
+    return edge + bars + _button(place.menu.rpartition(" ")[2], 204, y + 5, opened=opened)
+
+
+def _record(place: Place) -> str:
+    """Draw the singular view: the record's name, its buttons in the header, and its details."""
+    name = f"One {place.location.record_type.lower()}"
+    button = place.menu if place.menu == "More Actions" else place.menu.rpartition(" ")[2]
+    header = f'<path d="M1 44H{_WIDTH - 1}" style="stroke:{_SOFT}"/>' + _text(12, 25, name, bold=True)
+    details = "".join(_bar(12, y, 40) + _bar(66, y, 54) for y in range(58, 118, 17))
+    return header + details + _button(button, 268 - 16 - _width(button), 15, opened=True)
+
+
+def _button(name: str, x: int, y: int, *, opened: bool) -> str:
+    """Draw a button with its dropdown arrow; the arrow of the opened one is marked."""
+    arrow = x + _width(name)
+    ink = _ON_MARK if opened else _INK
+    return (
+        _box(x, y, _width(name), 18, _WASH, _LINE, 3)
+        + _text(x + 8, y + 12, name)
+        + _box(arrow, y, 16, 18, _MARK if opened else _WASH, _LINE, 3)
+        + f'<path d="M{arrow + 5} {y + 7}l3 4 3-4z" style="fill:{ink}"/>'
+    )
+
+
+def _width(name: str) -> int:
+    return 16 + 5 * len(name)
+
+
+def _menu(y: int, label: str) -> str:
+    """Draw the opened menu: two items of Clio's own, and the action."""
+    x = _WIDTH - 12 - _MENU
+    shown = label.strip() or "Your action"
+    shown = shown if len(shown) <= _LETTERS else f"{shown[: _LETTERS - 1]}…"
+    return (
+        _box(x, y, _MENU, 66, _PAPER, _LINE, 4)
+        + _bar(x + 10, y + 12, 52)
+        + _bar(x + 10, y + 30, 70)
+        + _box(x + 3, y + 42, _MENU - 6, 20, _MARK, "none", 3)
+        + _text(x + 10, y + 55, shown, fill=_ON_MARK, bold=True)
+    )
+
+
+def _box(x: float, y: float, width: float, height: float, fill: str, stroke: str, radius: int) -> str:
+    return (
+        f'<rect x="{x}" y="{y}" width="{width}" height="{height}" rx="{radius}" style="fill:{fill};stroke:{stroke}"/>'
+    )
+
+
+def _bar(x: int, y: int, width: int) -> str:
+    """Draw text that does not matter."""
+    return f'<rect x="{x}" y="{y}" width="{width}" height="5" rx="2.5" style="fill:{_SOFT}"/>'
+
+
+def _text(x: int, y: int, text: str, *, fill: str = _INK, bold: bool = False) -> str:
+    weight = ";font-weight:600" if bold else ""
+    return f'<text x="{x}" y="{y}" style="fill:{fill}{weight};unicode-bidi:isolate">{escape(text)}</text>'
+
+
+class Places:
+    """All nine menus in which a custom action can appear, pictured with a label in them."""
+
+    def __init__(self, label: str = "") -> None:
+        self.label: Final = label
+
+    def __repr__(self) -> str:
+        return f"<Places: {len(PLACES)} menus>"
+
+    def _repr_html_(self) -> str:
+        pictures = "".join(menu_picture(place, self.label) for place in PLACES)
+        return f'<div style="display:flex;flex-wrap:wrap;gap:16px;max-width:60em">{pictures}</div>'

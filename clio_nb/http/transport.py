@@ -1,0 +1,134 @@
+"""The one seam to the network: send one HTTP request, once, and read its answer within bounds.
+
+The engine is called through httpx's transport interface, without ``httpx.Client`` on purpose: that would log full URLs,
+and with them the nonce.
+
+Nothing here retries: a network error does not tell whether Clio saw the request, unless the library's own engine says
+that nothing was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import urlsplit
+
+import httpx
+
+from .. import errors
+from ..secret import Secret
+from ..version import __version__
+from . import waiting
+from .engine import Engine, NotConnected
+from .loop import at_close
+
+DEADLINE: Final = 30.0
+IN_FLIGHT: Final = 50  # requests at a time, all users together; waiting for a budget does not count
+
+_UNKNOWN: Final = "Whether it was carried out is not known: look before you try again."
+_log: Final = logging.getLogger("clio_nb")
+_agent: Final = f"clio-nb/{__version__}".encode()
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """An HTTP answer as it came: status, headers with lower-case names, body."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+
+
+@functools.cache
+def _engine(here: asyncio.AbstractEventLoop) -> httpx.AsyncBaseTransport:
+    """One engine for a loop; its pool and TLS context serve every user. A forked child has a loop of its own."""
+    engine = Engine()
+    at_close(engine.aclose)
+    return engine
+
+
+@functools.cache
+def _gate(here: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
+    """Lets so many requests of this process through at a time."""
+    return asyncio.Semaphore(IN_FLIGHT)
+
+
+@functools.lru_cache(maxsize=256)
+def _parsed(url: str) -> httpx.URL:
+    """Parse a URL once for all users: in a rollout a thousand of them ask for the same few."""
+    return httpx.URL(url)
+
+
+async def exchange(
+    method: str,
+    url: str | Secret,
+    *,
+    headers: Mapping[str, str | Secret] = MappingProxyType({}),
+    content: bytes | Secret = b"",
+    deadline: float = DEADLINE,
+) -> Raw:
+    """Send one request and return the answer, whatever its status.
+
+    What is secret comes as such, also a URL with a nonce, and is revealed in the call of the engine and nowhere else.
+    ``deadline`` in seconds covers it all, and so does a timeout around it; redirects are not followed; a body over
+    32 MiB is not read. Raises :class:`errors.NetworkError` when no whole answer came.
+    """
+    shown = urlsplit(Secret(url).reveal())._replace(query="")
+    what = f"{method} {shown.path}"
+    here = asyncio.get_running_loop()
+    gate = _gate(here)
+    await waiting.within(gate.acquire(), f"{what} was not sent: what went before it")
+    started = time.perf_counter()
+    try:
+        response = await _engine(here).handle_async_request(
+            httpx.Request(
+                method,
+                _parsed(url) if isinstance(url, str) else httpx.URL(url.reveal()),
+                headers=[(b"user-agent", _agent), *((key.encode(), _clear(headers[key])) for key in headers)],
+                # Not content: httpx would add headers that the engine adds too, which costs more than all the rest.
+                stream=httpx.ByteStream(content if isinstance(content, bytes) else _clear(content)),
+                extensions={"timeout": {"read": max(min(deadline, waiting.left()), 0.001)}},  # 0 would be none
+            )
+        )
+    except httpx.TransportError as cause:
+        _log.debug("%s %s: %s", method, shown.path, type(cause).__name__)
+        if isinstance(cause, NotConnected) and cause.tls:
+            raise errors.TlsFailed(
+                f"No secure connection (TLS) to {shown.hostname} for {what}: {cause}. Nothing was sent. "
+                "If a firewall or a private authority is in between, name its certificates in SSL_CERT_FILE.",
+                nothing_sent=True,
+            ) from None
+        raise errors.NetworkError(
+            f"No answer from {shown.hostname} to {what} ({cause}). "
+            + (
+                "Check the network, then try again." if method == "GET" or isinstance(cause, NotConnected) else _UNKNOWN
+            ),
+            nothing_sent=isinstance(cause, NotConnected),
+        ) from None
+    finally:
+        gate.release()
+    if _log.isEnabledFor(logging.DEBUG):
+        took = (time.perf_counter() - started) * 1000
+        _log.debug("%s %s: %d in %.0f ms", method, shown.path, response.status_code, took)
+    return Raw(response.status_code, _plain(response.headers.raw), await _body(response))
+
+
+def _clear(value: str | Secret) -> bytes:
+    return Secret(value).reveal().encode(errors="replace")  # an encoding error would hold the text
+
+
+async def _body(response: httpx.Response) -> bytes:
+    """Return the body that the engine has read already; ``aread()`` looks for encodings, which it has undone."""
+    assert isinstance(response.stream, httpx.AsyncByteStream)  # noqa: S101 -- for mypy
+    return b"".join([part async for part in response.stream])
+
+
+def _plain(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    """Headers as a plain dict: each is looked up several times, which httpx's own mapping makes dear."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in lines}

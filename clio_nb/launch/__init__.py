@@ -1,9 +1,0 @@
-"""Launches of custom actions: inspect a launch URL, have Clio prove it, and look an action over before it is sent.
-
-In a server: :class:`clio_nb.launch.asgi.LaunchMiddleware` and :class:`clio_nb.launch.wsgi.LaunchMiddleware`.
-Each name is imported on first use, so a server that only proves launches loads neither pandas nor ipywidgets.
-"""
-
-import lazy_loader
-
-__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

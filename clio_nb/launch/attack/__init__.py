@@ -1,9 +1,0 @@
-"""Attack a receiver of launches with a fixed suite, and judge it by what the sandbox and a silent listener saw."""
-
-from __future__ import annotations
-
-from .mistakes import Mistake
-from .results import ProbeReport, Result
-from .run import probe
-
-__all__ = ["Mistake", "ProbeReport", "Result", "probe"]

@@ -1,0 +1,15 @@
+from .inbox import Inbox as Inbox
+from .inbox import inbox as inbox
+from .inspect import inspect_launch as inspect_launch
+from .received import Received as Received
+from .received import load_launch as load_launch
+from .received import save_launch as save_launch
+from .replay import Replayed as Replayed
+from .replay import replay as replay
+from .report import Launch as Launch
+from .report import LaunchReport as LaunchReport
+from .report import Part as Part
+from .report import ProvedLaunch as ProvedLaunch
+from .verdict import Step as Step
+from .verdict import Verdict as Verdict
+from .verify import verify_launch as verify_launch

@@ -1,0 +1,257 @@
+"""The inbox: a receiver on this machine that collects launches as they arrive, and proves them."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import os
+import weakref
+from collections import deque
+from collections.abc import Callable, Iterator
+from html import escape
+from typing import TYPE_CHECKING, Final, Self
+from urllib.parse import urlsplit
+
+from ..arguments import a_site
+from ..errors import InvalidInput
+from ..http import loop, loopback, twins, waiting
+from ..http.loopback import Message, Receive, Send
+from ..models import Site
+from ..secret import Secret
+from ._pages import Page, Visit, answer, moved, page, refusal_of_method, visit_of
+from .inspect import inspect_launch
+from .proof.sessions import Sessions, lasting
+from .received import Received
+from .report import CELL, TEXT
+from .sandbox_control import Control
+from .verdict import Verdict
+from .verify import verify_launch
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+KEPT: Final = 1000
+"""Launches that an inbox keeps; the oldest give way."""
+
+_PATH: Final = "/launch"
+_CLOSE: Final = "You can close this tab and go back to your notebook."
+
+
+class _Receiver:
+    """What an inbox is, whether one waits for it or awaits it."""
+
+    def __init__(self, sessions: Sessions | None, *, verify: bool, port: int, origin: str) -> None:
+        self._sessions = lasting(sessions)
+        self._verify = verify
+        self._observers: list[Callable[[Received], object]] = []
+        self._launches: deque[Received] = deque(maxlen=KEPT)
+        self._count = 0
+        bound = loopback.listener(port, advice="Give the inbox another one, or 0 for any that is free.")
+        self.port: Final[int] = bound.getsockname()[1]
+        self.url: Final = _public_url(self.port, origin)
+        self._hosts = _own_hosts(self.port)
+        self._ended = asyncio.Event()
+
+        async def serve() -> None:
+            async with loopback.serving(self._serve, bound):
+                await self._ended.wait()
+
+        self._pid = os.getpid()
+        self._serving = asyncio.create_task(serve())  # inbox() makes one on the library's loop
+        ending = weakref.WeakMethod(self._end)
+
+        async def end() -> None:
+            if (end_of_this := ending()) is not None:
+                await end_of_this()
+
+        loop.at_close(end)
+
+    def __repr__(self) -> str:
+        return f"<Inbox at {self.url}, {len(self)} launches>"
+
+    def __len__(self) -> int:
+        return len(self._launches)
+
+    def __iter__(self) -> Iterator[Received]:
+        return iter(list(self._launches))
+
+    def __getitem__(self, index: int) -> Received:
+        return self._launches[index]
+
+    def to_frame(self) -> pd.DataFrame:
+        """Return the launches as a table; its columns are those of :func:`clio_nb.launches._table.launches_frame`."""
+        from ._table import launches_frame  # noqa: PLC0415 -- pandas loads when the first table is made
+
+        return launches_frame(self)
+
+    def on_launch(self, observer: Callable[[Received], object]) -> Callable[[], None]:
+        """Call a function with each launch when it arrives, and again when it has its verdict.
+
+        It is called on the library's loop and must not block. Returns the function that ends it.
+        """
+        self._observers.append(observer)
+        return lambda: self._observers.remove(observer)
+
+    async def _prove(self, received: Received) -> Verdict:
+        if self._sessions is None:
+            raise InvalidInput("This inbox was given no sessions to prove launches with.", field="sessions")
+        if received.verdict is not None and received.verdict.nonce_sent:
+            return received.verdict
+        received.verdict = await verify_launch.aio(received.url.reveal(), self._sessions, arrived=received.arrived)
+        self._tell(received)
+        return received.verdict
+
+    async def _end(self) -> None:
+        self._ended.set()
+        await asyncio.wait([self._serving])
+
+    async def _serve(self, scope: Message, receive: Receive, send: Send) -> None:
+        await answer(await self._answer(visit_of(scope)), send)
+
+    async def _answer(self, visit: Visit) -> Page:
+        path, _, number = visit.path.removeprefix(_PATH).partition("/")
+        if path or not visit.path.startswith(_PATH) or (self._hosts and visit.host not in self._hosts):
+            return page(404, "Nothing here", f"This inbox receives launches at {self.url} and nothing else.")
+        if not number:
+            return refusal_of_method(visit) or await self._take(visit)
+        known = next((received for received in self if str(received.number) == number), None)
+        if known is None:
+            return page(404, "Nothing here", f"This inbox holds no launch {number[:9]}.")
+        return page(200, _title(known), f"{known.reason} {_CLOSE}")
+
+    async def _take(self, visit: Visit) -> Page:
+        """Keep a launch, prove it, and answer; a launch that is here already is shown, not taken again."""
+        report = inspect_launch(visit.url)
+        received = next((each for each in self if report.launch and each.report.launch == report.launch), None)
+        if received is None:
+            self._count += 1
+            received = Received(self._count, dt.datetime.now(dt.UTC), report, Secret(visit.url), waiting.now())
+            self._launches.append(received)
+            self._tell(received)
+            if self._verify and report:
+                await self._prove(received)
+        if received.state in ("verified", "unproved"):
+            return moved(f"{_PATH.strip('/')}/{received.number}")
+        return page(503 if received.state == "unknown" else 403, _title(received), f"{received.reason} {_CLOSE}")
+
+    def _tell(self, received: Received) -> None:
+        for observer in list(self._observers):
+            asyncio.get_running_loop().call_soon(observer, received)
+
+    def _repr_html_(self) -> str:
+        rows = "".join(_row(received) for received in self)
+        heads = "".join(
+            f'<th scope="col" style="{CELL}">{head}</th>' for head in ("", "user", "record", "state", "why")
+        )
+        return (
+            f'<div class="clio-inbox" style="{TEXT}"><strong>Inbox</strong> at <code>{escape(self.url)}</code>, for '
+            f"trying things out only<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+        )
+
+
+@twins.awaited
+class AsyncInbox(_Receiver):
+    """A receiver of launches as :class:`clio_nb.launches.Inbox`, whose verbs are awaited."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        await self.close()
+
+    @twins.on_loop
+    async def verify(self, received: Received) -> Verdict:
+        """Prove a launch by hand, and keep the verdict. Its 60 seconds have run since it arrived.
+
+        A launch whose nonce was sent has its verdict for good.
+        """
+        return await self._prove(received)
+
+    @twins.on_loop
+    async def close(self) -> None:
+        """Stop listening. The launches stay. Closing twice is once, and a forked child has nothing to close."""
+        if os.getpid() == self._pid:
+            await self._end()
+
+
+class Inbox(_Receiver):
+    """A receiver of launches on 127.0.0.1, for trying things out and never for production.
+
+    Register ``url`` as the ``target_url`` of an action, click the action, and look: an inbox is a sequence of
+    :class:`Received`, oldest first. :func:`clio_nb.inbox` makes one; it listens until :meth:`close` or the end of a
+    ``with`` block.
+    """
+
+    aio: AsyncInbox
+
+    @classmethod
+    def of(cls, aio: AsyncInbox) -> Inbox:
+        """Return the sync twin of an inbox that is there already, with the same launches."""
+        inbox = cls.__new__(cls)
+        vars(inbox).update(vars(aio), aio=aio)
+        return inbox
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    verify = twins.sync_method(AsyncInbox.verify)
+    close = twins.sync_method(AsyncInbox.close)
+
+
+@twins.sync_function_into(Inbox.of)
+async def inbox(
+    site: Site, sessions: Sessions | None = None, *, verify: bool = True, port: int = 0, origin: str = ""
+) -> AsyncInbox:
+    """Start a receiver of launches on this machine.
+
+    Each launch is proved as it arrives, with ``sessions`` as :func:`clio_nb.verify_launch` takes them; on a sandbox
+    they can be left out. With ``verify=False`` they are only collected, and :meth:`Inbox.verify` proves one by hand.
+    ``port`` 0 is any free one. Under a JupyterHub (and Binder) ``url`` leads through jupyter-server-proxy; give the
+    hub's ``origin`` (``"https://hub.example"``) where the hub does not say it itself.
+
+    Raises :class:`errors.PortBusy`, and :class:`InvalidInput` when there is nothing to prove launches with.
+    """
+    if sessions is None and (site := a_site(site)).control_url is not None:
+        sessions = Control(site)
+    if sessions is None and verify:
+        raise InvalidInput(
+            "Give the inbox the sessions that can prove launches, or verify=False to collect them only.",
+            field="sessions",
+        )
+    return AsyncInbox(sessions, verify=verify, port=port, origin=origin)
+
+
+def _public_url(port: int, origin: str) -> str:
+    """Return the address at which a browser reaches the inbox: on this machine, or through the hub's proxy."""
+    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
+    if prefix and not origin:
+        parts = urlsplit(os.environ.get("JUPYTERHUB_PUBLIC_URL", ""))
+        origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
+    if prefix and origin:
+        return f"{origin.rstrip('/')}{prefix.rstrip('/')}/proxy/{port}{_PATH}"
+    return f"http://127.0.0.1:{port}{_PATH}"
+
+
+def _own_hosts(port: int) -> frozenset[str]:
+    """Return the Hosts that an inbox answers to, so that no page elsewhere reaches it under a name of its own.
+
+    Empty, for any, behind a hub: the browser is on another machine, and the hub lets nobody in but its user.
+    """
+    if os.environ.get("JUPYTERHUB_SERVICE_PREFIX"):
+        return frozenset()
+    return frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
+
+
+def _title(received: Received) -> str:
+    return "Received, not proved yet" if received.state == "unproved" else received.state.capitalize()
+
+
+def _row(received: Received) -> str:
+    launch = received.report.launch
+    user = received.user or (launch and launch.user_id) or ""
+    record = received.record or (launch and launch.subject) or ""
+    cells = (received.number, user, record, received.state, received.reason)
+    return "<tr>" + "".join(f'<td style="{CELL}">{escape(str(cell))}</td>' for cell in cells) + "</tr>"

@@ -1,0 +1,133 @@
+"""The one request that carries a nonce, and what Clio answered: shared by all who ask about it at the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import Any, Final, Self
+
+from ... import errors
+from ...http import messages, waiting
+from ...models import CustomAction
+from ...session import AsyncSession, title_fields
+from ...vocabulary import NONCE_LIFETIME, Location
+from ..report import Launch
+from ..verdict import State
+from .known_actions import known
+
+AGAIN: Final = "Click the action in Clio again."
+ATTEMPTS: Final = 3  # answers of 429 and 401, neither of which carries the request out
+PAUSE: Final = 1.0  # seconds before a connection that was refused is tried once more
+
+
+class Confirmation:
+    """Clio's answer to a nonce: ``state`` and ``reason``, and when verified the ``data`` of the record."""
+
+    def __init__(self, launch: Launch, session: AsyncSession, fields: str | None, arrived: float) -> None:
+        self._launch = launch
+        self._session = session
+        self._arrived = arrived
+        self._actions: asyncio.Task[list[CustomAction]] | None = None
+        self.fields: Final = fields_with_id(fields, launch.subject.location)
+        self.state: State = "unknown"
+        self.reason = ""
+        self.data: dict[str, Any] = {}
+        self.seconds_left = 0.0
+        self.nonce_sent = False
+
+    async def ask(self) -> Self:
+        """Send the nonce, once, with the request for the record; return this, answered."""
+        try:
+            self.data = await self._send()
+        except errors.ClioError as error:
+            self.state, self.reason = self._meaning(error)
+            return self
+        record_id, asked = self.data.get("id"), self._launch.subject
+        if isinstance(record_id, bool) or record_id != asked.record_id:
+            self.state, self.reason = "refused", f"The answer is another record than {asked}. {AGAIN}"
+            return self
+        self.state, self.seconds_left = "verified", max(self._left(), 0.0)
+        known.of(self._session, self._launch.user_id).note_read(asked)
+        return self
+
+    async def list_actions(self) -> list[CustomAction]:
+        """Read the user's actions, the nonce being spent: once for all who need them."""
+        if self._actions is None:
+            self._actions = asyncio.create_task(self._session.list_actions())
+        return await asyncio.shield(self._actions)
+
+    async def _send(self) -> dict[str, Any]:
+        """Send the one request. What carries nothing out or never left lets it be sent again inside the 60 s."""
+        subject, session = self._launch.subject, self._session
+        request = messages.get_record(subject.location, subject.record_id, fields=self.fields, nonce=self._launch.nonce)
+        again: set[type[errors.ClioError]] = set()
+        for attempt in range(ATTEMPTS):
+            token = await session.token()
+            if self._left() <= 0:
+                break
+            sent_before, self.nonce_sent = self.nonce_sent, True
+            try:
+                return (await session.request(request, dict[str, Any], once=True, patience=self._left())).data
+            except errors.Unauthorized as error:
+                if type(error) in again:
+                    raise
+                again.add(type(error))
+                await session.renew(token)
+            except errors.RateLimited as error:
+                left = min(self._left(), waiting.left())
+                if attempt == ATTEMPTS - 1 or error.retry_after is None or error.retry_after >= left:
+                    raise
+            except errors.NetworkError as error:
+                self.nonce_sent = sent_before or not error.nothing_sent
+                never = isinstance(error, errors.TlsFailed) or not error.nothing_sent or waiting.left() <= PAUSE
+                if attempt == ATTEMPTS - 1 or never or type(error) in again:
+                    raise
+                again.add(type(error))
+                await waiting.sleep(PAUSE)
+        raise _TooLate
+
+    def _left(self) -> float:
+        """Seconds that the nonce can have left: it was minted before the launch came. Clio has the last word."""
+        return self._arrived + NONCE_LIFETIME - waiting.now()
+
+    def _meaning(self, error: errors.ClioError) -> tuple[State, str]:
+        """Say what became of the launch when no record came."""
+        if isinstance(error, _TooLate):
+            return "expired", f"The launch came more than {NONCE_LIFETIME} s ago. {AGAIN}"
+        if isinstance(error, errors.RateLimited):
+            if waiting.left() <= (error.retry_after or 0) < self._left():
+                return "unknown", f"{error} {AGAIN}"
+            return "expired", f"This user's budget of requests is used up for longer than the nonce lives. {AGAIN}"
+        if refused := self._refusal(error):
+            return "refused", refused
+        if not self.nonce_sent:
+            return "unknown", f"{error} The nonce did not reach Clio: the launch can still be verified."
+        what = "No answer came, and the nonce" if isinstance(error, errors.NetworkError) else f"{error} The nonce"
+        return "unknown", f"{what} may be spent. {AGAIN}"
+
+    def _refusal(self, error: errors.ClioError) -> str:
+        """Say why it is refused; an empty text when it is not. Clio documents one body for all causes of a 403."""
+        user_id, subject = self._launch.user_id, self._launch.subject
+        if isinstance(error, errors.Forbidden):
+            why = f"Clio refused it ({f'403 {error.type}'.strip()}): "
+            why += f"the nonce is forged, used, older than {NONCE_LIFETIME} s or another user's"
+            if not known.of(self._session, user_id).has_read(subject):
+                why += f", or this user may not see {subject}"
+                why += f", or the app or this user lacks the permission to read {subject.location.resource}"
+            return f"{why}. {AGAIN}"
+        if isinstance(error, errors.NotFound):
+            return f"{subject} is deleted, or this user cannot see it (404). {AGAIN}"
+        if isinstance(error, errors.NeedsLogin | errors.Unauthorized):
+            return f"The access of user {user_id} has ended. Ask that user to sign in again."
+        return str(error) if isinstance(error, errors.UnexpectedAnswer) else ""
+
+
+class _TooLate(errors.ClioError):
+    """The nonce's life was over before it could be sent."""
+
+
+def fields_with_id(fields: str | None, location: Location) -> str:
+    """Ask for the id too: the answer must say which record it is."""
+    if fields is None:
+        return title_fields(location)
+    return fields if "id" in re.sub(r"\{.*?\}", "", fields).split(",") else f"id,{fields}"

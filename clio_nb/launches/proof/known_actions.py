@@ -1,0 +1,76 @@
+"""What this process has learned of a user: the actions that Clio lists, and which records the user can read."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from ...http import waiting
+from ...models import CustomAction, Subject
+from ...session import AsyncSession
+
+KNOWN_FOR: Final = 900.0
+"""Seconds for which what was read of a user is taken as known."""
+
+CAPACITY: Final = 10_000
+RECORDS: Final = 100  # for each user
+
+
+@dataclass(slots=True)
+class Knowledge:
+    """What is known of one user of one app."""
+
+    _read: OrderedDict[Subject, float] = field(default_factory=OrderedDict)
+    _actions: dict[int, CustomAction] = field(default_factory=dict)
+    _read_at: float = float("-inf")
+
+    def learn(self, actions: Iterable[CustomAction]) -> None:
+        """Take the actions that Clio has just listed."""
+        self._actions = {action.id: action for action in actions}
+        self._read_at = waiting.now()
+
+    @property
+    def listed(self) -> bool:
+        """Whether the actions were listed not long ago."""
+        return waiting.now() - self._read_at < KNOWN_FOR
+
+    def action(self, action_id: int) -> CustomAction | None:
+        """Return the action, if it was listed not long ago."""
+        return self._actions.get(action_id) if self.listed else None
+
+    def note_read(self, subject: Subject) -> None:
+        """Remember that the user could read this record just now."""
+        self._read.pop(subject, None)
+        self._read[subject] = waiting.now()
+        if len(self._read) > RECORDS:
+            self._read.popitem(last=False)
+
+    def has_read(self, subject: Subject) -> bool:
+        """Whether the user could read this record not long ago."""
+        return waiting.now() - self._read.get(subject, float("-inf")) < KNOWN_FOR
+
+
+class Known:
+    """What is known of each user, by app and region. Used on the library's loop only; bounded."""
+
+    def __init__(self) -> None:
+        self._users: OrderedDict[tuple[str, str, int], Knowledge] = OrderedDict()
+
+    def of(self, session: AsyncSession, user_id: int) -> Knowledge:
+        """Return what is known of the user of a session; kept for as long as there is room."""
+        key = (session.site.origin, session.site.client_id, user_id)
+        knowledge = self._users.setdefault(key, Knowledge())
+        self._users.move_to_end(key)
+        if len(self._users) > CAPACITY:
+            self._users.popitem(last=False)
+        return knowledge
+
+    def clear(self) -> None:
+        """Forget all, as a new process would."""
+        self._users.clear()
+
+
+known: Final = Known()
+"""The memory of this process."""

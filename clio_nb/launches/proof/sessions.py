@@ -1,0 +1,71 @@
+"""Whose token proves a launch: the session of the user whom the launch names, and never another's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from inspect import isawaitable
+from typing import Protocol, TypeVar, cast
+
+from ...arguments import session_of_kind
+from ...errors import InvalidInput
+from ...session import AsyncSession, Session, known_user
+
+T = TypeVar("T")
+
+
+class HasSessions(Protocol):
+    """Anything that finds the session of a user by id: a firm.
+
+    ``session_of`` gives a session, an awaitable of one, or None; or raises :class:`errors.NeedsLogin`.
+    """
+
+    def session_of(self, user_id: int) -> object:
+        """Return the session of this user."""
+
+
+Sessions = Session | AsyncSession | Iterable[Session | AsyncSession] | HasSessions
+
+
+def check_sessions(sessions: object) -> None:
+    """Raise :class:`InvalidInput` that says what to pass, unless these are sessions or can find them."""
+    known = isinstance(sessions, Session | AsyncSession | Iterable) or hasattr(sessions, "session_of")
+    if not known or isinstance(sessions, type | str):
+        said = "None" if sessions is None else f"a {type(sessions).__name__}"
+        raise InvalidInput(
+            f"A launch is proved with a session, and this is {said}. Pass the session of the user who clicked, several "
+            "sessions, or a firm.",
+            field="sessions",
+        )
+
+
+async def session_for(user_id: int, sessions: Sessions) -> AsyncSession | None:
+    """Return the session of this user, or None. A session whose user is not known yet is asked first."""
+    at_hand = await sessions_at_hand(user_id, sessions)
+    if not isinstance(sessions, Session | AsyncSession | Iterable):
+        return next(iter(at_hand), None)
+    for session in at_hand:
+        if (await session.the_user()).id == user_id:
+            return session
+    return None
+
+
+async def sessions_at_hand(user_id: int, sessions: Sessions) -> list[AsyncSession]:
+    """Return the sessions that can be this user's, by what is known without a request."""
+    if isinstance(sessions, Session | AsyncSession | Iterable):
+        several = [sessions] if isinstance(sessions, Session | AsyncSession) else sessions
+        found = [session_of_kind(getattr(one, "aio", one), AsyncSession, "verify_launch") for one in several]
+    else:
+        answer = getattr(sessions, "aio", sessions).session_of(user_id)
+        one = await answer if isawaitable(answer) else answer
+        found = [mine] if isinstance(mine := getattr(one, "aio", one), AsyncSession) else []
+    return [one for one in found if (user := known_user(one)) is None or user.id == user_id]
+
+
+def app_of(session: AsyncSession) -> str:
+    """Name the app of a session, and the Clio where it is registered."""
+    return f"{session.site.origin} {session.site.client_id}"
+
+
+def lasting(items: T) -> T:
+    """Return what can be looked through again: an iterator gives its items once, and launches come again."""
+    return cast("T", tuple(items)) if isinstance(items, Iterator) else items

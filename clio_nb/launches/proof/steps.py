@@ -1,0 +1,171 @@
+"""The proof of one launch, step by step: whose token, which action, and one request that carries the nonce.
+
+Which of the user's actions are ours is taken from what this process has read before. When it has not, the nonce goes
+first and the list is read afterwards: Clio asks for the nonce in "your next request to the API", and it lives 60 s.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+from ... import errors
+from ...models import CustomAction, Record, User
+from ...session import AsyncSession, known_user
+from ...vocabulary import NONCE_LIFETIME
+from ..report import Launch, ProvedLaunch
+from ..verdict import CLIO_ANSWERED, HAS_TOKEN, KNOWN_ACTION, PARSED, STEPS, State, Step, Verdict
+from .confirmation import AGAIN, Confirmation, fields_with_id
+from .known_actions import known
+from .sessions import Sessions, app_of, session_for
+from .used_nonces import Asker, seen
+
+Actions = Literal["known", "any"] | Iterable[CustomAction]
+
+
+class _Ended(Exception):
+    """The proof ends here: in this state, at this step, for this reason."""
+
+    def __init__(self, state: State, step: str, reason: str) -> None:
+        super().__init__(reason)
+        self.state: Final[State] = state
+        self.step: Final = step
+        self.reason: Final = reason
+
+
+async def prove(
+    launch: Launch, asker: Asker, sessions: Sessions, *, fields: str | None, actions: Actions, arrived: float
+) -> Verdict:
+    """Prove a well-formed launch that came at ``arrived`` by the library's stopwatch, once in this process.
+
+    All who ask before Clio's answer is known share it; the rules of each are asked for each.
+    """
+    proof = _Proof(launch)
+    try:
+        session = await proof.find_session(sessions)
+        judged = proof.judge_action_beforehand(session, actions)
+        confirmation = await proof.ask_clio(asker, session, fields, arrived)
+        if not judged:
+            await proof.judge_action_afterwards(session, confirmation)
+        record = await proof.record_of(session, confirmation, fields)
+    except _Ended as end:
+        return proof.verdict(end.state, end.reason, end.step)
+    who = session.user or f"user {launch.user_id}"
+    reason = (
+        f"Clio confirmed that {who} clicked. The action and the record ({launch.subject}) are what the browser said."
+    )
+    return proof.verdict("verified", reason, record=record, left=confirmation.seconds_left)
+
+
+class _Proof:
+    """A proof under way for one who asks, and what it has found so far."""
+
+    def __init__(self, launch: Launch) -> None:
+        self._launch = launch
+        self._user: User | None = None
+        self._action: CustomAction | None = None
+        self._nonce_sent = False
+        self._details = {PARSED: f"user {launch.user_id}, action {launch.custom_action_id}, {launch.subject}"}
+
+    def verdict(
+        self, state: State, reason: str, failed: str = "", *, record: Record | None = None, left: float | None = None
+    ) -> Verdict:
+        """Return the verdict with every step as it was judged."""
+        steps = tuple(
+            Step(name, ok=False, detail=reason)
+            if name == failed
+            else Step(name, ok=True if name in self._details else None, detail=self._details.get(name, ""))
+            for name in STEPS
+        )
+        return Verdict(state, reason, steps, self._launch, record, self._user, self._action, left, self._nonce_sent)
+
+    async def find_session(self, sessions: Sessions) -> AsyncSession:
+        """Find the session of the user whom the launch names, without sending the nonce anywhere."""
+        user_id = self._launch.user_id
+        try:
+            session = await session_for(user_id, sessions)
+        except errors.NeedsLogin as error:
+            raise _Ended("refused", HAS_TOKEN, str(error)) from None
+        except errors.ClioError as error:
+            raise _Ended("unknown", HAS_TOKEN, f"{error} Nothing was sent; try again.") from None
+        if session is None:
+            raise _Ended("refused", HAS_TOKEN, f"There is no token of user {user_id}. Ask that user to sign in.")
+        self._user = known_user(session)
+        self._details[HAS_TOKEN] = f"{self._user or f'user {user_id}'} at {session.site.origin}"
+        return session
+
+    def judge_action_beforehand(self, session: AsyncSession, actions: Actions) -> bool:
+        """Judge the action by what is known already; returns whether that was enough."""
+        if actions == "any":
+            self._details[KNOWN_ACTION] = "not checked, as asked"
+            return True
+        action = action_of(self._launch, session, actions)
+        if isinstance(actions, str) and fault_of(self._launch, action):
+            return False  # perhaps changed since
+        self._judge(action)
+        return True
+
+    async def ask_clio(self, asker: Asker, session: AsyncSession, fields: str | None, arrived: float) -> Confirmation:
+        """Have Clio confirm the nonce, or take the answer to another who asks at the same time."""
+        confirmation = await seen.once(
+            asker, app_of(session), self._launch, lambda: Confirmation(self._launch, session, fields, arrived)
+        )
+        if confirmation is None:
+            again = f"This launch was used here before, and a nonce works once. {AGAIN}"
+            raise _Ended("refused", CLIO_ANSWERED, again)
+        self._nonce_sent = confirmation.nonce_sent
+        if confirmation.state != "verified":
+            raise _Ended(confirmation.state, CLIO_ANSWERED, confirmation.reason)
+        left = f"{confirmation.seconds_left:.0f} of {NONCE_LIFETIME} s left"
+        self._details[CLIO_ANSWERED] = f"confirmed, with {left}"
+        return confirmation
+
+    async def judge_action_afterwards(self, session: AsyncSession, confirmation: Confirmation) -> None:
+        """Read the user's actions and judge the action by them, the nonce being spent."""
+        knowledge = known.of(session, self._launch.user_id)
+        try:
+            knowledge.learn(await confirmation.list_actions())
+        except errors.ClioError as error:
+            raise _Ended(
+                "unknown", KNOWN_ACTION, f"Clio confirmed the user, but the user's actions could not be read. {error}"
+            ) from None
+        self._judge(knowledge.action(self._launch.custom_action_id))
+
+    def _judge(self, action: CustomAction | None) -> None:
+        if fault := fault_of(self._launch, action):
+            raise _Ended("refused", KNOWN_ACTION, fault)
+        assert action is not None  # noqa: S101 -- for mypy
+        self._action = action
+        self._details[KNOWN_ACTION] = f"{action.label or action.id}, on {self._launch.subject.location.resource}"
+
+    async def record_of(self, session: AsyncSession, confirmation: Confirmation, fields: str | None) -> Record:
+        """Return the record as it came with the nonce; read it again when another asked for other fields."""
+        subject = self._launch.subject
+        wanted = fields_with_id(fields, subject.location)
+        if wanted == confirmation.fields:
+            return Record(subject, confirmation.data)
+        try:
+            return await session.record(subject, fields=wanted)
+        except errors.ClioError as error:
+            reason = f"Clio confirmed the user, but the record could not be read. {error}"
+            raise _Ended("unknown", CLIO_ANSWERED, reason) from None
+
+
+def action_of(launch: Launch | ProvedLaunch, session: AsyncSession, actions: Actions) -> CustomAction | None:
+    """Find the action of a launch in a collection, or among those that Clio listed for this user not long ago."""
+    if isinstance(actions, str):
+        return known.of(session, launch.user_id).action(launch.custom_action_id)
+    return next((one for one in actions if one.id == launch.custom_action_id), None)
+
+
+def fault_of(launch: Launch | ProvedLaunch, action: CustomAction | None) -> str:
+    """Say why a launch cannot be of this action of ours; an empty text when it can."""
+    if action is None:
+        return (
+            f"Action {launch.custom_action_id} is none of this app's actions of user {launch.user_id}. "
+            "If it was made a moment ago, click it again."
+        )
+    if action.location is launch.subject.location:
+        return ""
+    location = launch.subject.location
+    return f"Action {action.id} belongs to {action.ui_reference}, not to {location}: the launch was put together."

@@ -1,0 +1,121 @@
+"""A launch that the inbox has received, and the file in which one can be kept and shared."""
+
+from __future__ import annotations
+
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+
+from ..errors import InvalidInput
+from ..frames import verb
+from ..http import waiting
+from ..secret import Secret
+from ._compose import compose
+from .inspect import inspect_launch
+from .report import Launch, LaunchReport
+from .verdict import State, Verdict
+
+SCRUBBED: Final = "scrubbed-nonce"
+"""What stands in a fixture in the place of the nonce."""
+
+InboxState = State | Literal["unproved"]
+
+
+@dataclass(slots=True, eq=False)
+class Received:
+    """One launch as it arrived. ``verdict`` is None until it was verified; ``at`` is in UTC."""
+
+    number: int
+    at: dt.datetime
+    report: LaunchReport
+    url: Secret
+    arrived: float = field(repr=False)
+    verdict: Verdict | None = None
+
+    @property
+    def age(self) -> float:
+        """Seconds since it arrived, by a clock that nobody can set. Its nonce is a little older."""
+        return waiting.now() - self.arrived
+
+    @property
+    def user(self) -> str | None:
+        """The name of the user who clicked, once a proof has found the session."""
+        return self.verdict.user.name if self.verdict is not None and self.verdict.user else None
+
+    @property
+    def action(self) -> str | None:
+        """The label of the action, once a proof has found it."""
+        return self.verdict.action.label if self.verdict is not None and self.verdict.action else None
+
+    @property
+    def record(self) -> str | None:
+        """What a person calls the record, once the launch is verified."""
+        return self.verdict.record.title if self.verdict is not None and self.verdict.record else None
+
+    @property
+    def state(self) -> InboxState:
+        """The state of the verdict; ``"unproved"`` until there is one; ``"refused"`` when it is no launch at all."""
+        if self.verdict is not None:
+            return self.verdict.state
+        return "unproved" if self.report else "refused"
+
+    @property
+    def reason(self) -> str:
+        """Why it is in that state, in words; empty while it is unproved."""
+        return " ".join(self.report.reasons) if self.verdict is None else self.verdict.reason
+
+
+class _Fixture(msgspec.Struct, forbid_unknown_fields=True):
+    """What the file of a launch holds."""
+
+    url: str
+    state: str
+    received_at: dt.datetime
+
+
+@verb
+def save_launch(received: Received, path: Path | str) -> Path:
+    """Write a launch to a JSON file that can be shared, and return its path.
+
+    It keeps the ids and when and how it ended. The nonce is replaced, and so are the values of the target's own
+    parameters; names of people and records are not in it. Raises :class:`InvalidInput` for what is no launch.
+    """
+    launch = received.report.launch
+    if launch is None:
+        raise InvalidInput("Only a well-formed launch can be saved; this one was refused.", field="received")
+    base = received.report.target.partition("?")[0].partition("#")[0]
+    own = [(name, "scrubbed") for name, _ in received.report.extras]
+    url = compose(base, [*own, *parameters_of(launch, SCRUBBED)])
+    fixture = _Fixture(url, received.state, received.at)
+    file = Path(path)
+    file.write_bytes(msgspec.json.format(msgspec.json.encode(fixture), indent=2) + b"\n")
+    return file
+
+
+@verb
+def load_launch(path: Path | str) -> Launch:
+    """Read a launch that was saved. Its nonce is a stand-in: replay it to get a fresh one.
+
+    Raises :class:`InvalidInput` when the file holds no saved launch.
+    """
+    try:
+        fixture = msgspec.json.decode(Path(path).read_bytes(), type=_Fixture)
+        launch = inspect_launch(fixture.url).launch
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        launch = None
+    if launch is None:
+        raise InvalidInput(f"{Path(path).name} holds no launch that an inbox has saved.", field="path")
+    return launch
+
+
+def parameters_of(launch: Launch, nonce: str) -> list[tuple[str, str]]:
+    """Return Clio's four parameters as they stand in a launch URL, with this nonce."""
+    return [
+        ("custom_action_id", str(launch.custom_action_id)),
+        ("user_id", str(launch.user_id)),
+        ("subject_url", launch.subject.path),
+        ("custom_action_nonce", nonce),
+    ]

@@ -1,0 +1,198 @@
+"""What an inspected launch URL turned out to be: a launch or a refusal, explained part by part, without the nonce."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from html import escape
+from typing import Final, NamedTuple, TypedDict
+from urllib.parse import unquote
+
+from ..models import Subject
+from ..secret import Secret
+from ..vocabulary import MEANINGS, Place
+
+HIDDEN: Final = "(hidden)"
+_SHOWN_MAX: Final = 80
+
+
+class LaunchDict(TypedDict):
+    """A launch as JSON: without its nonce."""
+
+    custom_action_id: int
+    user_id: int
+    subject_url: str
+    resource: str
+    record_id: int
+
+
+class ReportDict(TypedDict):
+    """A report as JSON, as ``clio-nb launch inspect --json`` prints it."""
+
+    ok: bool
+    reasons: list[str]
+    launch: LaunchDict | None
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """The four things that a launch URL says. All of it is a claim until the nonce is proved."""
+
+    custom_action_id: int
+    user_id: int
+    subject: Subject
+    nonce: Secret
+
+    def to_dict(self) -> LaunchDict:
+        """Return the launch as JSON values, without the nonce."""
+        return {
+            "custom_action_id": self.custom_action_id,
+            "user_id": self.user_id,
+            "subject_url": self.subject.path,
+            "resource": self.subject.location.resource,
+            "record_id": self.subject.record_id,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class ProvedLaunch:
+    """A launch whose click Clio has confirmed. ``proved_at`` is in whole seconds since the epoch.
+
+    Clio has confirmed that the user ``user_id`` clicked, and has shown her the record ``subject``. Which action was
+    clicked (``custom_action_id``) and on which record is what her browser said: Clio is never told the first, and may
+    not check the second. Before you change anything, ask her on a page of your own.
+    """
+
+    id: str
+    custom_action_id: int
+    user_id: int
+    subject: Subject
+    proved_at: float
+
+
+class Part(NamedTuple):
+    """One part of a launch URL, fit to be shown: its name, value and meaning, and whether it is as it must be."""
+
+    name: str
+    value: str
+    meaning: str
+    ok: bool = True
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class LaunchReport:
+    """What :func:`clio_nb.inspect_launch` found. It is true when the URL is a launch, false when it was refused.
+
+    ``launch`` is None when refused, and then ``reasons`` holds a sentence for each thing that is wrong. ``target`` is
+    the target's own URL without Clio's four parameters, ``extras`` the (name, value) pairs of the target's own query;
+    both are empty when refused, since a broken URL may carry a nonce anywhere: ``parts`` shows what is safe to show.
+    """
+
+    launch: Launch | None
+    reasons: tuple[str, ...] = ()
+    target: str = ""
+    extras: tuple[tuple[str, str], ...] = ()
+    findings: tuple[Part, ...] = field(default=(), compare=False)
+
+    @property
+    def ok(self) -> bool:
+        """Whether the URL is a launch."""
+        return self.launch is not None
+
+    def __bool__(self) -> bool:
+        return self.launch is not None
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """The menus of Clio, out of nine, from which such a launch can come."""
+        return self.launch.subject.location.places if self.launch else ()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """Every part of the URL with its meaning, for a person. The nonce is described, not shown."""
+        return self.findings if self.launch is None else _explain(self.launch, self.target, self.extras)
+
+    def to_dict(self) -> ReportDict:
+        """Return the report as JSON values: ``ok``, ``reasons`` and ``launch``. The nonce is never in it."""
+        return {
+            "ok": self.ok,
+            "reasons": list(self.reasons),
+            "launch": self.launch.to_dict() if self.launch else None,
+        }
+
+    def __repr__(self) -> str:
+        if self.launch is None:
+            return f"<LaunchReport refused: {' '.join(self.reasons)}>"
+        launch = self.launch
+        return f"<LaunchReport ok: user {launch.user_id}, action {launch.custom_action_id}, {launch.subject}>"
+
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
+
+def shown(text: str, secrets: Sequence[str] = ()) -> str:
+    """Return text out of a URL so that a person can look at it: printable ASCII, short, and without a nonce.
+
+    Text that speaks of a nonce is hidden whole: a malformed URL may have swallowed one.
+    """
+    decoded = _decoded(text)
+    if "nonce" in decoded.lower() or any(
+        _holds(text, secret) or _holds(decoded, _decoded(secret)) for secret in secrets
+    ):
+        return HIDDEN
+    plain = ascii(text)[1:-1]
+    return plain if len(plain) <= _SHOWN_MAX else f"{plain[:_SHOWN_MAX]}… ({len(text)} characters)"
+
+
+def _decoded(text: str) -> str:
+    """Undo every encoding that a copy of a nonce may have: percents, many times over, and a plus for a space."""
+    for _ in range(8):
+        text = unquote(text.replace("+", " "))
+    return text
+
+
+def _holds(text: str, secret: str) -> bool:
+    return text == secret or (len(secret) > 3 and secret in text)  # a shorter one would hide what is no copy of it
+
+
+def own_part(pair: tuple[str, str], secrets: Sequence[str], meaning: str) -> Part:
+    """Return a parameter that is not Clio's as a part; a name that speaks of a nonce hides its value too."""
+    name, value = shown(pair[0], secrets), shown(pair[1], secrets)
+    return Part(name, HIDDEN if name == HIDDEN else value, meaning)
+
+
+def _explain(launch: Launch, target: str, extras: tuple[tuple[str, str], ...]) -> tuple[Part, ...]:
+    nonce = launch.nonce.reveal()
+    views = "; ".join(str(place) for place in launch.subject.location.places)
+    return (
+        Part("target", shown(target.partition("?")[0].partition("#")[0], (nonce,)), "the page that Clio opened"),
+        *(own_part(pair, (nonce,), "the target's own parameter") for pair in extras),
+        Part("custom_action_id", str(launch.custom_action_id), MEANINGS["custom_action_id"]),
+        Part("user_id", str(launch.user_id), MEANINGS["user_id"]),
+        Part("subject_url", launch.subject.path, f"{launch.subject}, clicked in one of: {views}"),
+        Part("custom_action_nonce", f"{len(nonce)} characters {HIDDEN}", MEANINGS["custom_action_nonce"]),
+    )
+
+
+TEXT: Final = "color:var(--jp-ui-font-color1, inherit)"
+MUTED: Final = "color:var(--jp-ui-font-color2, inherit)"
+CELL: Final = "text-align:left;padding:2px 12px 2px 0;vertical-align:top"
+
+
+def _as_html(report: LaunchReport) -> str:
+    """Draw the report with the colours of the notebook's theme. All text out of the URL is escaped."""
+    verdict = "A launch" if report else "Refused"
+    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in report.reasons)
+    rows = "".join(
+        f'<tr><th scope="row" style="{CELL}">{escape(part.name)}</th>'
+        f'<td style="{CELL};word-break:break-all"><code>{escape(part.value)}</code></td>'
+        f'<td style="{CELL};{MUTED}">{"" if part.ok else "✗ "}{escape(part.meaning)}</td></tr>'
+        for part in report.parts
+    )
+    return (
+        f'<div class="clio-launch-report" style="{TEXT}">'
+        f"<strong>{verdict}</strong>"
+        + (f'<ul style="margin:4px 0">{reasons}</ul>' if reasons else "")
+        + (f"<table><caption hidden>Parts of the launch URL</caption><tbody>{rows}</tbody></table>" if rows else "")
+        + "</div>"
+    )

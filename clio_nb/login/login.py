@@ -1,0 +1,243 @@
+"""One login, from the link that the user follows to the session.
+
+The redirect URI that is registered for the app decides the way back: on 127.0.0.1 a listener waits for it; under a
+JupyterHub's ``/proxy/PORT/`` the same listener, reached through the hub; on any other the user pastes what the browser
+shows.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import sys
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import anyio.to_thread
+import msgspec
+
+from .. import errors
+from ..arguments import a_site
+from ..frames import verbs
+from ..http import messages, oauth, tokens, transport, waiting
+from ..http.twins import awaited, on_loop, sync_function_into, sync_method_into
+from ..models import Site, Token
+from ..secret import Secret
+from ..session import AsyncSession, Session
+from ._callback import listen
+
+PATIENCE: Final = 300.0
+_PROXIED = re.compile(r"/proxy/(\d{1,5})(/.*)$")
+
+
+@awaited
+@verbs
+class AsyncLogin:
+    """One attempt to sign a user in, awaited; used as :class:`clio_nb.login.Login`.
+
+    Args:
+        site: The app to sign in to.
+        redirect_uri: Another one of those that the app has registered.
+    """
+
+    def __init__(self, site: Site, *, redirect_uri: str | None = None) -> None:
+        self.site = a_site(site)
+        self._grant = oauth.Grant(site, redirect_uri or site.redirect_uri)
+
+    def __repr__(self) -> str:
+        return f"<Login at {self.site.origin}, comes back to {self._grant.redirect_uri}>"
+
+    @property
+    def authorization_url(self) -> str:
+        """Clio's consent page for this attempt. Show it to this user only."""
+        return self._grant.authorization_url
+
+    @property
+    def port(self) -> int | None:
+        """The port on this machine that the redirect URI leads to, or None when only pasting is possible."""
+        parts = urlsplit(self._grant.redirect_uri)
+        if parts.path == oauth.APPROVAL:  # Clio's own page, which shows the code
+            return None
+        if proxied := _PROXIED.search(parts.path):
+            return int(proxied[1])
+        return (parts.port or 80) if parts.hostname in ("127.0.0.1", "localhost") else None
+
+    @on_loop
+    async def wait(
+        self,
+        timeout: float = PATIENCE,  # noqa: ASYNC109 -- how long a person may take
+        *,
+        show: Callable[[str], object] | None = None,
+    ) -> AsyncSession:
+        """Listen for the redirect, and return the session.
+
+        Args:
+            timeout: Seconds to wait for the browser.
+            show: Called with the link, in a thread of its own, once the listener is up.
+
+        Returns:
+            The session of the user who allowed it.
+
+        Raises:
+            errors.LoginTimeout: Nobody came back in time.
+            errors.LoginDeclined: The user said no.
+            errors.PortBusy: Another program has the port.
+            errors.InvalidInput: The redirect URI does not lead to this machine.
+
+        Examples:
+            >>> from clio_nb.login import Login
+            >>> Login(site, redirect_uri=site.origin + "/oauth/approval").wait()
+            Traceback (most recent call last):
+            clio_nb.errors.InvalidInput: This redirect URI does not lead to this machine. ...
+        """
+        port = self.port
+        if port is None:
+            raise errors.InvalidInput(
+                "This redirect URI does not lead to this machine. Follow the link and paste the code into finish().",
+                field="redirect_uri",
+            )
+        parts = urlsplit(self._grant.redirect_uri)
+        proxied = _PROXIED.search(parts.path)
+        path = proxied[2] if proxied else parts.path
+        # a redirect URI that is only a path comes back through a hub whose name this kernel does not know
+        hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}", parts.netloc} if parts.netloc else ())
+        async with listen(self._grant, port, path, hosts) as callback:
+            if show is not None:
+                await anyio.to_thread.run_sync(show, self.authorization_url)
+            try:
+                answer = await asyncio.wait_for(callback.answer, min(timeout, waiting.left()))
+            except TimeoutError:
+                raise errors.LoginTimeout(
+                    f"Nobody came back from Clio's consent page within {timeout:.0f} s. Start the login again."
+                ) from None
+        return await self.finish(answer)
+
+    @on_loop
+    async def finish(self, answer: str | Secret) -> AsyncSession:
+        """Turn a code, or the whole redirect URL, into the session of the user who allowed it.
+
+        Args:
+            answer: What the user pastes: the code, or the address that the browser ended up at.
+
+        Returns:
+            The session of the user who allowed it.
+
+        Raises:
+            errors.InvalidInput: It is neither.
+            errors.StateMismatch: It belongs to another attempt.
+            errors.LoginDeclined: The user said no.
+            errors.GrantRefused: The code is used or too old: it works once, for 10 minutes.
+            errors.ClientRefused: Clio does not know this app.
+
+        Examples:
+            >>> from clio_nb.login import Login
+            >>> Login(site).finish("no-such-code")
+            Traceback (most recent call last):
+            clio_nb.errors.GrantRefused: ...
+        """
+        answer = self._grant.code_from(answer)
+        return await _session(self.site, await tokens.grant(self.site, self._grant.exchange(answer)))
+
+
+class Login:
+    """One attempt to sign a user in, for where the browser cannot come back by itself.
+
+    Show the user ``authorization_url``; then either :meth:`wait` for the browser to come back, or give :meth:`finish`
+    what the user pastes. Both return the session, once.
+
+    Args:
+        site: The app to sign in to.
+        redirect_uri: Another one of those that the app has registered.
+
+    Examples:
+        >>> from clio_nb.login import Login
+        >>> Login(site).port
+        8765
+    """
+
+    def __init__(self, site: Site, *, redirect_uri: str | None = None) -> None:
+        self.aio = AsyncLogin(site, redirect_uri=redirect_uri)
+
+    def __repr__(self) -> str:
+        return repr(self.aio)
+
+    @property
+    def site(self) -> Site:
+        """The app and Clio that the user signs in to."""
+        return self.aio.site
+
+    @property
+    def authorization_url(self) -> str:
+        """Clio's consent page for this attempt. Show it to this user only."""
+        return self.aio.authorization_url
+
+    @property
+    def port(self) -> int | None:
+        """The port on this machine that the redirect URI leads to, or None when only pasting is possible."""
+        return self.aio.port
+
+    wait = sync_method_into(Session.of)(AsyncLogin.wait)
+    finish = sync_method_into(Session.of)(AsyncLogin.finish)
+
+
+async def _session(site: Site, token: Token) -> AsyncSession:
+    session = AsyncSession(site, token)
+    await session.who_am_i()
+    return session
+
+
+@sync_function_into(Session.of)
+async def login(
+    site: Site,
+    user: int | None = None,
+    *,
+    show: Callable[[str], object] | None = None,
+    timeout: float = PATIENCE,  # noqa: ASYNC109 -- how long a person may take
+) -> AsyncSession:
+    """Sign a user in.
+
+    At Clio itself a browser is needed, which comes back to the app's redirect URI on this machine; where that is
+    impossible, use :class:`clio_nb.login.Login` and paste. On a sandbox none is needed.
+
+    Args:
+        site: The app to sign in to: what :func:`clio_nb.connect` or :func:`clio_nb.sandbox` returns.
+        user: On a sandbox the id of the user to sign in, the account owner if left out.
+        show: Called with the link that the user must follow, such as ``webbrowser.open``; without it, it is printed. On
+            a sandbox, give it to go through the consent page.
+        timeout: Seconds to wait for the browser.
+
+    Returns:
+        The session of the user who allowed it.
+
+    Raises:
+        errors.LoginError: It did not work; the class says why: declined, timed out, a wrong secret or region.
+        errors.PortBusy: Another program has the port of the redirect URI.
+        errors.InvalidInput: ``site`` is none, or the redirect URI does not lead to this machine.
+
+    Examples:
+        >>> clio.login(site, user=site.users[1].id).user.name
+        'Renwick Vantongeren'
+    """
+    if (site := a_site(site)).control_url is not None and show is None:
+        return await _session(site, await _sandbox_token(site, site.control_url, user))
+    return await AsyncLogin(site).wait(timeout, show=show or _print)
+
+
+def _print(url: str) -> None:
+    sys.stdout.write(f"Sign in at Clio: {url}\n")
+
+
+async def _sandbox_token(site: Site, control_url: str, user: int | None) -> Token:
+    """Have the sandbox grant a token without its consent page (``POST tokens``)."""
+    raw = await transport.exchange(
+        "POST",
+        f"{control_url}/tokens",
+        headers={"content-type": "application/json"},
+        content=msgspec.json.encode({"user_id": user} if user is not None else {}),
+    )
+    if raw.status != 200:
+        messages.decipher(
+            messages.Request("POST", "/control/tokens"), raw.status, raw.headers, raw.body, dict[str, Any]
+        )
+    return oauth.token_from(raw.status, Secret(raw.body.decode(errors="replace")))

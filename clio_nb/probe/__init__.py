@@ -1,0 +1,9 @@
+"""Attack a receiver of launches with a fixed suite, and judge it by what the sandbox and a silent listener saw."""
+
+from __future__ import annotations
+
+from .mistakes import Mistake
+from .probe import probe
+from .report import ProbeReport, Result
+
+__all__ = ["Mistake", "ProbeReport", "Result", "probe"]

@@ -1,0 +1,189 @@
+"""Fire the suite at a receiver and gather the evidence, case by case."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from collections.abc import AsyncIterator, Collection, Iterable
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qsl, urlsplit
+
+import anyio.to_thread
+
+from ..action_rules import location_of, same_url
+from ..errors import InvalidInput
+from ..http import twins, waiting
+from ..launches._compose import compose
+from ..launches.replay import check_loopback
+from ..launches.sandbox_control import Control, SeenRequest
+from ..models import CustomAction, Site, Subject
+from ..session import AsyncSession
+from ..vocabulary import MEANINGS, Location
+from ._browser import Answer, Browser
+from ._canary import Canary, listening
+from .cases import Case, Parameters, Stage, suite
+from .evidence import Baseline, Evidence
+from .judge import judge
+from .report import ProbeReport, Result
+
+LABEL: Final = "clio-nb probe"
+
+_PAUSES: Final = (0.02, 0.2, 0.8)  # seconds for what a receiver does after its answer; tried at the first launch
+_MINUTE: Final = 61.0
+
+
+@twins.sync_function
+async def probe(
+    receiver_url: str, site: Site, *, user: int | None = None, at: Iterable[Location | str] | str | None = None
+) -> ProbeReport:
+    """Attack a receiver of launches on this machine with a fixed suite, and return whether it passed.
+
+    The receiver must use the sandbox behind ``site`` as its Clio, and hold a token of ``user`` (the account owner when
+    left out). Launches are clicked there: on that user's actions that lead to ``receiver_url``, or on some that are
+    made for it and deleted at the end. ``at`` names the location or locations that the receiver serves; left out, they
+    are those of the user's actions that lead to it, or all five where there is none. The verdict on each case comes
+    from what the sandbox saw (did the nonce arrive, whose token was used), from a listener that nobody should ever
+    reach, and from whether the receiver answers as it does to genuine launches or as it does to malformed ones. The
+    sandbox's clock moves by a minute from case to case, and its faults are cleared.
+
+    Takes a few seconds. Raises :class:`InvalidInput` when ``receiver_url`` is not plain http on this machine, ``at``
+    names no location, or ``site`` is no sandbox with two users or more, and records to click on.
+    """
+    check_loopback(receiver_url, "receiver_url")
+    if urlsplit(receiver_url).scheme != "http":
+        raise InvalidInput("Serve the receiver over plain http for the probe.", field="receiver_url")
+    wanted = [location_of(one) for one in ([at] if isinstance(at, str) else at or ())]
+    async with listening() as canary, _prepared(receiver_url, Control(site), user, wanted, canary) as attack:
+        fired = [(name, title, case, await attack.fire(case, at)) for name, title, case, at in suite([*attack.stages])]
+    genuine = [seen for *_, case, seen in fired if case.expect == "admit" and case.visits == "once"]
+    usual = Baseline(genuine, [seen for *_, case, seen in fired if case.lacking], f"{site.origin}/oauth/")
+    return ProbeReport(receiver_url, tuple(_result(*one, usual) for one in fired))
+
+
+@contextlib.asynccontextmanager
+async def _prepared(
+    receiver_url: str, control: Control, user_id: int | None, wanted: Collection[Location], canary: Canary
+) -> AsyncIterator[_Attack]:
+    """Choose the users and the locations, and see that each has an action that leads to the receiver."""
+    users = await control.users()
+    user = next((one for one in users if user_id in (None, one.id)), None)
+    other = next((one for one in users if user is not None and one.id != user.id), None)
+    if user is None or other is None:
+        raise InvalidInput(f"The sandbox needs user {user_id or 'one'} and another one for the probe.", field="user")
+    session, others = await control.sign_in(user), await control.sign_in(other)
+    mine, theirs = await session.list_actions(), await others.list_actions()
+    registered = [one.location for one in mine if one.target_url == receiver_url and one.location]
+    records = {at: [record.subject for record in await session.list_records(at)] for at in Location}
+    locations = [*dict.fromkeys(wanted or sorted(registered) or Location)]
+    if none := [at.resource for at in locations if not records[at]]:
+        raise InvalidInput(f"The sandbox has no {' and no '.join(none)} to click on.", field="at")
+    async with contextlib.AsyncExitStack() as made:
+        stages = {}
+        for at in locations:
+            action = await _action(session, mine, receiver_url, at, made)
+            others_action = await _action(others, theirs, receiver_url, at, made)
+            first, second = records[at][0], records[at][:2][-1]
+            others_at = next(place for place in (*locations, *Location) if place is not at and records[place])
+            elsewhere = records[others_at][0]
+            stages[at] = Stage(user, other, action, others_action, first, second, elsewhere, canary.host)
+        yield _Attack(receiver_url, control, canary, stages)
+
+
+async def _action(
+    session: AsyncSession, there: list[CustomAction], target_url: str, at: Location, made: contextlib.AsyncExitStack
+) -> int:
+    """Return the user's action that leads to the receiver, made where it is missing and then deleted at the end."""
+    found = next((one for one in there if one.location is at and same_url(one.target_url, target_url)), None)
+    if found is None:
+        found = await session.create_action(LABEL, target_url, at)
+        made.push_async_callback(session.delete_action, found)
+    return found.id
+
+
+@dataclass
+class _Attack:
+    """All that is needed to fire a case. ``settle`` is for how many seconds requests may come after an answer."""
+
+    receiver_url: str
+    control: Control
+    canary: Canary
+    stages: dict[Location, Stage]
+    settle: float = 0.0
+
+    async def fire(self, case: Case, at: Location) -> Evidence:
+        """Click, change what the case changes, send it, and gather what was seen."""
+        stage, browser = self.stages[at], Browser()
+        subject = stage.second if case.second else stage.first
+        await self.control.advance(_MINUTE)  # a fresh minute: no case uses up the budget of the next
+        if case.visits == "in a session":
+            await self._earlier(compose(self.receiver_url, await self._click(stage, subject)), browser)
+        parameters = case.change(await self._click(stage, subject), stage)
+        url = compose(self.receiver_url, parameters)
+        if case.visits == "again":
+            await self._earlier(url, Browser())
+        if case.late:
+            await self.control.advance(case.late)
+        if case.fault:
+            elsewhere = f"http://{self.canary.host}{subject.path}"
+            await self.control.fault(path=subject.path, location=elsewhere, **case.fault)
+        before = await self.control.requests()
+        self.canary.strangers.clear()
+        answers = await _visit(url, case, browser)
+        requests = await self._since(before)
+        if case.fault:
+            await self.control.clear_faults()
+        named = {
+            int(digits) for name, value in parameters if name == "user_id" for digits in re.findall("[0-9]+", value)
+        }
+        return Evidence(at, frozenset(named), subject.path, answers, requests, tuple(self.canary.strangers))
+
+    async def _earlier(self, url: str, browser: Browser) -> None:
+        """Visit the receiver before the case begins."""
+        await _open(url, browser)
+        await waiting.sleep(self.settle)
+
+    async def _since(self, before: list[SeenRequest]) -> tuple[SeenRequest, ...]:
+        """Return the requests that Clio saw since; from the first launch on, wait as long as the receiver needs."""
+        for pause in [self.settle] if self.settle else _PAUSES:
+            await waiting.sleep(pause)
+            after = await self.control.requests()
+            # a full log forgets its oldest for each new one
+            forgotten = next(n for n in range(len(before) + 1) if before[n:] == after[: len(before) - n])
+            new = tuple(after[len(before) - forgotten :])
+            if any(request.has_nonce for request in new):
+                self.settle = max(self.settle, pause)
+                return new
+        self.settle = self.settle or _PAUSES[0]  # it asks nothing at all
+        return new
+
+    async def _click(self, stage: Stage, subject: Subject) -> Parameters:
+        clicked = await self.control.click(stage.user.id, stage.action, subject)
+        return [pair for pair in parse_qsl(urlsplit(clicked.reveal()).query) if pair[0] in MEANINGS]
+
+
+async def _visit(url: str, case: Case, browser: Browser) -> tuple[Answer, ...]:
+    if case.visits == "twice at once":
+        return tuple(await asyncio.gather(_open(url, browser), _open(url, Browser())))
+    return (await _open(url, browser, "HEAD" if case.visits == "by HEAD" else "GET"),)
+
+
+async def _open(url: str, browser: Browser, method: str = "GET") -> Answer:
+    return await anyio.to_thread.run_sync(browser.open, url, method)
+
+
+def _result(name: str, title: str, case: Case, seen: Evidence, usual: Baseline) -> Result:
+    mistakes, undecided = judge(case, seen, usual)
+    return Result(
+        name,
+        title,
+        mistakes,
+        ", ".join(str(answer) for answer in seen.answers),
+        tuple(
+            f"{one.method} {one.path[:80]} with{'' if one.has_nonce else 'out'} nonce: {one.status or 'cut off'}"
+            for one in seen.requests
+        ),
+        tuple(f"{one.path[:80]} with{'' if one.has_token else 'out'} token" for one in seen.strangers),
+        undecided=undecided and not mistakes,
+    )

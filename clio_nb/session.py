@@ -1,0 +1,567 @@
+"""One user's session with Clio: that user's custom actions, the firm's users, and the records actions are clicked on.
+
+:class:`AsyncSession` does the work; :class:`Session` is its sync twin for notebooks, verb by verb, and every verb is a
+function of this module too: ``clio_nb.create_action(session, ...)`` is ``session.create_action(...)``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Any, Final, Self, TypeVar
+from urllib.parse import urlencode
+
+from . import errors
+from .action_rules import as_sent, check, location_of, same_label, same_url
+from .arguments import a_site, on_session
+from .http import messages, oauth, transport, waiting
+from .http.pace import Pace
+from .http.retry import repeat
+from .http.tokens import FORM, OwnToken, TokenSource
+from .http.twins import awaited, on_loop, sync_method
+from .models import Clock, CustomAction, Record, Site, Subject, Token, User
+from .secret import Secret
+from .vocabulary import Location
+
+T = TypeVar("T")
+
+MARGIN: Final = 60.0  # seconds before its end at which a token is renewed beforehand: a nonce must not meet a 401
+
+
+@awaited
+class AsyncSession:
+    """One user of a firm, signed in; every verb can be awaited from any event loop.
+
+    Args:
+        site: The app and Clio to talk to: what :func:`clio_nb.connect` or :func:`clio_nb.sandbox` returns.
+        token: What a login or your own store has: a :class:`Token`, a bare access token, or a :class:`TokenSource`.
+        user: Whose token it is, where you know; else :meth:`who_am_i` asks Clio.
+        timeout: Seconds that each verb may wait in all, as :func:`clio_nb.timeout` says for a block.
+
+    All verbs raise :class:`errors.ApiError` subclasses when Clio says no, :class:`errors.NetworkError` when no answer
+    came, and :class:`errors.NeedsLogin` when the user's access has ended.
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        token: Token | Secret | str | TokenSource,
+        *,
+        user: User | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self.site = a_site(site)
+        self._user = user
+        self.timeout = waiting.checked_timeout(timeout)
+        self._clock: Clock | None = getattr(site, "clock", None)
+        self._tokens = OwnToken(site, Token.of(token)) if isinstance(token, Token | Secret | str) else token
+        self._pace = Pace()
+        self._paced: Secret | None = None
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._user or 'of a user not yet asked for'} at {self.site.origin}>"
+
+    @property
+    def user(self) -> User:
+        """The signed-in user. Raises :class:`errors.InvalidInput` where a bare token was not asked whose it is."""
+        if self._user is None:
+            raise errors.InvalidInput("Whose token this is is not known yet. Call who_am_i() first.", field="user")
+        return self._user
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc: object) -> None:
+        """Nothing to close: connections belong to the library, not to one user."""
+
+    @on_loop
+    async def who_am_i(self) -> User:
+        """Return the user of the token, with the firm in ``account``.
+
+        Returns:
+            The user, whom the session's ``user`` has from now on.
+
+        Examples:
+            >>> clio.who_am_i(session)
+            User(id=706058501, name='Odalys Hartwell-Oyelaran', ...)
+        """
+        self._user = await self._data(messages.who_am_i(), User)
+        return self._user
+
+    @on_loop
+    async def list_users(self) -> list[User]:
+        """Return all users of the firm, in Clio's order.
+
+        Returns:
+            The users, also disabled ones. One request for each 200 of them.
+
+        Examples:
+            >>> [user.name for user in clio.list_users(session)]
+            ['Odalys Hartwell-Oyelaran', 'Renwick Vantongeren', ...]
+        """
+        return await self._pages(messages.list_users(), list[User])
+
+    @on_loop
+    async def list_actions(self) -> list[CustomAction]:
+        """Return this app's custom actions for this user. Clio lists no other user's actions to anyone.
+
+        Returns:
+            The actions, in Clio's order.
+
+        Examples:
+            >>> clio.list_actions(session)
+            []
+        """
+        return await self._pages(messages.list_actions(), list[CustomAction])
+
+    @on_loop
+    async def get_action(self, action_id: int) -> CustomAction:
+        """Return one custom action of this user.
+
+        Args:
+            action_id: Clio's id of the action.
+
+        Returns:
+            The action.
+
+        Raises:
+            errors.NotFound: This user has no such action.
+
+        Examples:
+            >>> made = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> clio.get_action(session, made.id).label
+            'Sign'
+        """
+        return await self._data(messages.get_action(action_id), CustomAction)
+
+    @on_loop
+    async def create_action(self, label: str, target_url: str, at: Location | str) -> CustomAction:
+        """Create a custom action for this user.
+
+        When the answer is lost on the way, the user's actions are read, and the action is created again only if it is
+        not there.
+
+        Args:
+            label: What the menu shows, 1 to 32 characters.
+            target_url: An absolute http or https URL, which a click opens in a tab. It is sent as browsers write it.
+            at: The place: ``"matters"``, ``"matters/show"`` or a :class:`Location`.
+
+        Returns:
+            The action as Clio made it.
+
+        Raises:
+            errors.InvalidAction: What :func:`clio_nb.lint` calls an error. Nothing was sent.
+            errors.InvalidInput: An unknown place. Nothing was sent.
+            errors.ActionExists: This user has that label in that place.
+
+        Source: Clio's guide, "Creating a Custom Action".
+
+        Examples:
+            >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> action.location
+            <Location.MATTERS: 'matters/show'>
+        """
+        location = location_of(at)
+        check(label=label, target_url=target_url)
+        target_url = as_sent(target_url)
+        request = messages.create_action(label, target_url, location)
+        try:
+            return await self._data(request, CustomAction)
+        except errors.RecordInvalid as refused:
+            raise await self._explain(refused, label, location) from refused
+        except (errors.NetworkError, errors.ServerError, errors.UnexpectedAnswer) as lost:
+            if isinstance(lost, errors.TlsFailed) or (getattr(lost, "nothing_sent", False) and waiting.left() <= 0):
+                raise  # nothing was sent, and nothing will be
+            made = await self._read_back(label, location, target_url)
+        if made is not None:
+            return made
+        return await self._data(request, CustomAction)
+
+    @on_loop
+    async def update_action(
+        self,
+        action: CustomAction | int,
+        *,
+        label: str | None = None,
+        target_url: str | None = None,
+        at: Location | str | None = None,
+    ) -> CustomAction:
+        """Change an action in place; what is not given stays.
+
+        Args:
+            action: The action. As a :class:`CustomAction`, it is changed only if nobody changed it since it was read;
+                as an id, in any case.
+            label: The new text in the menu.
+            target_url: The new address.
+            at: The new place.
+
+        Returns:
+            The action as it is now.
+
+        Raises:
+            errors.Conflict: Somebody changed the action since it was read.
+            errors.InvalidInput: Nothing to change, or a value that Clio would refuse. Nothing was sent.
+            errors.NotFound: This user has no such action.
+
+        Examples:
+            >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> clio.update_action(session, action, label="Send for signature").label
+            'Send for signature'
+        """
+        location = None if at is None else location_of(at)
+        check(label=label, target_url=target_url)
+        target_url = None if target_url is None else as_sent(target_url)
+        wanted = {"label": label, "target_url": target_url, "ui_reference": location and location.value}
+        changes = {key: value for key, value in wanted.items() if value is not None}
+        if not changes:
+            raise errors.InvalidInput("Say what to change: a label, a target URL or a place.", field="label")
+        etag = action.etag if isinstance(action, CustomAction) else None
+        return await self._data(messages.update_action(_id_of(action), changes, etag), CustomAction)
+
+    @on_loop
+    async def delete_action(self, action: CustomAction | int) -> None:
+        """Delete an action of this user.
+
+        Args:
+            action: The action, or its id.
+
+        Raises:
+            errors.NotFound: This user has no such action.
+
+        Examples:
+            >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
+            >>> clio.delete_action(session, action)
+            >>> clio.list_actions(session)
+            []
+        """
+        await self._data(messages.delete_action(_id_of(action)), type(None))
+
+    @on_loop
+    async def record(self, subject: Subject, *, fields: str | None = None) -> Record:
+        """Return the record that an action was clicked on.
+
+        Args:
+            subject: Which record: a launch has one, and so has each of :meth:`list_records`.
+            fields: What to ask for, in Clio's syntax (``"id,client{name}"``). Without it, a few that name the record.
+
+        Returns:
+            The record, with the fields in ``data``.
+
+        Raises:
+            errors.NotFound: It is deleted, or this user cannot see it.
+
+        Examples:
+            >>> first = clio.list_records(session, "matters")[0]
+            >>> clio.record(session, first.subject, fields="id,client{name}").data["client"]["name"]
+            '...'
+        """
+        request = messages.get_record(
+            subject.location, subject.record_id, fields=fields or title_fields(subject.location)
+        )
+        data = await self._data(request, dict[str, Any])
+        if data.get("id", subject.record_id) != subject.record_id:
+            raise errors.UnexpectedAnswer(
+                f"{request} was answered with another record, which is not used. Try again.",
+                status=200,
+                request=str(request),
+            )
+        return Record(subject, data)
+
+    @on_loop
+    async def list_records(self, at: Location | str) -> list[Record]:
+        """Return the records of one kind that this user can see, with the few fields that name them.
+
+        Args:
+            at: The kind: ``"matters"``, ``"matters/show"`` or a :class:`Location`.
+
+        Returns:
+            The records, in Clio's order.
+
+        Raises:
+            errors.InvalidInput: An unknown place. Nothing was sent.
+
+        Examples:
+            >>> clio.list_records(session, "matters")[0].title
+            '00001-Tidewrack'
+        """
+        location = location_of(at)
+        request = messages.list_records(location, fields=title_fields(location))
+        return [Record(Subject(location, row["id"]), row) for row in await self._pages(request, list[dict[str, Any]])]
+
+    @on_loop
+    async def logout(self) -> None:
+        """Revoke this session's access token (``POST /oauth/deauthorize``).
+
+        Examples:
+            >>> clio.logout(session)
+        """
+        token = await self._tokens.current()
+        form = Secret(urlencode({"token": token.access.reveal()}))
+        headers: dict[str, str | Secret] = {**FORM, "authorization": Secret(f"Bearer {token.access.reveal()}")}
+        raw = await transport.exchange("POST", self.site.origin + oauth.DEAUTHORIZE, headers=headers, content=form)
+        if raw.status not in (200, 204):
+            messages.decipher(
+                messages.Request("POST", oauth.DEAUTHORIZE), raw.status, raw.headers, raw.body, type(None)
+            )
+
+    # Below: what the rooms above build on.
+
+    async def the_user(self) -> User:
+        """Return the user, whom Clio is asked for only where that is not known yet."""
+        return self._user or await self.who_am_i()
+
+    @on_loop
+    async def request(
+        self, request: messages.Request, shape: type[T], *, once: bool = False, patience: float = math.inf
+    ) -> messages.Answer[T]:
+        """Send a request with this user's token and return its data in the given shape.
+
+        With ``once`` it is sent exactly once and every failure is raised; if the user's budget of requests would make
+        it wait ``patience`` seconds or more, it is not sent, which is :class:`errors.RateLimited`. Otherwise a 401
+        renews the token, a 429 waits (neither was carried out), and a read is repeated within bounds after a 5xx or a
+        lost answer.
+        """
+        if once:
+            return await self._send(request, shape, await self.token(), patience)
+        renewed: Token | None = None
+
+        async def attempt() -> messages.Answer[T]:
+            nonlocal renewed
+            token = await self.token()
+            try:
+                return await self._send(request, shape, token)
+            except errors.Unauthorized:
+                if renewed is not None:
+                    raise
+                renewed = await self.renew(token)
+                return await self._send(request, shape, renewed)
+
+        try:
+            return await attempt()
+        except (errors.RateLimited, errors.ServerError, errors.NetworkError) as failure:
+            return await repeat(request, attempt, failure, self._clock)
+
+    @on_loop
+    async def token(self) -> Token:
+        """Return the token in use, renewed beforehand when it is about to end."""
+        token = await self._tokens.current()
+        return await self._tokens.renew(token) if token.refresh and token.ends_within(MARGIN) else token
+
+    @on_loop
+    async def renew(self, stale: Token) -> Token:
+        """Return a newer token than ``stale``. Raises :class:`errors.NeedsLogin` when there can be none."""
+        try:
+            return await self._tokens.renew(stale)
+        except errors.NeedsLogin as error:
+            raise self._named(error) from error.__cause__
+
+    async def _send(
+        self, request: messages.Request, shape: type[T], token: Token, patience: float = math.inf
+    ) -> messages.Answer[T]:
+        pace = await self._turn(request, token, patience)
+        window, rate, sent = pace.window, None, self._now()
+        headers: dict[str, str | Secret] = {"accept": "application/json"}
+        headers["authorization"] = Secret(f"Bearer {token.access.reveal()}")
+        if request.data is not None:
+            headers["content-type"] = "application/json"
+        if request.if_match is not None:
+            headers["if-match"] = request.if_match
+        try:
+            raw = await transport.exchange(
+                request.method, request.url(self.site.origin), headers=headers, content=request.body or b""
+            )
+            rate = messages.rate(raw.headers)
+        finally:
+            # a clock that others move tells nothing of when the answer was made; it was when this was sent
+            then = waiting.now() if self._clock is None else sent
+            pace.answered(window, then, rate)
+        try:
+            return messages.decipher(request, raw.status, raw.headers, raw.body, shape)
+        except errors.RateLimited as error:
+            pace.refused(then, error.retry_after)
+            raise self._named(error) from None
+        except errors.ApiError as error:
+            raise self._named(error) from error.__cause__
+
+    async def _turn(self, request: messages.Request, token: Token, patience: float) -> Pace:
+        """Wait until the token's budget allows one more request, unless that takes ``patience`` seconds or more."""
+        if token.access != self._paced:  # Clio counts per access token
+            self._pace, self._paced = Pace(), token.access
+        while wait := self._pace.take(now := self._now()):
+            if wait >= min(patience, waiting.left()):
+                raise errors.RateLimited(
+                    f"{request} was not sent: this user's budget of requests is used up for {wait:.0f} s.",
+                    status=429,
+                    retry_after=wait,
+                    request=str(request),
+                )
+            if self._clock is not None and self._pace.in_flight:  # their answers first: they tell more of the budget
+                await asyncio.sleep(0.001)
+            else:
+                await waiting.rest(wait, self._clock, now + wait)
+        return self._pace
+
+    def _now(self) -> float:
+        return waiting.now() if self._clock is None else self._clock.now()
+
+    async def _data(self, request: messages.Request, shape: type[T]) -> T:
+        return (await self.request(request, shape)).data
+
+    async def _pages(self, first: messages.Request, shape: type[list[T]]) -> list[T]:
+        """Read all pages. A page that comes twice ends it with an error: a loop would never end by itself."""
+        rows: list[T] = []
+        following: messages.Request | None = first
+        seen = set()
+        while following is not None:
+            if following in seen:
+                raise errors.UnexpectedAnswer(
+                    f"{first}: the pages go round in a circle.", status=200, request=str(first)
+                )
+            seen.add(following)
+            answer = await self.request(following, shape)
+            rows += answer.data
+            following = answer.next
+        return rows
+
+    async def _read_back(self, label: str, location: Location, target_url: str) -> CustomAction | None:
+        try:
+            return await self._find(label, location, target_url)
+        except errors.ClioError as failure:
+            raise self._named(
+                errors.NetworkError(
+                    f"Clio did not confirm that {label!r} was created on {location.resource}, and the user's actions "
+                    "could not be read, so whether it was made is not known. List them before you create it again. "
+                    f"({failure})"
+                )
+            ) from failure
+
+    async def _find(self, label: str, location: Location, target_url: str | None = None) -> CustomAction | None:
+        """Return the action of that label in that location, and of that target URL if given, as Clio may keep them."""
+        found = [
+            action
+            for action in await self.list_actions()
+            if action.location is location
+            and same_label(action.label, label)
+            and (target_url is None or same_url(action.target_url, target_url))
+        ]
+        return min(found, key=lambda action: action.label != label, default=None)
+
+    async def _explain(self, refused: errors.RecordInvalid, label: str, location: Location) -> errors.RecordInvalid:
+        """Clio's 422 does not say what is wrong in words one can rely on; a label taken already is the usual reason."""
+        twin = await self._find(label, location)
+        if twin is None:
+            return refused
+        return self._named(
+            errors.ActionExists(
+                f"There is an action {label!r} on {location.resource} already (id {twin.id}). "
+                "Change that one, or choose another label.",
+                status=refused.status,
+                type=refused.type,
+                request=refused.request,
+                action_id=twin.id,
+            )
+        )
+
+    def _named(self, error: _E) -> _E:
+        error.user = str(self._user) if self._user else ""
+        return error
+
+
+_E = TypeVar("_E", bound=errors.ClioError)
+_TITLE_FIELDS: Final = {
+    Location.ACTIVITIES: "id,type,date,note",
+    Location.MATTERS: "id,display_number,description",
+}
+
+
+def title_fields(location: Location) -> str:
+    """Return the ``fields`` that name a record of this kind."""
+    return _TITLE_FIELDS.get(location, "id,name")
+
+
+def known_user(session: AsyncSession) -> User | None:
+    """Return the user of a session as far as that is known without asking Clio."""
+    return session._user  # noqa: SLF001 -- ``user`` is for people: it raises where this says None
+
+
+def _id_of(action: CustomAction | int) -> int:
+    return action.id if isinstance(action, CustomAction) else action
+
+
+class Session:
+    """One user of a firm, signed in, for notebooks and scripts: every verb waits for its answer.
+
+    Args:
+        site: The app and Clio to talk to: what :func:`clio_nb.connect` or :func:`clio_nb.sandbox` returns.
+        token: What a login or your own store has: a :class:`Token`, a bare access token, or a :class:`TokenSource`.
+        user: Whose token it is, where you know; else :meth:`who_am_i` asks Clio.
+        timeout: Seconds that each verb may wait in all, as :func:`clio_nb.timeout` says for a block.
+
+    ``aio`` is the same session, awaited: a :class:`clio_nb.aio.Session`. All verbs raise :class:`errors.ApiError`
+    subclasses when Clio says no, :class:`errors.NetworkError` when no answer came, and :class:`errors.NeedsLogin` when
+    the user's access has ended.
+
+    Examples:
+        >>> token = site.token(site.users[1].id)["access_token"]
+        >>> with_a_token = clio.Session(site, token)
+        >>> with_a_token.who_am_i().name
+        'Renwick Vantongeren'
+    """
+
+    def __init__(
+        self,
+        site: Site,
+        token: Token | Secret | str | TokenSource,
+        *,
+        user: User | None = None,
+        timeout: float | None = None,
+    ) -> None:
+        self.aio = AsyncSession(site, token, user=user, timeout=timeout)
+
+    @classmethod
+    def of(cls, aio: AsyncSession) -> Session:
+        """Return the session that waits, for one that is awaited.
+
+        Examples:
+            >>> clio.Session.of(session.aio).user == session.user
+            True
+        """
+        session = cls.__new__(cls)
+        session.aio = aio
+        return session
+
+    @property
+    def site(self) -> Site:
+        """The app and Clio that this session talks to."""
+        return self.aio.site
+
+    @property
+    def user(self) -> User:
+        """The signed-in user. Raises :class:`errors.InvalidInput` where a bare token was not asked whose it is."""
+        return self.aio.user
+
+    def __repr__(self) -> str:
+        return repr(self.aio)
+
+    who_am_i = sync_method(AsyncSession.who_am_i)
+    list_users = sync_method(AsyncSession.list_users)
+    list_actions = sync_method(AsyncSession.list_actions)
+    get_action = sync_method(AsyncSession.get_action)
+    create_action = sync_method(AsyncSession.create_action)
+    update_action = sync_method(AsyncSession.update_action)
+    delete_action = sync_method(AsyncSession.delete_action)
+    record = sync_method(AsyncSession.record)
+    list_records = sync_method(AsyncSession.list_records)
+    logout = sync_method(AsyncSession.logout)
+
+
+who_am_i = on_session(Session.who_am_i, Session)
+list_users = on_session(Session.list_users, Session)
+list_actions = on_session(Session.list_actions, Session)
+get_action = on_session(Session.get_action, Session)
+create_action = on_session(Session.create_action, Session)
+update_action = on_session(Session.update_action, Session)
+delete_action = on_session(Session.delete_action, Session)
+record = on_session(Session.record, Session)
+list_records = on_session(Session.list_records, Session)
+logout = on_session(Session.logout, Session)

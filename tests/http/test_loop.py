@@ -1,0 +1,85 @@
+"""The library's own loop: reachable from everywhere, the same for everyone."""
+
+import asyncio
+import os
+import threading
+
+import pytest
+
+from clio_nb.http import loop, twins
+
+
+async def loop_id():
+    return id(asyncio.get_running_loop())
+
+
+twin = twins.sync_function(loop_id)
+
+
+@twins.on_loop
+async def there():
+    return await loop_id()
+
+
+def test_a_sync_verb_an_async_verb_and_a_submitted_one_share_one_loop():
+    assert twin() == asyncio.run(there()) == loop.submit(loop_id).result(5)
+
+
+def test_an_async_verb_works_from_any_loop_one_after_another():
+    assert asyncio.run(there()) == asyncio.run(there())
+
+
+def test_a_sync_verb_works_inside_a_running_loop_as_in_a_notebook_cell():
+    async def cell():
+        return twin()
+
+    assert asyncio.run(cell()) == twin()
+
+
+def test_a_sync_verb_on_the_librarys_own_loop_fails_instead_of_hanging():
+    async def inside():
+        return twin()
+
+    with pytest.raises(RuntimeError, match="await its async twin"):
+        loop.run(inside)
+
+
+def test_errors_come_out_as_they_are():
+    async def fail():
+        raise KeyError("x")
+
+    with pytest.raises(KeyError):
+        loop.run(fail)
+
+
+def test_cancelling_what_was_submitted_cancels_the_work():
+    begun, cancelled = threading.Event(), threading.Event()
+
+    async def work():
+        begun.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    future = loop.submit(work)
+    assert begun.wait(5)
+    future.cancel()
+    assert cancelled.wait(5)
+
+
+def test_a_twin_keeps_name_and_documentation():
+    async def verb():
+        """Do it."""
+
+    assert (twins.sync_function(verb).__name__, twins.sync_function(verb).__doc__) == ("verb", "Do it.")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
+def test_a_forked_child_gets_a_loop_of_its_own():
+    twin()
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if isinstance(twin(), int) else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -1,0 +1,88 @@
+"""The order of a user's changes where labels are taken: in a row, in a circle, or for good."""
+
+from __future__ import annotations
+
+from clio_nb.firm.item import Item, Kind
+from clio_nb.firm.manifest import Action, Manifest
+from clio_nb.models import CustomAction
+
+from .clio import ANNA, NOON, action, look, manifest, owned, plan
+
+A, B = "https://p.example/a", "https://p.example/b"
+
+
+def changed_round(a: str = A, b: str = B) -> Manifest:
+    return manifest(
+        Action(key="a", label="B", target_url=a, places=("matters",)),
+        Action(key="b", label="A", target_url=b, places=("matters",)),
+    )
+
+
+def test_labels_in_a_circle_stay_and_each_line_is_about_the_action_that_has_its_label() -> None:
+    there = CustomAction(
+        id=2, etag='"2"', label="B", target_url=B, ui_reference="matters/show", created_at=NOON.replace(year=2025)
+    )
+    lines = plan(changed_round(), [action(1, "A", A), there])
+    assert lines == [
+        Item(
+            kind=Kind.UPDATE,
+            user_id=ANNA.id,
+            user="Anna Demo",
+            key="a",
+            action_id=2,
+            etag='"2"',
+            created_at=there.created_at,
+            before=look("B", B),
+            after=look("B", A),
+            reason="labels changed round",
+        ),
+        Item(
+            kind=Kind.UPDATE,
+            user_id=ANNA.id,
+            user="Anna Demo",
+            key="b",
+            action_id=1,
+            etag='"1"',
+            created_at=NOON,
+            before=look("A", A),
+            after=look("A", B),
+            reason="labels changed round",
+        ),
+    ]
+
+
+def test_labels_in_a_circle_before_one_target_need_no_change_at_all() -> None:
+    ours = [owned(1, look("A"), key="a"), owned(2, look("B"), key="b")]
+    lines = plan(changed_round(A, A), [action(1, "A"), action(2, "B")], ours)
+    assert [(line.kind, line.key, line.action_id, line.reason) for line in lines] == [
+        (Kind.OK, "a", 2, ""),
+        (Kind.OK, "b", 1, ""),
+    ]
+
+
+def test_a_label_that_is_foreign_blocks_and_the_line_says_what_can_be_done() -> None:
+    wanted = manifest(Action(key="a", label="A", target_url=A, places=("matters",)))
+    blocked = plan(wanted, [action(5, "A", B)])[-1]
+    assert blocked.advice == (
+        f"An action that is not ours has this label here (id 5) and leads to {B}. If it is yours, name that URL under "
+        "formerly; else choose another label."
+    )
+
+
+def test_a_label_that_an_orphan_holds_blocks_until_deletes_are_allowed() -> None:
+    wanted = manifest(Action(key="a", label="A", target_url=B, places=("matters",)))
+    blocked = plan(wanted, [action(5, "A", A)], [owned(5, look("A"), key="old")])[-1]
+    assert (blocked.kind, blocked.reason) == (Kind.BLOCKED, "label taken")
+    assert blocked.advice == "Action 5, no longer wanted, has this label here. Plan with allow_delete."
+
+
+def test_what_waits_for_a_blocked_line_is_blocked_too_and_says_for_which() -> None:
+    wanted = manifest(
+        Action(key="a", label="B", target_url=A, places=("matters",)),
+        Action(key="b", label="A", target_url=B, places=("matters",)),
+    )
+    lines = plan(wanted, [action(1, "A", A), action(2, "B", "https://else.example/")])
+    blocked = {line.key: line for line in lines if line.kind is Kind.BLOCKED}
+    assert blocked["a"].reason == "other target"
+    assert blocked["b"].reason == "label taken"
+    assert blocked["b"].advice == "Action 'a' has this label here. Clio takes each label once in a place."
