@@ -58,17 +58,17 @@ def sync_function_into(into: Callable[[U], T]) -> Callable[[Callable[P, Coroutin
 
 
 def sync_function_from(begin: Callable[P, Coroutine[Any, Any, T]]) -> Verb[P, T, T]:
-    """Do as :func:`sync_function` does for a function that begins its work in the thread of the caller, at the call."""
-    described = _described_as(begin, begin.__annotations__["return"].removeprefix("Coroutine[Any, Any, ")[:-1])
+    """Do as :func:`sync_function` does for a function that begins its work at the call, in the caller's thread.
 
-    async def aio(*args: P.args, **kwargs: P.kwargs) -> T:
-        return await begin(*args, **kwargs)
+    The form that is awaited is therefore no coroutine function: it begins, and returns what is left as a coroutine.
+    """
+    described = _described_as(begin, begin.__annotations__["return"].removeprefix("Coroutine[Any, Any, ")[:-1])
 
     def waits(*args: P.args, **kwargs: P.kwargs) -> T:
         return run(_rest_of, begin(*args, **kwargs))
 
     function = cast("Verb[P, T, T]", described(waits))
-    function.aio = described(aio)
+    function.aio = described(begin)
     return function
 
 
