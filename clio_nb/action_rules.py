@@ -198,7 +198,8 @@ def _of_label(label: str) -> Iterator[Finding]:
         answer = "" if label.strip() else "422 RecordInvalid"
         yield Finding("label", "error", "The label is empty; it is what the menu shows.", answer)
     elif len(label) > LABEL_MAX:  # code points, as len() and Ruby's length validation count them
-        sentence = f"The label has {len(label)} characters; Clio takes {LABEL_MAX} at most."
+        too_many = len(label) - LABEL_MAX
+        sentence = f"The label has {len(label)} characters; Clio takes {LABEL_MAX} at most. Shorten it by {too_many}."
         yield Finding("label", "error", sentence, "422 RecordInvalid")
     elif any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in label):
         yield Finding("label", "error", "The label holds a tab, a line break or another character no menu can show.")

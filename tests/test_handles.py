@@ -2,6 +2,7 @@
 
 import inspect
 import pydoc
+import sys
 import typing
 
 import pandas as pd
@@ -10,20 +11,22 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 import clio_nb
+import clio_nb.login
 from clio_nb import aio, launches
 from clio_nb.errors import InvalidInput
-from clio_nb.login import Login
 
 FUNCTIONS = [name for name in dir(aio) if inspect.isfunction(getattr(aio, name))]
 CLASSES = [name for name in dir(aio) if inspect.isclass(getattr(aio, name))]
 ON_A_SESSION = [name for name in FUNCTIONS if "session" in inspect.signature(getattr(aio, name)).parameters]
+clio_nb_login = sys.modules["clio_nb.login"]  # by its name the package above has the verb
 BELOW = {"request", "token", "renew", "the_user"}  # of an awaited session: what the package builds on
 OFFLINE = {"inspect_launch", "lint", "places_matrix", "allow_nested_asyncio", "timeout"}
 
 
 def waits(name: str):
     """Return what waits, by the name that the awaited one has."""
-    return Login if name == "Login" else next(getattr(home, name) for home in (clio_nb, launches) if hasattr(home, name))
+    homes = (clio_nb, launches, clio_nb_login)
+    return next(getattr(home, name) for home in homes if hasattr(home, name))
 
 
 def methods(owner: str) -> list[str]:
@@ -204,7 +207,7 @@ def test_the_first_argument_can_be_named(clio_sandbox, name):
         lambda wrong: clio_nb.Session(wrong, "token"),
         clio_nb.Firm,
         clio_nb.inbox,
-        login.Login,
+        clio_nb_login.Login,
         lambda wrong: clio_nb.probe("http://127.0.0.1:1/", wrong),
         lambda wrong: aio.Session(wrong, "token"),
         aio.Firm,
