@@ -46,7 +46,7 @@ def test_what_clio_refuses_is_an_error_with_clios_answer(action, field, clio):
     ("action", "sentence"),
     [
         (("", TARGET, "matters"), "The label is empty; it is what the menu shows."),
-        (("x" * 33, TARGET, "matters"), "The label has 33 characters; Clio takes 32 at most."),
+        (("x" * 33, TARGET, "matters"), "The label has 33 characters; Clio takes 32 at most. Shorten it by 1."),
         (("Sign", "", "matters"), "There is no URL."),
     ],
 )
