@@ -2,9 +2,10 @@
 
 The module can be called: ``with clio_nb.sandbox() as site: ...``. It is not Clio, and nothing for production.
 
-Its rooms: ``site`` and ``host`` (Python), ``server`` and ``app`` (HTTP), ``api``, ``oauth``, ``control``, ``screens``
-(what is answered), ``world`` and ``state`` (what is true), ``firm`` and ``catalogue`` (the data), ``faults`` (what goes
-wrong on demand), ``assumptions`` (what nobody outside Clio knows). It shares nothing with the client but ``places``.
+From Python it is steered by ``site`` and ``host``. ``server`` accepts connections, ``app`` hands each request on to the
+room that answers it: ``api``, ``oauth``, ``control`` or ``screens``. Below them, ``world`` is what is true, ``faults``
+what goes wrong on demand, ``http`` how requests and answers look, and ``assumptions`` what nobody outside Clio knows.
+It shares nothing with the client but ``places``.
 """
 
 from __future__ import annotations

@@ -14,14 +14,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from . import api, body, control, oauth, openapi, screens
-from .answers import Answer, Refusal, encode
+from . import openapi, screens
+from .api import endpoints as api
+from .control import endpoints as control
 from .faults import Effects, strike
-from .pages import HEADERS, problem
-from .request import Request
+from .http import body
+from .http.answers import Answer, Refusal, encode
+from .http.pages import HEADERS, problem
+from .http.request import Request
+from .oauth import endpoints as oauth
 from .server import Lines
-from .state import State
-from .world import World
+from .world import scope as about
+from .world.state import State
+from .world.world import World
 
 _WITH_BODY: Final = frozenset({"POST", "PATCH", "PUT"})
 _PREFIX: Final = re.compile(rb"(/[A-Za-z0-9._~%@-]+)+")
@@ -50,7 +55,7 @@ class App:
             request = Request(scope["method"], path, scope["query_string"], headers)
             await self._exchange(state, request, scope, receive, send)
         else:
-            scope["clio_nb.state"], scope["clio_nb.world"] = state, self._world
+            about.bind(scope, state, self._world)
             await self._pages(scope, receive, send)
 
     async def _exchange(self, state: State, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
@@ -115,7 +120,7 @@ def _unprefixed(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
 
 
 async def _document(request: HttpRequest) -> Response:
-    return Response(encode(openapi.document(control.state_of(request).origin)), media_type="application/json")
+    return Response(encode(openapi.document(about.state_of(request).origin)), media_type="application/json")
 
 
 async def _no_page(request: HttpRequest, error: Exception) -> Response:

@@ -43,7 +43,7 @@ class Assumptions:
     missing_data_status: int = _assume(
         400, "A body without the `data` wrapper fails (seen live); the status was not noted."
     )
-    unknown_place_status: int = _assume(
+    unknown_location_status: int = _assume(
         400, "Clio's official sample of 2020 answers a value outside an enum with 400 ArgumentError."
     )
     https_only: bool = _assume(

@@ -8,12 +8,12 @@ from typing import Any, Final
 import msgspec
 
 from ..places import Region
-from .control import describe
-from .deauthorization import Delivery, Messenger
+from .control.endpoints import describe
 from .faults import Fault, Kind
-from .firm import User
-from .rows import Data
-from .state import State, permissions_named
+from .oauth.deauthorization import Delivery, Messenger
+from .world.firm import User
+from .world.rows import Data
+from .world.state import State, permissions_named
 
 
 class Host:

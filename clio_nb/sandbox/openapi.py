@@ -6,10 +6,10 @@ from typing import Any, Final
 
 import msgspec
 
-from .api import VERSION, VERSIONS
-from .catalogue import OBJECT_OF, FieldType, Nested, filters, objects
-from .control import REQUESTS
-from .paging import LIMIT_MAX
+from .api.catalogue import OBJECT_OF, FieldType, Nested, filters, objects
+from .api.endpoints import VERSION, VERSIONS
+from .api.paging import LIMIT_MAX
+from .control.endpoints import REQUESTS
 
 Schema = dict[str, Any]
 

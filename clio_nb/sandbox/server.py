@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import errno
-import ipaddress
 import socket
 import struct
 import threading
@@ -43,14 +42,6 @@ def listen(host: str, port: int) -> socket.socket:
             raise PortInUse(port) from None
         raise
     return listener
-
-
-def is_loopback(host: str) -> bool:
-    """Whether an address to bind to is reachable from this machine only."""
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Lines:

@@ -12,12 +12,13 @@ from typing import Final, Self
 from ..places import Region
 from .app import App
 from .assumptions import Assumptions
-from .clock import ClockMode
-from .deauthorization import Messenger
 from .host import Host
-from .server import Lines, Server, is_loopback, listen
-from .state import PERMISSIONS, Settings, permissions_named
-from .world import World
+from .http.access import is_loopback
+from .oauth.deauthorization import Messenger
+from .server import Lines, Server, listen
+from .world.clock import ClockMode
+from .world.state import PERMISSIONS, Settings, permissions_named
+from .world.world import World
 
 
 class Sandbox(Host):
@@ -83,7 +84,7 @@ class Sandbox(Host):
         lines = Lines()
         app = App(self._world, dict(zip(ports, states, strict=True)), lines)
         self._server: Final = Server(app, sockets, lines)
-        messengers = [Messenger(state, self._server) for state in states]
+        messengers = [Messenger(state, self._server.submit) for state in states]
         super().__init__(states[0], messengers[0])
         self._others: Final = [
             Host(state, messenger, self) for state, messenger in zip(states[1:], messengers[1:], strict=True)

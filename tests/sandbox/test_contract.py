@@ -3,8 +3,8 @@
 import jsonschema
 import pytest
 
-from clio_nb.sandbox import catalogue
-from clio_nb.sandbox.catalogue import Nested
+from clio_nb.sandbox.api import catalogue
+from clio_nb.sandbox.api.catalogue import Nested
 
 from .conftest import ACTION, CONTRACT, Caller, data
 from .contract import DEVIATIONS, MISSING, NOT_IMPLEMENTED, Contract

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...places import Location
-from ..rows import Data
+from ..world.rows import Data
 
 _NOTHING: Final = "–"
 

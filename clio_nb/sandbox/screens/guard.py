@@ -8,12 +8,11 @@ import os
 import secrets
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from ..server import is_loopback
-from ..state import State
+from ..http.access import hostname, is_loopback
+from ..world.state import State
 
 
 class Sorry(Exception):
@@ -35,7 +34,7 @@ def refuse_strangers(request: HTTPConnection) -> None:
     host, origin = request.headers.get("host", ""), request.headers.get("origin")
     if request.client is None or not is_loopback(request.client.host):
         raise Sorry(403, "The screens of this sandbox are for the machine it runs on.")
-    if not (is_loopback(_hostname(host)) or _in_hub(request)):
+    if not (is_loopback(hostname(host)) or _in_hub(request)):
         raise Sorry(
             403, "The screens answer to 127.0.0.1 and localhost only. Open them by such a name, or through a tunnel."
         )
@@ -58,10 +57,3 @@ def _in_hub(request: HTTPConnection) -> bool:
     """Whether a request came through JupyterHub, which has asked for a sign-in: there, loopback is nobody else's."""
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
     return bool(prefix) and str(request.scope.get("root_path", "")).startswith(prefix)
-
-
-def _hostname(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""

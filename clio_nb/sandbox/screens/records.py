@@ -7,11 +7,11 @@ from typing import Final
 from starlette.responses import Response
 
 from ...places import Location
-from ..rows import Row
+from ..world.rows import Row
 from .columns import COLUMNS, DETAILS, address, title
 from .guard import Sorry
 from .listing import sheet
-from .menus import is_web, items, singular_place, table_place
+from .menus import is_web, items, singular_menu, table_menu
 from .visit import Visit, number, row, screen
 
 
@@ -24,7 +24,7 @@ def _table(visit: Visit) -> Response:
     return visit.page(
         "table.html",
         location=location,
-        place=table_place(location),
+        menu=table_menu(location),
         folder=folder,
         columns=COLUMNS[location],
         sheet=sheet(rows, visit.request.query_params.get("page"), kept),
@@ -36,13 +36,13 @@ def _table(visit: Visit) -> Response:
 
 def _record(visit: Visit) -> Response:
     location = _location(visit)
-    place, record = singular_place(location), _record_of(visit, location)
-    if place is None:
+    menu, record = singular_menu(location), _record_of(visit, location)
+    if menu is None:
         raise Sorry(404, "A folder has no page of its own, here as in Clio. Open it from the table of folders.")
     return visit.page(
         "record.html",
         location=location,
-        place=place,
+        menu=menu,
         row=record,
         name=title(location, record.data),
         fields=[(column.title, column.cell(record.data)) for column in (*COLUMNS[location][1:], *DETAILS[location])],

@@ -11,14 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .. import pages
-from ..answers import Refusal
-from ..body import pairs, receive_all
-from ..control import state_of, world_of
-from ..firm import FIRM_NAME
-from ..rows import Row
-from ..state import State
-from ..world import World
+from ..http import pages
+from ..http.answers import Refusal
+from ..http.body import pairs, receive_all
+from ..world.firm import FIRM_NAME
+from ..world.rows import Row
+from ..world.scope import state_of, world_of
+from ..world.state import State
+from ..world.world import World
 from .guard import Sorry, form_token, is_own_form, refuse_strangers
 
 _HEADERS: Final = {

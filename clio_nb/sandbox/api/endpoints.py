@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping
-from email.utils import parsedate_to_datetime
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from . import paging, selection
-from .answers import Answer, Headers, InvalidToken, Refusal, argument_error, forbidden, json_answer
+from ..http.answers import Answer, Headers, InvalidToken, Refusal, argument_error, forbidden, json_answer
+from ..http.query import Query
+from ..http.request import Request
+from ..world.grants import Access
+from ..world.nonces import NONCE
+from ..world.rows import Row
+from ..world.state import State
+from . import fields, paging
 from .catalogue import OBJECT_OF, PERMISSION_OF
+from .conditional_requests import check_if_match, unchanged
+from .fields import Selection
 from .filters import tests
-from .grants import Access
-from .launches import NONCE
-from .query import Query
-from .request import Request
-from .rows import Row
-from .selection import Selection
-from .state import State
 
 PREFIX: Final = "/api/v4/"
 VERSION: Final = "4.0.13"
@@ -40,11 +40,11 @@ class _Call(NamedTuple):
     permissions: frozenset[str]
 
     def selection(self, state: State, owner: str) -> Selection:
-        fields = self.query.get("fields")
-        return selection.parse(owner, fields) if fields else selection.default(owner, state.assumptions.default_fields)
+        asked = self.query.get("fields")
+        return fields.parse(owner, asked) if asked else fields.default(owner, state.assumptions.default_fields)
 
     def pick(self, row: Row, chosen: Selection) -> dict[str, Any]:
-        return selection.pick(row.data, chosen, _readable(self.permissions))
+        return fields.pick(row.data, chosen, _readable(self.permissions))
 
 
 def answer(state: State, request: Request) -> Answer:
@@ -130,7 +130,7 @@ def _show(state: State, call: _Call, resource: str, member: str) -> Answer:
         (b"last-modified", row.last_modified),
         _CACHE,
     ]
-    if _unchanged(call.request, row):
+    if unchanged(call.request, row):
         return Answer(304, headers)
     return json_answer(200, {"data": call.pick(row, chosen)}, headers)
 
@@ -158,9 +158,7 @@ def _create(state: State, call: _Call, _: str) -> Answer:
 def _update(state: State, call: _Call, member: str) -> Answer:
     row = _member(state, call, _ACTIONS, member)
     chosen = call.selection(state, "CustomAction")
-    expected = call.request.headers.get(b"if-match")
-    if expected is not None and not _matches(expected, row.etag):
-        raise Refusal(412, state.assumptions.error_types[412], "The record was changed since it was read")
+    check_if_match(call.request, row, state.assumptions)
     state.actions.update(row, _data(state, call))
     return _saved(call, 200, row, chosen)
 
@@ -191,39 +189,6 @@ def _member(state: State, call: _Call, resource: str, member: str) -> Row:
     return row
 
 
-def _data(state: State, call: _Call) -> Mapping[str, Any]:
-    """Return the values inside the ``data`` wrapper."""
-    body = call.request.body
-    if isinstance(body, Refusal):
-        raise body
-    data = body.get("data") if isinstance(body, dict) else None
-    if not isinstance(data, dict):
-        status = state.assumptions.missing_data_status
-        if status == 400:
-            raise argument_error('data is missing: wrap the values as {"data": {...}}')
-        raise Refusal(status, "RecordInvalid", "data is missing")
-    return data
-
-
-def _unchanged(request: Request, row: Row) -> bool:
-    """Whether the asker has this version already; If-None-Match counts before If-Modified-Since (RFC 9110)."""
-    known = request.headers.get(b"if-none-match")
-    if known is not None:
-        return _matches(known, row.etag)
-    since = request.headers.get(b"if-modified-since")
-    if since is None:
-        return False
-    try:
-        return int(row.updated) <= parsedate_to_datetime(since.decode("latin-1")).timestamp()
-    except (ValueError, OverflowError):
-        return False
-
-
-def _matches(header: bytes, etag: str) -> bool:
-    tags = [tag.strip().removeprefix("W/") for tag in header.decode("latin-1").split(",")]
-    return etag in tags or "*" in tags
-
-
 def _permit(call: _Call, permission: str, *, writing: bool) -> None:
     if permission not in (call.permissions if writing else _readable(call.permissions)):
         raise forbidden()
@@ -242,3 +207,17 @@ def _target(path: str) -> tuple[str, str | None]:
 
 def _not_found(state: State) -> Refusal:
     return Refusal(404, state.assumptions.error_types[404], "The record was not found, or this user cannot see it")
+
+
+def _data(state: State, call: _Call) -> Mapping[str, Any]:
+    """Return the values inside the ``data`` wrapper."""
+    body = call.request.body
+    if isinstance(body, Refusal):
+        raise body
+    data = body.get("data") if isinstance(body, dict) else None
+    if not isinstance(data, dict):
+        status = state.assumptions.missing_data_status
+        if status == 400:
+            raise argument_error('data is missing: wrap the values as {"data": {...}}')
+        raise Refusal(status, "RecordInvalid", "data is missing")
+    return data

@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from ..places import Region
-from .assumptions import Assumptions
+from ...places import Region
+from ..assumptions import Assumptions
 from .clock import START, Clock, ClockMode
 from .state import Settings, State
 from .store import Store

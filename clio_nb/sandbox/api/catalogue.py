@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from ..places import Location
+from ...places import Location
 
 
 class Nested(msgspec.Struct, frozen=True):

@@ -23,16 +23,16 @@ from typing import Any, Final
 
 import msgspec
 
-from ..places import Location, Region
+from ...places import Location, Region
+from ..assumptions import Assumptions
+from ..faults import Faults
 from . import firm
-from .actions import Actions
-from .assumptions import Assumptions
 from .clock import Clock
-from .faults import Faults
+from .custom_actions import Actions
 from .firm import User
 from .grants import Grants
-from .launches import Launches
-from .rates import RateLimit
+from .nonces import Launches
+from .rate_limits import RateLimit
 from .rows import Row
 from .store import Shelf
 

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
-from .answers import Refusal
+from ..http.answers import Refusal
+from ..world.rows import Data
 from .catalogue import PERMISSION_OF, Nested, objects
-from .rows import Data
 
 # possessive throughout: no text, however long, makes it go back
 _ITEM: Final = re.compile(r"\s*+([A-Za-z_][A-Za-z0-9_]*+)\s*+(?:\{([^{}]*+)\}\s*+)?(,|\Z)")

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 
-from .assumptions import Assumptions
+from ..assumptions import Assumptions
 from .clock import Clock
 from .grants import digest
 from .rows import Row

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .assumptions import Assumptions
+from ..assumptions import Assumptions
 from .clock import Clock
 from .store import Shelf
 

@@ -6,10 +6,10 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
-from . import query as read
+from ..http import query as read
+from ..http.query import Query
+from ..world.rows import Row
 from .catalogue import filters
-from .query import Query
-from .rows import Row
 
 Test = Callable[[Row], bool]
 

@@ -11,12 +11,12 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from . import query as read
-from .answers import Refusal, argument_error
-from .assumptions import Assumptions
+from ..assumptions import Assumptions
+from ..http import query as read
+from ..http.answers import Refusal, argument_error
+from ..http.query import Query
+from ..world.rows import Data, Row
 from .catalogue import filters
-from .query import Query
-from .rows import Data, Row
 
 LIMIT_MAX: Final = 200
 OFFSET_MAX: Final = 10_000

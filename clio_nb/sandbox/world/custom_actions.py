@@ -8,11 +8,11 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from ..places import Location
-from .answers import Refusal
-from .assumptions import Assumptions
+from ...places import Location
+from ..assumptions import Assumptions
+from ..http.answers import Refusal
+from ..http.query import unknown_choice
 from .clock import Clock
-from .query import unknown_choice
 from .rows import Row
 from .store import Shelf
 
@@ -93,16 +93,16 @@ class Actions:
             if not isinstance(value, str):
                 raise _invalid(f"{_titled(name)} must be text")
         if "ui_reference" in fields:
-            self._check_place(fields["ui_reference"])
+            self._check_location(fields["ui_reference"])
         if "label" in fields and self._assumptions.label_max < len(fields["label"]):
             raise _invalid(f"Label is too long (maximum is {self._assumptions.label_max} characters)")
         if "target_url" in fields:
             self._check_target(fields["target_url"])
         return fields
 
-    def _check_place(self, value: str) -> None:
+    def _check_location(self, value: str) -> None:
         if value not in tuple(Location):
-            status = self._assumptions.unknown_place_status
+            status = self._assumptions.unknown_location_status
             raise unknown_choice("ui_reference", tuple(location.value for location in Location), status)
 
     def _check_target(self, value: str) -> None:

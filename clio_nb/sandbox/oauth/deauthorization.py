@@ -1,19 +1,37 @@
-"""The deauthorization callback: tell the app, by a POST to the URL it registered, that a user's access has ended."""
+"""Deauthorization: an app gives a token back; and the callback by which Clio tells an app that access has ended."""
 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable, Coroutine
 from concurrent.futures import Future, wait
-from typing import Final
+from typing import Any, Final
 
 import httpx
 import msgspec
 
-from .server import Server
-from .state import State
+from ..http.answers import Answer, InvalidToken, json_answer
+from ..http.request import Request
+from ..world.grants import OAuthRefusal
+from ..world.state import State
+from ._form import NO_STORE, fields_of
 
 _PATIENCE: Final = 5.0
 """Seconds that the app has to answer."""
+
+
+def deauthorize(state: State, request: Request) -> Answer:
+    """End the access token that the app gives back (Clio's reference of 2022)."""
+    bearer = request.bearer
+    access = state.grants.access(bearer) if bearer else None
+    if access is None:
+        raise InvalidToken
+    token = fields_of(request).get("token")
+    if not token:
+        raise OAuthRefusal("invalid_request", "token is required.")
+    if state.grants.end(token) is not None:
+        state.tell_app(access.user_id, token)
+    return json_answer(200, {}, list(NO_STORE))
 
 
 class Delivery(msgspec.Struct, frozen=True):
@@ -24,11 +42,11 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class Messenger:
-    """Deliver the callbacks of one region, on the server's loop."""
+    """Deliver the callbacks of one region, on the server's loop (``submit`` runs a coroutine there)."""
 
-    def __init__(self, state: State, server: Server) -> None:
+    def __init__(self, state: State, submit: Callable[[Coroutine[Any, Any, None]], Future[None]]) -> None:
         self._state = state
-        self._server = server
+        self._submit = submit
         self._under_way: set[Future[None]] = set()
         self.deliveries: Final[deque[Delivery]] = deque(maxlen=1000)
         state.tell_app = self.tell
@@ -36,7 +54,7 @@ class Messenger:
     def tell(self, user_id: int, token: str) -> None:
         """Begin to deliver; without a registered URL there is nobody to tell."""
         if self._state.settings.deauthorization_url:
-            sent = self._server.submit(self._post(self._state.settings.deauthorization_url, user_id, token))
+            sent = self._submit(self._post(self._state.settings.deauthorization_url, user_id, token))
             self._under_way.add(sent)
             sent.add_done_callback(self._under_way.discard)
 

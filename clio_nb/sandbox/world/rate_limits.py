@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Final
 
-from .answers import Headers, Refusal
+from ..http.answers import Headers, Refusal
 from .clock import Clock
 
 WINDOW: Final = 60.0

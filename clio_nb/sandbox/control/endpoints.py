@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
 import msgspec
-from starlette.requests import HTTPConnection
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .answers import Refusal, encode
-from .body import receive_all
-from .clock import iso
-from .faults import Fault
-from .state import State
-from .world import World
+from ..faults import Fault
+from ..http.access import is_local
+from ..http.answers import Refusal, encode
+from ..http.body import receive_all
+from ..world.clock import iso
+from ..world.scope import state_of, world_of
+from ..world.state import State
+from ..world.world import World
 
 _T = TypeVar("_T")
 
@@ -59,44 +58,6 @@ def describe(state: State) -> dict[str, Any]:
         "control_url": f"{state.origin}/control",
         "users": [msgspec.structs.asdict(user) for user in state.users],
     }
-
-
-def state_of(request: HTTPConnection) -> State:
-    """Return the state of the region that a request came to."""
-    state: State = request.scope["clio_nb.state"]
-    return state
-
-
-def world_of(request: HTTPConnection) -> World:
-    """Return the world of the sandbox that a request came to."""
-    world: World = request.scope["clio_nb.world"]
-    return world
-
-
-def is_local(request: HTTPConnection) -> bool:
-    """Whether a request comes from this machine, names it as its Host, and was not sent by a foreign web page."""
-    host, origin = request.headers.get("host", ""), request.headers.get("origin")
-    return (
-        request.client is not None
-        and _is_loopback(request.client.host)
-        and _is_loopback(_hostname(f"//{host}"))
-        and (origin is None or origin in (f"http://{host}", f"https://{host}"))
-        and request.headers.get("sec-fetch-site", "none") in ("none", "same-origin")
-    )
-
-
-def _hostname(url: str) -> str:
-    try:
-        return urlsplit(url).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _describe(world: World, state: State, _: Nothing) -> object:
