@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from . import openapi, screens
 from .api import endpoints as api
+from .connections import Lines
 from .control import endpoints as control
 from .faults import Effects, strike
 from .http import body
@@ -23,8 +24,8 @@ from .http.answers import Answer, Refusal, encode
 from .http.pages import HEADERS, problem
 from .http.request import Request
 from .oauth import endpoints as oauth
-from .server import Lines
 from .world import scope as about
+from .world.regional import Regional
 from .world.state import State
 from .world.world import World
 
@@ -35,7 +36,7 @@ _PREFIX: Final = re.compile(rb"(/[A-Za-z0-9._~%@-]+)+")
 class App:
     """Serve a world. ``ports`` says which region listens where."""
 
-    def __init__(self, world: World, ports: Mapping[int, State], lines: Lines) -> None:
+    def __init__(self, world: World, ports: Mapping[int, Regional], lines: Lines) -> None:
         self._world = world
         self._ports = ports
         self._lines = lines
@@ -48,25 +49,26 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        state = self._ports[scope["server"][1]]
+        here = self._ports[scope["server"][1]]
         headers = dict(scope["headers"])
         path = _unprefixed(scope, headers)
         if path.startswith(("/api/", oauth.PREFIX)):
             request = Request(scope["method"], path, scope["query_string"], headers)
-            await self._exchange(state, request, scope, receive, send)
+            await self._exchange(here, request, scope, receive, send)
         else:
-            about.bind(scope, state, self._world)
+            about.bind(scope, here, self._world)
             await self._pages(scope, receive, send)
 
-    async def _exchange(self, state: State, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _exchange(self, here: Regional, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         if request.method in _WITH_BODY:
             request.body = await _body(request.headers, receive)
-        user_id = _user_of(state, request)
+        user_id = _user_of(here, request)
+        state = here.state_of(user_id)
         answer: Answer | None
         if state.faults:
-            answer = await self._with_faults(state, request, user_id)
+            answer = await self._with_faults(here, state, request, user_id)
         else:
-            answer = _act(state, request)
+            answer = _act(here, state, request)
         _note(state, request, user_id, answer)
         if answer is None:
             self._lines.abort(scope)
@@ -75,16 +77,16 @@ class App:
             return
         await self._send(answer, state, send)
 
-    async def _with_faults(self, state: State, request: Request, user_id: int | None) -> Answer | None:
+    async def _with_faults(self, here: Regional, state: State, request: Request, user_id: int | None) -> Answer | None:
         def revoke() -> None:
             with state.lock:
                 if request.bearer:
-                    state.grants.end(request.bearer)
+                    here.app.grants.end(request.bearer)
                 elif user_id is not None:
-                    state.grants.revoke(user_id)
+                    here.app.grants.revoke(user_id)
 
         effects = Effects(
-            act=lambda: _act(state, request),
+            act=lambda: _act_now(here, state, request),
             wait=self._lines.pause,
             revoke=revoke,
             swap=lambda answer: api.other_record(state, request, answer),
@@ -102,10 +104,15 @@ class App:
         await send({"type": "http.response.body", "body": content})
 
 
-def _act(state: State, request: Request) -> Answer:
-    handler = oauth.answer if request.path.startswith(oauth.PREFIX) else api.answer
+def _act(here: Regional, state: State, request: Request) -> Answer:
     with state.lock:
-        return handler(state, request)
+        return oauth.answer(here, request) if request.path.startswith(oauth.PREFIX) else api.answer(state, request)
+
+
+def _act_now(here: Regional, state: State, request: Request) -> Answer:
+    """Act after a fault: by now the token may have ended."""
+    _user_of(here, request)
+    return _act(here, state, request)
 
 
 def _unprefixed(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
@@ -120,7 +127,7 @@ def _unprefixed(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
 
 
 async def _document(request: HttpRequest) -> Response:
-    return Response(encode(openapi.document(about.state_of(request).origin)), media_type="application/json")
+    return Response(encode(openapi.document(about.state_of(request).app.origin)), media_type="application/json")
 
 
 async def _no_page(request: HttpRequest, error: Exception) -> Response:
@@ -139,11 +146,11 @@ async def _body(headers: Mapping[bytes, bytes], receive: Receive) -> Any:
         return refusal
 
 
-def _user_of(state: State, request: Request) -> int | None:
+def _user_of(here: Regional, request: Request) -> int | None:
     if request.path.startswith(oauth.PREFIX):
-        return oauth.user_of(state, request)
-    access = state.grants.access(request.bearer) if request.bearer else None
-    return access.user_id if access else None
+        return oauth.user_of(here, request)
+    request.access = here.app.grants.access(request.bearer) if request.bearer else None
+    return request.access.user_id if request.access else None
 
 
 def _note(state: State, request: Request, user_id: int | None, answer: Answer | None) -> None:

@@ -1,46 +1,58 @@
-"""One regional host of a sandbox, as Python steers it: its app, its firm, and what happens between them."""
+"""One firm of a sandbox, as Python steers it: its people and records, the app there, and what happens between them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import msgspec
 
 from ..places import Region
-from .control.endpoints import describe
+from .control.endpoints import control_url, describe
 from .faults import Fault, Kind
 from .oauth.deauthorization import Delivery, Messenger
 from .world.firm import User
 from .world.rows import Data
-from .world.state import State, permissions_named
+from .world.state import State
+from .world.world import World
 
 
 class Host:
-    """One regional host of a sandbox: an app registered there, a firm, and what happens between them."""
+    """One firm at the host of its region: the app registered there, the people, and what happens between them."""
 
-    def __init__(self, state: State, messenger: Messenger, keeps: object = None) -> None:
+    def __init__(self, world: World, state: State, messenger: Messenger, keeps: object = None) -> None:
+        self._world: Final = world
         self._state: Final = state
         self._messenger: Final = messenger
-        self._keeps: Final = keeps  # the host of a further region keeps its sandbox running
+        self._keeps: Final = keeps  # the host of a further firm keeps its sandbox running
 
     def __repr__(self) -> str:
-        return f"<clio_nb sandbox: {self.region.value} at {self.origin}, {len(self.users)} users>"
+        return f"<clio_nb sandbox: {self.name}, {self.region.value} at {self.origin}, {len(self.users)} users>"
+
+    @property
+    def account_id(self) -> int:
+        """The firm's id, as ``who_am_i?fields=account`` gives it."""
+        return self._state.account_id
+
+    @property
+    def name(self) -> str:
+        """The firm's name."""
+        return self._state.name
 
     @property
     def region(self) -> Region:
         """The region that it plays."""
-        return self._state.region
+        return self._state.app.region
 
     @property
     def origin(self) -> str:
         """Scheme, address and port: ``http://127.0.0.1:PORT``."""
-        return self._state.origin
+        return self._state.app.origin
 
     @property
     def base_url(self) -> str:
         """The same as ``origin``, by the name that Clio's clients use."""
-        return self._state.origin
+        return self._state.app.origin
 
     @property
     def api_url(self) -> str:
@@ -49,23 +61,28 @@ class Host:
 
     @property
     def control_url(self) -> str:
-        """Root of the control endpoints."""
-        return f"{self.origin}/control"
+        """Root of this firm's control endpoints."""
+        return control_url(self._state)
+
+    @property
+    def control_key(self) -> str | None:
+        """What the control endpoints ask for, None where they are for this machine alone."""
+        return self._world.control_key
 
     @property
     def client_id(self) -> str:
         """The app's key, the same for the same seed."""
-        return self._state.client_id
+        return self._state.app.client_id
 
     @property
     def client_secret(self) -> str:
         """The app's secret, the same for the same seed. It opens nothing outside this sandbox."""
-        return self._state.client_secret
+        return self._state.app.client_secret
 
     @property
     def redirect_uri(self) -> str:
         """The first redirect URI that the app has registered."""
-        return self._state.redirect_uris[0]
+        return self._state.app.redirect_uris[0]
 
     @property
     def users(self) -> list[User]:
@@ -74,7 +91,7 @@ class Host:
 
     def describe(self) -> dict[str, Any]:
         """Return what an app needs to know, as ``clio-nb sandbox --json`` and ``GET control_url`` say it."""
-        return describe(self._state)
+        return describe(self._world, self._state)
 
     def token(self, user_id: int) -> dict[str, Any]:
         """Grant the app access for a user and return the token response, as ``/oauth/token`` gives it.
@@ -137,12 +154,54 @@ class Host:
 
     @property
     def permissions(self) -> frozenset[str]:
-        """What is ticked on the developer app. A change takes a user's new consent, as at Clio."""
-        return self._state.grants.permissions
+        """What is ticked on the developer app of this region. A change takes a user's new consent, as at Clio."""
+        return self._state.app.grants.permissions
 
     @permissions.setter
     def permissions(self, names: Iterable[str]) -> None:
-        self._state.grants.permissions = permissions_named(names)
+        self._state.app.permit(names)
+
+    @property
+    def deauthorization_url(self) -> str | None:
+        """Where the app is told that a user of this firm took its access back; None for nowhere."""
+        return self._state.url("deauthorization_url")
+
+    @deauthorization_url.setter
+    def deauthorization_url(self, url: str | None) -> None:
+        self._state.set_url("deauthorization_url", url)
+
+    @property
+    def add_to_clio_url(self) -> str | None:
+        """What the button on the App Integrations page opens: where a user of this firm begins to connect the app."""
+        return self._state.url("add_to_clio_url")
+
+    @add_to_clio_url.setter
+    def add_to_clio_url(self, url: str | None) -> None:
+        self._state.set_url("add_to_clio_url", url)
+
+    def hire(self, name: str, email: str | None = None) -> User:
+        """Add a user to the firm and return it; without an address the firm gives one."""
+        with self._state.lock:
+            return self._state.people.hire(name, email)
+
+    def rename(self, user_id: int, name: str) -> User:
+        """Give a user another name. Raises LookupError when there is no such user."""
+        with self._state.lock:
+            return self._state.people.change(user_id, name=name)
+
+    def remove(self, user_id: int) -> None:
+        """Take a user out of the firm, with his custom actions and all access of the app for him."""
+        with self._state.lock:
+            self._state.remove(user_id)
+        self._messenger.settle()
+
+    def close_matter(self, matter_id: int, user_ids: Collection[int]) -> None:
+        """Close a matter, and all that belongs to it, to these users: 403 for it, and lists without it.
+
+        To all others it is open, so an empty list opens it again. Raises LookupError for an unknown matter or user.
+        """
+        with self._state.lock:
+            self._state.close_matter(matter_id, user_ids)
 
     def revoke(self, user_id: int) -> None:
         """Take back all access of the app for a user, and wait until the app was told (``deauthorization_url``)."""

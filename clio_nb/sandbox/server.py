@@ -1,19 +1,20 @@
-"""The server: uvicorn on a loop and a thread of its own, with connections that can be torn down on purpose."""
+"""The server: uvicorn on a loop and a thread of its own."""
 
 from __future__ import annotations
 
 import asyncio
 import errno
+import functools
 import socket
-import struct
 import threading
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import Future
 from typing import Any, Final
 
 import uvicorn
-from starlette.types import ASGIApp, Scope
-from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from starlette.types import ASGIApp
+
+from .connections import Lines, Protocol
 
 _PATIENCE: Final = 5.0
 """Seconds that the server has to start or to stop."""
@@ -44,70 +45,13 @@ def listen(host: str, port: int) -> socket.socket:
     return listener
 
 
-class Lines:
-    """The open connections, by the addresses of their two ends, and whether they are about to close."""
-
-    def __init__(self) -> None:
-        self.closing: Final = asyncio.Event()
-        self._transports: dict[tuple[Any, Any], asyncio.Transport] = {}
-
-    async def pause(self, seconds: float) -> None:
-        """Let real time pass, unless the server is stopped first."""
-        try:
-            await asyncio.wait_for(self.closing.wait(), seconds)
-        except TimeoutError:
-            return
-
-    def add(self, transport: asyncio.Transport) -> None:
-        """Remember a connection."""
-        self._transports[self._ends(transport)] = transport
-
-    def drop(self, transport: asyncio.Transport) -> None:
-        """Forget a connection."""
-        self._transports.pop(self._ends(transport), None)
-
-    def abort(self, scope: Scope) -> None:
-        """Reset the connection that a request came by: the other side sees it break, with nothing after it."""
-        transport = self._transports[scope["server"][1], tuple(scope["client"])]
-        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
-
-    def abort_all(self) -> None:
-        """Tear every connection down."""
-        for transport in list(self._transports.values()):
-            transport.abort()
-
-    @staticmethod
-    def _ends(transport: asyncio.Transport) -> tuple[Any, Any]:
-        return transport.get_extra_info("sockname")[1], transport.get_extra_info("peername")[:2]
-
-
-def _protocol(lines: Lines) -> type[asyncio.Protocol]:
-    class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # uvicorn chooses it when it is imported
-        """Uvicorn's protocol, with its connections kept, and without a log of full URLs: they hold secrets."""
-
-        def __init__(self, *args: Any, **options: Any) -> None:
-            super().__init__(*args, **options)
-            self.access_log = False
-
-        def connection_made(self, transport: asyncio.Transport) -> None:
-            super().connection_made(transport)
-            lines.add(transport)
-
-        def connection_lost(self, exc: Exception | None) -> None:
-            lines.drop(self.transport)
-            super().connection_lost(exc)
-
-    return Protocol
-
-
 class Server(uvicorn.Server):
     """Serve an app on sockets in a daemon thread, from :meth:`start` until :meth:`stop`."""
 
     def __init__(self, app: ASGIApp, sockets: Sequence[socket.socket], lines: Lines) -> None:
         config = uvicorn.Config(
             app,
-            http=_protocol(lines),
+            http=functools.partial(Protocol, lines),  # type: ignore[arg-type]  # called as the class is
             ws="none",
             lifespan="off",
             interface="asgi3",

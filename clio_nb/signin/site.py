@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from .. import portal, transport
+from .. import portal, transport, wire
 from ..errors import InvalidInput, UnexpectedAnswer
 from ..models import App
 from ..places import Region
@@ -16,6 +16,7 @@ from ..secret import Secret
 from .surroundings import on_binder, redirect_uri_here
 
 SITE: Final = "CLIO_NB_SITE"  # in the environment: a region, or the address of a sandbox
+CONTROL_KEY: Final = "CLIO_NB_CONTROL_KEY"  # in the environment: what a sandbox in a network asks for
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -36,6 +37,7 @@ def connect(
     client_id: str | None = None,
     client_secret: Secret | str | None = None,
     redirect_uri: str | None = None,
+    control_key: Secret | str | None = None,
     on_public_machine: bool = False,
 ) -> App:
     """Return the app to sign users in with. Nothing is sent to Clio yet.
@@ -43,18 +45,20 @@ def connect(
     ``region`` is ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``; id, secret and ``redirect_uri`` are those of the app in
     Clio's developer portal. Region, id and secret may be left to the environment (``CLIO_NB_SITE``, ``CLIO_CLIENT_ID``,
     ``CLIO_CLIENT_SECRET``), where they stay out of notebooks; ``redirect_uri`` is that of
-    :func:`redirect_uri_here` if left out. For a sandbox that runs on this machine give its address instead
-    (``"http://127.0.0.1:8770"``): it says the rest itself.
+    :func:`redirect_uri_here` if left out. For a sandbox give its address instead (``"http://127.0.0.1:8770"``): it says
+    the rest itself. One on another machine (``"http://clio:8770"``) wants the ``control_key`` that it was started with,
+    or ``CLIO_NB_CONTROL_KEY`` in the environment. The ``control_url`` of a further firm is an address as well.
 
     On Binder, which is a public machine of somebody else's, a region is refused unless ``on_public_machine`` says that
     you mean it.
 
-    Raises :class:`InvalidInput` for an unknown region, a missing id or secret, an address that is not this machine, or
-    a region on Binder.
+    Raises :class:`InvalidInput` for an unknown region, a missing id or secret, an address that is not this machine
+    without its control key, or with a wrong one, or a region on Binder.
     """
     text = str(region or os.environ.get(SITE, "")).strip()
     if "://" in text:
-        return _sandbox(text)
+        key = control_key or os.environ.get(CONTROL_KEY, "")
+        return _sandbox(text, Secret(key) if key else None)
     try:
         known = Region(text.lower())
     except ValueError:
@@ -81,15 +85,25 @@ def connect(
     return App(known, client_id, Secret(client_secret), redirect_uri or redirect_uri_here(known))
 
 
-def _sandbox(address: str) -> App:
+def _sandbox(address: str, key: Secret | None) -> App:
     parts = urlsplit(address)
-    if parts.hostname not in LOOPBACK:
+    if parts.hostname not in LOOPBACK and key is None:
         raise InvalidInput(
-            "An address is for a sandbox on this machine (http://127.0.0.1:PORT); for Clio itself give a region.",
-            field="region",
+            "A sandbox on another machine needs its control key: pass control_key, or set CLIO_NB_CONTROL_KEY. "
+            "For Clio itself give a region.",
+            field="control_key",
         )
     origin = f"{parts.scheme}://{parts.netloc}"
-    raw = portal.run(transport.exchange, "GET", f"{origin}/control", deadline=5.0)
+    path = parts.path.rstrip("/") or "/control"
+    raw = portal.run(transport.exchange, "GET", origin + path, headers=wire.control_headers(key), deadline=5.0)
+    if raw.status == 403:
+        raise InvalidInput(
+            f"The sandbox at {origin} does not take this control key. Pass the one that it was started with as "
+            "control_key, or set CLIO_NB_CONTROL_KEY."
+            if key
+            else f"The sandbox at {origin} asks for its control key: pass control_key, or set CLIO_NB_CONTROL_KEY.",
+            field="control_key",
+        )
     try:
         said = msgspec.json.decode(raw.body, type=_Description)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -102,5 +116,6 @@ def _sandbox(address: str) -> App:
         Secret(said.client_secret),
         said.redirect_uri,
         origin=origin,
-        control_url=f"{origin}/control",
+        control_url=origin + path,
+        control_key=key,
     )

@@ -130,7 +130,7 @@ def test_a_thousand_undecided_consents_are_enough(site):
     with httpx.Client(trust_env=False) as browser:
         for _ in range(1005):
             browser.head(f"{site.origin}/oauth/authorize", params=asked)
-    assert len(site._state.grants._pending) == 1000
+    assert len(site._state.app.grants._pending) == 1000
 
 
 def test_nothing_secret_is_ever_logged(site, caplog):

@@ -10,8 +10,7 @@ import msgspec
 
 from ..http.answers import Answer, Headers, InvalidToken, Refusal, argument_error, forbidden, json_answer
 from ..http.query import Query
-from ..http.request import Request
-from ..world.grants import Access
+from ..http.request import Access, Request
 from ..world.nonces import NONCE
 from ..world.rows import Row
 from ..world.state import State
@@ -20,6 +19,7 @@ from .catalogue import OBJECT_OF, PERMISSION_OF
 from .conditional_requests import check_if_match, unchanged
 from .fields import Selection
 from .filters import tests
+from .operations import not_played
 
 PREFIX: Final = "/api/v4/"
 VERSION: Final = "4.0.13"
@@ -54,7 +54,7 @@ def answer(state: State, request: Request) -> Answer:
         access = _authorized(state, request)
         rate = state.rates.count(access.key, state.assumptions.error_types[429])
         version = _version(state, request)
-        call = _Call(request, request.query, access.user_id, state.grants.permissions_of(access))
+        call = _Call(request, request.query, access.user_id, state.app.grants.permissions_of(access))
         _check_nonce(state, call)
         status, headers, body = _route(state, call)
     except Refusal as refusal:
@@ -69,13 +69,11 @@ def _authorized(state: State, request: Request) -> Access:
     """Return what the token of the request opens; raise one of the two 401s that Clio is known for."""
     if request.method == "OPTIONS":  # observed: 404, whoever asks
         raise _not_found(state)
-    token = request.bearer
-    if token is None:
+    if request.bearer is None:
         raise Refusal(401, "UnauthorizedError", "User is not authorized")
-    access = state.grants.access(token)
-    if access is None:
+    if request.access is None:
         raise InvalidToken
-    return access
+    return request.access
 
 
 def _version(state: State, request: Request) -> bytes:
@@ -99,14 +97,14 @@ def _check_nonce(state: State, call: _Call) -> None:
 def _route(state: State, call: _Call) -> Answer:
     resource, member = _target(call.request.path)
     owner = OBJECT_OF.get(resource)
-    if owner is None:
-        raise _not_found(state)
+    if owner is None or "/" in (member or ""):
+        raise _unknown(state, call)
     if call.request.method in _READING:
         _permit(call, PERMISSION_OF[owner], writing=False)
         return _index(state, call, resource) if member is None else _show(state, call, resource, member)
     handler = _CHANGES.get((call.request.method, member is None)) if resource == _ACTIONS else None
     if handler is None:
-        raise _not_found(state)
+        raise _unknown(state, call)
     _permit(call, _ACTIONS, writing=True)
     return handler(state, call, member or "")
 
@@ -114,10 +112,12 @@ def _route(state: State, call: _Call) -> Answer:
 def _index(state: State, call: _Call, resource: str) -> Answer:
     chosen = call.selection(state, OBJECT_OF[resource])
     required = tests(resource, call.query)
-    rows = list(_collection(state, call, resource).values())
+    rows = (
+        list(state.actions.of(call.user_id).values()) if resource == _ACTIONS else state.visible(resource, call.user_id)
+    )
     if required:
         rows = [row for row in rows if all(test(row) for test in required)]
-    url = state.origin + call.request.path
+    url = state.app.origin + call.request.path
     shown, meta = paging.page(rows, resource, call.query, url, state.assumptions)
     return json_answer(200, {"data": [call.pick(row, chosen) for row in shown], "meta": meta}, [_CACHE])
 
@@ -185,7 +185,9 @@ def _member(state: State, call: _Call, resource: str, member: str) -> Row:
     known = member.isascii() and member.isdigit() and len(member) < 20
     row = _collection(state, call, resource).get(int(member)) if known else None
     if row is None:
-        raise _not_found(state)
+        raise _not_found(state) if known else _unknown(state, call)
+    if state.is_closed(resource, row, call.user_id):
+        raise forbidden()
     return row
 
 
@@ -203,6 +205,12 @@ def _target(path: str) -> tuple[str, str | None]:
     """Return the collection and the member that a path names, with or without ``.json``."""
     resource, _, member = path.removeprefix(PREFIX).rstrip("/").removesuffix(".json").partition("/")
     return resource, member or None
+
+
+def _unknown(state: State, call: _Call) -> Refusal:
+    """Return the refusal of an operation that is not answered: 501 where Clio has it, else 404."""
+    path = call.request.path.removeprefix(PREFIX).rstrip("/").removesuffix(".json")
+    return not_played(call.request.method, path, state.app.origin) or _not_found(state)
 
 
 def _not_found(state: State) -> Refusal:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from ..http.answers import Refusal
 from ..world.rows import Data
-from .catalogue import PERMISSION_OF, Nested, objects
+from .catalogue import PERMISSION_OF, FieldType, Nested, objects
 
 # possessive throughout: no text, however long, makes it go back
 _ITEM: Final = re.compile(r"\s*+([A-Za-z_][A-Za-z0-9_]*+)\s*+(?:\{([^{}]*+)\}\s*+)?(,|\Z)")
@@ -17,11 +17,15 @@ _NESTED_DEFAULT: Final = ("id", "etag")
 
 
 class Field(NamedTuple):
-    """One field to return; ``subfields`` is None for a plain value, else what to return of the nested object."""
+    """One field to return; ``subfields`` is None for a plain value, else what to return of the nested object.
+
+    What is not set is null, but where Clio declares an array it is an empty one (``is_array``).
+    """
 
     name: str
     subfields: tuple[Field, ...] | None
     permission: str | None
+    is_array: bool = False
 
 
 Selection = tuple[Field, ...]
@@ -49,17 +53,17 @@ def default(owner: str, chosen: Mapping[str, tuple[str, ...]]) -> Selection:
 def pick(data: Data, selection: Selection, permissions: frozenset[str]) -> Data:
     """Return the selected fields of a row; objects the app may not read come back as ``{"id", "redacted": true}``."""
     picked: Data = {}
-    for name, subfields, permission in selection:
+    for name, subfields, permission, is_array in selection:
         value = data.get(name)
-        if subfields is not None:
+        if value is None:
+            value = [] if is_array else None
+        elif subfields is not None:
             value = _nested(value, subfields, permission, permissions)
         picked[name] = value
     return picked
 
 
 def _nested(value: Any, subfields: Selection, permission: str | None, permissions: frozenset[str]) -> Any:
-    if value is None:
-        return None
     if isinstance(value, list):
         return [_nested(each, subfields, permission, permissions) for each in value]
     if permission and permission not in permissions:
@@ -79,9 +83,10 @@ def _field(owner: str, name: str, inner: str | None) -> Field:
     if not isinstance(kind, Nested):
         if kind is None or inner is not None:
             raise _invalid(name if inner is None else f"{name}{{{inner}}}")
-        return Field(name, None, None)
+        return Field(name, None, None, _is_array(kind))
     wanted = _NESTED_DEFAULT if inner is None else tuple(part.strip() for part in inner.split(","))
-    return Field(name, tuple(_subfield(name, kind.object, part) for part in wanted), PERMISSION_OF.get(kind.object))
+    subfields = tuple(_subfield(name, kind.object, part) for part in wanted)
+    return Field(name, subfields, PERMISSION_OF.get(kind.object), _is_array(kind))
 
 
 def _subfield(outer: str, owner: str, name: str) -> Field:
@@ -90,8 +95,12 @@ def _subfield(outer: str, owner: str, name: str) -> Field:
         raise _invalid(f"{outer}{{{name}}}")
     if isinstance(kind, Nested):  # a second level cannot be selected: it gives its default fields
         defaults = tuple(Field(part, None, None) for part in _NESTED_DEFAULT)
-        return Field(name, defaults, PERMISSION_OF.get(kind.object))
-    return Field(name, None, None)
+        return Field(name, defaults, PERMISSION_OF.get(kind.object), _is_array(kind))
+    return Field(name, None, None, kind is not None and _is_array(kind))
+
+
+def _is_array(kind: FieldType) -> bool:
+    return kind.many if isinstance(kind, Nested) else isinstance(kind, str) and kind.endswith("[]")
 
 
 def _invalid(name: str) -> Refusal:

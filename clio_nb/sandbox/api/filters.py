@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import operator
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -69,6 +70,10 @@ def _compare(field: str) -> Callable[[Row, list[tuple[str, str]]], bool]:
     return test
 
 
+def _midnight(day: str) -> float:
+    return dt.datetime.fromisoformat(f"{day}T00:00:00Z").timestamp()
+
+
 def _contains(*fields: str) -> Callable[[Row, str], bool]:
     return lambda row, text: any(text in str(row.data.get(field) or "").casefold() for field in fields)
 
@@ -102,7 +107,8 @@ _SPECIAL: Final[dict[str, Callable[[Row, Any], bool]]] = {
     "exclude_ids[]": lambda row, ids: row.id not in ids,
     "created_since": lambda row, since: row.created >= since,
     "updated_since": lambda row, since: row.updated >= since,
-    # The demo firm has none of these: no co-counsel, deleted records, pending users, custom fields, portals.
+    # The demo firm has none of these: no co-counsel, deleted records, pending users, portals.
+    # Custom fields choose which values are shown, not which records.
     "custom_field_ids[]": _always,
     "include_co_counsel": _always,
     "include_deleted": _always,
@@ -118,8 +124,8 @@ _SPECIAL: Final[dict[str, Callable[[Row, Any], bool]]] = {
     "activities.query": _contains("note"),
     "activities.status": lambda row, states: not set(states).isdisjoint(_state(row)),
     "activities.only_unaccounted_for": lambda row, value: not (value and row.data["on_bill"]),
-    "activities.start_date": lambda row, since: read.moment("date", row.data["date"]) >= since,
-    "activities.end_date": lambda row, until: read.moment("date", row.data["date"]) <= until,
+    "activities.start_date": lambda row, since: _midnight(row.data["date"]) >= since,
+    "activities.end_date": lambda row, until: _midnight(row.data["date"]) <= until,
     "contacts.query": _contains("name", "primary_email_address"),
     "contacts.initial": lambda row, letter: row.data["name"][:1].upper() == letter,
     "contacts.client_only": lambda row, value: not value or row.data["is_client"],

@@ -1,4 +1,7 @@
-"""The control endpoints under ``/control``: what a test in any language needs. JSON, from this machine only."""
+"""The control endpoints under ``/control``: what a test in any language needs. JSON, for whom ``access`` lets in.
+
+Under ``/control`` they are about the first firm of the region, under ``/control/firms/ACCOUNT_ID`` about that one.
+"""
 
 from __future__ import annotations
 
@@ -6,66 +9,64 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 import msgspec
+from msgspec import UNSET
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ..faults import Fault
-from ..http.access import is_local
+from ..http.access import may_control
 from ..http.answers import Refusal, encode
 from ..http.body import receive_all
 from ..world.clock import iso
 from ..world.scope import state_of, world_of
 from ..world.state import State
 from ..world.world import World
+from .bodies import AppChange, Click, ClosedMatter, ForUser, Hire, Nothing, OneUser, Step, UserChange
 
 _T = TypeVar("_T")
 
-
-class ForUser(msgspec.Struct, forbid_unknown_fields=True):
-    """A user; the account owner when left out."""
-
-    user_id: int | None = None
+_WORLD_MAX: Final = 64_000_000
+"""Longest saved world taken, in bytes."""
 
 
-class Click(msgspec.Struct, forbid_unknown_fields=True):
-    """A click on an action of a user, on a record such as ``/api/v4/matters/1``."""
-
-    user_id: int
-    custom_action_id: int
-    subject_url: str
-
-
-class Step(msgspec.Struct, forbid_unknown_fields=True):
-    """A step of the clock."""
-
-    seconds: float
-
-
-class Nothing(msgspec.Struct):
-    """A request without a body."""
-
-
-def describe(state: State) -> dict[str, Any]:
-    """Return what an app needs to know of a running sandbox (the terminal contract of ``clio-nb sandbox --json``)."""
+def describe(world: World, state: State) -> dict[str, Any]:
+    """Return what an app needs to know of a firm (the terminal contract of ``clio-nb sandbox --json``)."""
+    app = state.app
     return {
-        "base_url": state.origin,
-        "api_url": f"{state.origin}/api/v4",
-        "region": state.region.value,
-        "client_id": state.client_id,
-        "client_secret": state.client_secret,
-        "redirect_uri": state.redirect_uris[0],
-        "control_url": f"{state.origin}/control",
+        "base_url": app.origin,
+        "api_url": f"{app.origin}/api/v4",
+        "region": app.region.value,
+        "client_id": app.client_id,
+        "client_secret": app.client_secret,
+        "redirect_uri": app.redirect_uris[0],
+        "control_url": control_url(state),
+        "account_id": state.account_id,
+        "name": state.name,
         "users": [msgspec.structs.asdict(user) for user in state.users],
+        "firms": [
+            {
+                "account_id": each.account_id,
+                "name": each.name,
+                "region": each.app.region.value,
+                "control_url": control_url(each),
+            }
+            for each in world.states
+        ],
     }
 
 
+def control_url(state: State) -> str:
+    """Return the root of a firm's control endpoints."""
+    return f"{state.app.origin}/control" + (f"/firms/{state.account_id}" if state.place else "")
+
+
 def _describe(world: World, state: State, _: Nothing) -> object:
-    return describe(state)
+    return describe(world, state)
 
 
 def _token(world: World, state: State, asked: ForUser) -> object:
-    return state.token(state.users[0].id if asked.user_id is None else asked.user_id)
+    return state.token(_user(state, asked))
 
 
 def _click(world: World, state: State, asked: Click) -> object:
@@ -73,10 +74,49 @@ def _click(world: World, state: State, asked: Click) -> object:
 
 
 def _revoke(world: World, state: State, asked: ForUser) -> object:
-    user_id = state.users[0].id if asked.user_id is None else asked.user_id
+    user_id = _user(state, asked)
     if not state.revoke(user_id):
         raise LookupError(f"User {user_id} has not granted the app any access.")
     return {}
+
+
+def _user(state: State, asked: ForUser) -> int:
+    return state.users[0].id if asked.user_id is None else asked.user_id
+
+
+def _hire(world: World, state: State, asked: Hire) -> object:
+    return state.people.hire(asked.name, asked.email)
+
+
+def _change_user(world: World, state: State, asked: UserChange) -> object:
+    user = state.people.change(asked.user_id, name=asked.name, email=asked.email, enabled=asked.enabled)
+    if asked.enabled is False:
+        state.revoke(asked.user_id)
+    return user
+
+
+def _remove_user(world: World, state: State, asked: OneUser) -> object:
+    state.remove(asked.user_id)
+    return {}
+
+
+def _close_matter(world: World, state: State, asked: ClosedMatter) -> object:
+    state.close_matter(asked.matter_id, asked.user_ids)
+    return {}
+
+
+def _change_app(world: World, state: State, asked: AppChange) -> object:
+    if asked.permissions is not None:
+        state.app.permit(asked.permissions)
+    if asked.deauthorization_url is not UNSET:
+        state.set_url("deauthorization_url", asked.deauthorization_url)
+    if asked.add_to_clio_url is not UNSET:
+        state.set_url("add_to_clio_url", asked.add_to_clio_url)
+    return {
+        "permissions": sorted(state.app.grants.permissions),
+        "deauthorization_url": state.url("deauthorization_url"),
+        "add_to_clio_url": state.url("add_to_clio_url"),
+    }
 
 
 def _time(world: World, state: State, _: Nothing) -> object:
@@ -94,6 +134,15 @@ def _requests(world: World, state: State, _: Nothing) -> object:
 
 def _reset(world: World, state: State, _: Nothing) -> object:
     world.reset()
+    return {}
+
+
+def _save(world: World, state: State, _: Nothing) -> object:
+    return msgspec.Raw(world.save())
+
+
+def _load(world: World, state: State, saved: msgspec.Raw) -> object:
+    world.load(bytes(saved))
     return {}
 
 
@@ -115,21 +164,40 @@ def _route(path: str, method: str, act: Callable[[World, State, _T], object], sh
     """Return a route that refuses strangers, reads the body into its shape, and answers JSON."""
 
     async def endpoint(request: HttpRequest) -> Response:
-        if not is_local(request):
-            return refusal(403, "Forbidden", "Control is for this machine only: loopback Host, no foreign Origin.")
-        state = state_of(request)
+        world = world_of(request)
+        if not may_control(request, world.control_key):
+            return _stranger(world.control_key)
         try:
-            raw = await receive_all(request.receive) if method == "POST" else b""
-            asked = msgspec.json.decode(raw.strip() or b"{}", type=shape)
+            state = state_of(request)
+            with_body = method not in ("GET", "DELETE")
+            most = _WORLD_MAX if shape is msgspec.Raw else None
+            raw = (await receive_all(request.receive, most)).strip() if with_body else b""
+            asked = _asked(raw or b"{}", shape, request.path_params)
             with state.lock:
-                return _json(200, act(world_of(request), state, asked))
+                return _json(200, act(world, state, asked))
         except Refusal as no:
             return refusal(no.status, no.type, str(no))
         except (LookupError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
             status = 404 if isinstance(error, LookupError) else 422
             return refusal(status, "RecordNotFound" if status == 404 else "ArgumentError", str(error))
 
-    return Route(f"/control{path}", endpoint, methods=[method])
+    return Route(path, endpoint, methods=[method])
+
+
+def _asked(raw: bytes, shape: type[_T], path_params: dict[str, Any]) -> _T:
+    """Return a body in its shape, with the ids of the path."""
+    ids = {name: value for name, value in path_params.items() if name != "account_id"}
+    if not ids:
+        return msgspec.json.decode(raw, type=shape)
+    return msgspec.convert({**msgspec.json.decode(raw, type=dict[str, Any]), **ids}, shape)
+
+
+def _stranger(key: str | None) -> Response:
+    if key is None:
+        return refusal(403, "Forbidden", "Control is for this machine only: loopback Host, no foreign Origin.")
+    return refusal(
+        403, "Forbidden", "Control needs the sandbox's control key (Authorization: Bearer KEY), and no foreign Origin."
+    )
 
 
 def _json(status: int, body: object) -> Response:
@@ -147,16 +215,27 @@ _ENDPOINTS: Final[list[tuple[str, str, Callable[[World, State, Any], object], ty
     ("/tokens", "POST", _token, ForUser),
     ("/clicks", "POST", _click, Click),
     ("/revocations", "POST", _revoke, ForUser),
+    ("/users", "POST", _hire, Hire),
+    ("/users/{user_id:int}", "PATCH", _change_user, UserChange),
+    ("/users/{user_id:int}", "DELETE", _remove_user, OneUser),
+    ("/closed_matters/{matter_id:int}", "PUT", _close_matter, ClosedMatter),
+    ("/app", "PATCH", _change_app, AppChange),
     ("/clock", "GET", _time, Nothing),
     ("/clock/advance", "POST", _advance, Step),
     ("/requests", "GET", _requests, Nothing),
-    ("/reset", "POST", _reset, Nothing),
     ("/faults", "GET", _faults, Nothing),
     ("/faults", "POST", _add_fault, Fault),
     ("/faults", "DELETE", _clear_faults, Nothing),
+    ("/world", "GET", _save, Nothing),
+    ("/world", "PUT", _load, msgspec.Raw),
+    ("/reset", "POST", _reset, Nothing),
 ]
 
-ROUTES: Final = [_route(*endpoint) for endpoint in (*_ENDPOINTS, ("/", "GET", _describe, Nothing))]
+ROUTES: Final = [
+    _route(f"{root}{path}", method, act, shape)
+    for root in ("/control", "/control/firms/{account_id:int}")
+    for path, method, act, shape in (*_ENDPOINTS, ("/", "GET", _describe, Nothing))
+]
 
-REQUESTS: Final = [(path, method, shape) for path, method, _, shape in _ENDPOINTS]
+REQUESTS: Final = [(path.replace(":int", ""), method, shape) for path, method, _, shape in _ENDPOINTS]
 """Path, method and body of each endpoint, for the OpenAPI document."""

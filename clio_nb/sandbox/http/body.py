@@ -28,9 +28,9 @@ _CLOSE: Final = (b"connection", b"close")
 _BRACKETS: Final = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])*)")
 
 
-async def receive_all(receive: Receive) -> bytes:
+async def receive_all(receive: Receive, most: int | None = None) -> bytes:
     """Read a body; raise 413 when it is too long and 408 when it does not come."""
-    chunks, size = [], 0
+    chunks, size, most = [], 0, most or SIZE_MAX
     try:
         async with asyncio.timeout(PATIENCE):
             while True:
@@ -39,8 +39,8 @@ async def receive_all(receive: Receive) -> bytes:
                     break
                 chunk: bytes = message.get("body", b"")
                 size += len(chunk)
-                if size > SIZE_MAX:
-                    raise Refusal(413, "PayloadTooLarge", f"The body is longer than {SIZE_MAX} bytes", [_CLOSE])
+                if size > most:
+                    raise Refusal(413, "PayloadTooLarge", f"The body is longer than {most} bytes", [_CLOSE])
                 chunks.append(chunk)
                 if not message.get("more_body", False):
                     break

@@ -13,6 +13,7 @@ import msgspec
 from ..http.answers import Answer, InvalidToken, json_answer
 from ..http.request import Request
 from ..world.grants import OAuthRefusal
+from ..world.regional import Regional
 from ..world.state import State
 from ._form import NO_STORE, fields_of
 
@@ -20,17 +21,18 @@ _PATIENCE: Final = 5.0
 """Seconds that the app has to answer."""
 
 
-def deauthorize(state: State, request: Request) -> Answer:
+def deauthorize(here: Regional, request: Request) -> Answer:
     """End the access token that the app gives back (Clio's reference of 2022)."""
     bearer = request.bearer
-    access = state.grants.access(bearer) if bearer else None
+    access = here.app.grants.access(bearer) if bearer else None
     if access is None:
         raise InvalidToken
     token = fields_of(request).get("token")
     if not token:
         raise OAuthRefusal("invalid_request", "token is required.")
-    if state.grants.end(token) is not None:
-        state.tell_app(access.user_id, token)
+    owner = here.app.grants.end(token)
+    if owner is not None:
+        here.state_of(owner).tell_app(owner, token)
     return json_answer(200, {}, list(NO_STORE))
 
 
@@ -42,7 +44,7 @@ class Delivery(msgspec.Struct, frozen=True):
 
 
 class Messenger:
-    """Deliver the callbacks of one region, on the server's loop (``submit`` runs a coroutine there)."""
+    """Deliver the callbacks of one firm, on the server's loop (``submit`` runs a coroutine there)."""
 
     def __init__(self, state: State, submit: Callable[[Coroutine[Any, Any, None]], Future[None]]) -> None:
         self._state = state
@@ -53,8 +55,9 @@ class Messenger:
 
     def tell(self, user_id: int, token: str) -> None:
         """Begin to deliver; without a registered URL there is nobody to tell."""
-        if self._state.settings.deauthorization_url:
-            sent = self._submit(self._post(self._state.settings.deauthorization_url, user_id, token))
+        url = self._state.url("deauthorization_url")
+        if url:
+            sent = self._submit(self._post(url, user_id, token))
             self._under_way.add(sent)
             sent.add_done_callback(self._under_way.discard)
 
@@ -64,7 +67,7 @@ class Messenger:
 
     async def _post(self, url: str, user_id: int, token: str) -> None:
         # Body as in Clio's reference of 2022.
-        body = {"client_id": self._state.client_id, "user_id": user_id, "access_token": token}
+        body = {"client_id": self._state.app.client_id, "user_id": user_id, "access_token": token}
         try:
             async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE) as client:
                 answer = await client.post(url, json=body)

@@ -9,7 +9,7 @@ from ..http.answers import Answer, Headers, InvalidToken, json_answer
 from ..http.pages import problem
 from ..http.request import Request
 from ..world.grants import OAuthRefusal
-from ..world.state import State
+from ..world.regional import Regional
 from . import consent_page, token_endpoint
 from ._form import NO_STORE
 from .deauthorization import deauthorize
@@ -17,13 +17,13 @@ from .deauthorization import deauthorize
 PREFIX: Final = "/oauth/"
 
 
-def answer(state: State, request: Request) -> Answer:
+def answer(here: Regional, request: Request) -> Answer:
     """Answer a request to one of the OAuth addresses."""
     handler = _HANDLERS.get((request.method, request.path.removeprefix(PREFIX)))
     if handler is None:
         return problem("There is no such page.", 404)
     try:
-        return handler(state, request)
+        return handler(here, request)
     except InvalidToken as refusal:
         return refusal.answer()
     except OAuthRefusal as refusal:
@@ -32,7 +32,7 @@ def answer(state: State, request: Request) -> Answer:
         return json_answer(refusal.status, body, [*NO_STORE, *challenge])
 
 
-_HANDLERS: Final[Mapping[tuple[str, str], Callable[[State, Request], Answer]]] = {
+_HANDLERS: Final[Mapping[tuple[str, str], Callable[[Regional, Request], Answer]]] = {
     ("GET", "authorize"): consent_page.authorize,
     ("HEAD", "authorize"): consent_page.authorize,
     ("POST", "authorize"): consent_page.decide,
@@ -42,10 +42,10 @@ _HANDLERS: Final[Mapping[tuple[str, str], Callable[[State, Request], Answer]]] =
 }
 
 
-def user_of(state: State, request: Request) -> int | None:
+def user_of(here: Regional, request: Request) -> int | None:
     """Return the user whom a request to the token endpoints is about, or None."""
     body = request.body if isinstance(request.body, dict) else {}
     secrets = (request.bearer, body.get("refresh_token"), body.get("code"))
     return next(
-        (owner for secret in secrets if isinstance(secret, str) and (owner := state.grants.owner_of(secret))), None
+        (owner for secret in secrets if isinstance(secret, str) and (owner := here.app.grants.owner_of(secret))), None
     )

@@ -10,34 +10,35 @@ from urllib.parse import unquote_plus
 from ..http.answers import Answer, json_answer
 from ..http.request import Request
 from ..world.grants import OAuthRefusal
-from ..world.state import State
+from ..world.regional import Regional
+from ..world.registration import Registration
 from ._form import NO_STORE, fields_of
 
 
-def token(state: State, request: Request) -> Answer:
+def token(here: Regional, request: Request) -> Answer:
     """Give tokens; raise :class:`OAuthRefusal` for anything but a good code or refresh token of this app."""
-    said = fields_of(request)
-    _check_client(state, request, said)
+    app, said = here.app, fields_of(request)
+    _check_client(app, request, said)
     kind = said.get("grant_type")
     if kind == "authorization_code":
         if not said.get("code") or not said.get("redirect_uri"):
             raise OAuthRefusal("invalid_request", "code and redirect_uri are required.")
-        tokens = state.grants.exchange(said["code"], said["redirect_uri"], said.get("code_verifier"))
+        tokens = app.grants.exchange(said["code"], said["redirect_uri"], said.get("code_verifier"))
     elif kind == "refresh_token":
         if not said.get("refresh_token"):
             raise OAuthRefusal("invalid_request", "refresh_token is required.")
-        rotate = request.rotate or state.assumptions.refresh_rotates
-        tokens = state.grants.refresh(said["refresh_token"], rotate=rotate)
+        rotate = request.rotate or app.assumptions.refresh_rotates
+        tokens = app.grants.refresh(said["refresh_token"], rotate=rotate)
     else:
         raise OAuthRefusal("unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
     return json_answer(200, tokens, list(NO_STORE))
 
 
-def _check_client(state: State, request: Request, said: Mapping[str, str]) -> None:
+def _check_client(app: Registration, request: Request, said: Mapping[str, str]) -> None:
     """Refuse another app than the registered one, named in the body or by HTTP Basic."""
     client_id, client_secret = _basic(request) or (said.get("client_id", ""), said.get("client_secret", ""))
-    known = hmac.compare_digest(client_id.encode(errors="replace"), state.client_id.encode())
-    proved = hmac.compare_digest(client_secret.encode(errors="replace"), state.client_secret.encode())
+    known = hmac.compare_digest(client_id.encode(errors="replace"), app.client_id.encode())
+    proved = hmac.compare_digest(client_secret.encode(errors="replace"), app.client_secret.encode())
     if not (known and proved):
         raise OAuthRefusal("invalid_client", "The app is unknown in this region, or its secret is wrong.", 401)
 

@@ -105,7 +105,7 @@ def _said(fault: Fault) -> dict[str, Any]:
 
 
 ROUTES: Final = [
-    screen(f"{base}/developer{path}", view, method)
+    screen(f"{base}/developer{path}", view, method, steers=True)
     for base in ("", "/as/{user}")
     for path, view, method in (
         ("", _developer, "GET"),

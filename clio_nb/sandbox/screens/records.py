@@ -17,7 +17,7 @@ from .visit import Visit, number, row, screen
 
 def _table(visit: Visit) -> Response:
     location = _location(visit)
-    rows, kept = list(visit.state.records(location.resource).values()), {}
+    rows, kept = visit.state.visible(location.resource, visit.me.id), {}
     folder = _folder(visit) if location is Location.DOCUMENTS else None
     if folder:
         rows, kept = [each for each in rows if _lies_in(each, folder.id)], {"folder": str(folder.id)}
@@ -88,6 +88,8 @@ def _record_of(visit: Visit, location: Location) -> Row:
     found = row(visit.state, location.resource, visit.request.path_params["id"])
     if found is None:
         raise Sorry(404, f"There is no such {location.record_type.lower()}.")
+    if visit.state.is_closed(location.resource, found, visit.me.id):
+        raise Sorry(403, f"This {location.record_type.lower()} is closed to {visit.me.data['name']}.")
     return found
 
 
@@ -96,7 +98,7 @@ def _folder(visit: Visit) -> Row | None:
     if asked is None:
         return None
     folder = row(visit.state, "folders", asked)
-    if folder is None:
+    if folder is None or visit.state.is_closed("folders", folder, visit.me.id):
         raise Sorry(404, "There is no such folder.")
     return folder
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from ..assumptions import Assumptions
+from ..http.request import Access
 from .clock import Clock
 from .store import Shelf
 
@@ -50,14 +51,6 @@ class Grant(msgspec.Struct, frozen=True):
 class _Code(msgspec.Struct, frozen=True):
     user_id: int
     consent: Consent
-    expires_at: float
-
-
-class Access(msgspec.Struct, frozen=True):
-    """An access token that was issued: its digest, whose it is, and until when (seconds)."""
-
-    key: str
-    user_id: int
     expires_at: float
 
 

@@ -54,9 +54,13 @@ class Row:
         """Set fields; the times and the ETag move only if something is different."""
         if all(self.data.get(name) == value for name, value in fields.items()):
             return
-        self.data.update(fields, updated_at=iso(now))
-        self.updated = now
-        self.revision += 1
+        self.restore(fields, now, self.revision + 1)
+
+    def restore(self, fields: Mapping[str, Any], updated: float, revision: int) -> None:
+        """Set fields as they were kept."""
+        self.data.update(fields, updated_at=iso(updated))
+        self.updated = updated
+        self.revision = revision
         self._stamp()
 
     def _stamp(self) -> None:

@@ -20,6 +20,10 @@ CREATE TABLE IF NOT EXISTS kept (
 """
 
 
+Kept = tuple[str, str, str, msgspec.Raw]
+"""Region, kind, key and value of what is kept."""
+
+
 class Store:
     """Keep small values by region, kind and key. Secrets come in as digests, so no file holds one."""
 
@@ -37,6 +41,19 @@ class Store:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+    def dump(self) -> list[Kept]:
+        """Return everything that is kept."""
+        rows = self._db.execute("SELECT region, kind, key, value FROM kept")
+        return [(region, kind, key, msgspec.Raw(value)) for region, kind, key, value in rows]
+
+    def replace(self, rows: list[Kept]) -> None:
+        """Keep these rows and nothing else."""
+        with self._db:
+            self._db.execute("BEGIN")
+            self._db.execute("DELETE FROM kept")
+            values = ((region, kind, key, bytes(value)) for region, kind, key, value in rows)
+            self._db.executemany("INSERT INTO kept VALUES (?, ?, ?, ?)", values)
 
     def shelf(self, region: str) -> Shelf:
         """Return the part of one region."""
@@ -63,7 +80,3 @@ class Shelf:
         """Return every kept value of a kind, by key."""
         rows = self._db.execute("SELECT key, value FROM kept WHERE region = ? AND kind = ?", (self._region, kind))
         return {key: msgspec.json.decode(value, type=shape) for key, value in rows}
-
-    def clear(self) -> None:
-        """Forget everything of the region."""
-        self._db.execute("DELETE FROM kept WHERE region = ?", (self._region,))

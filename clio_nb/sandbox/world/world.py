@@ -1,18 +1,22 @@
-"""The world of one sandbox: one clock and one store, and the state of each region it plays."""
+"""The world of one sandbox: one clock and one store, and Clio in each region that it plays."""
 
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 import msgspec
 
 from ...places import Region
 from ..assumptions import Assumptions
 from .clock import START, Clock, ClockMode
-from .state import Settings, State
-from .store import Store
+from .regional import Regional
+from .registration import Registration, Settings
+from .state import State
+from .store import Kept, Store
 
 
 class _Made(msgspec.Struct, frozen=True):
@@ -20,6 +24,7 @@ class _Made(msgspec.Struct, frozen=True):
 
     seed: int
     users: int
+    firms: int = 1
 
 
 class World:
@@ -32,26 +37,33 @@ class World:
         assumptions: Assumptions,
         clock: ClockMode,
         db: str | os.PathLike[str] | None,
+        control_key: str | None = None,
     ) -> None:
+        self.control_key: Final = control_key
+        self.lock: Final = threading.RLock()
         self.clock: Final = Clock(clock)
         self._store: Final = Store(db)
         self._shelf: Final = self._store.shelf("")
+        self._made: Final = _Made(settings.seed, settings.users, settings.firms)
         try:
-            self._remember(settings)
-            self.states: Final = {
-                region: State(
-                    region,
-                    origin,
-                    settings,
-                    clock=self.clock,
-                    shelf=self._store.shelf(region),
-                    assumptions=assumptions,
-                )
-                for region, origin in origins.items()
+            self._remember()
+            self.regions: Final = {
+                region: self._region(region, origin, settings, assumptions) for region, origin in origins.items()
             }
         except BaseException:
             self._store.close()
             raise
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The host names by which it is reached."""
+        origins = (regional.app.origin for regional in self.regions.values())
+        return frozenset(urlsplit(origin).hostname or "" for origin in origins)
+
+    @property
+    def states(self) -> list[State]:
+        """Every firm, region by region."""
+        return [state for regional in self.regions.values() for state in regional.states]
 
     def advance(self, seconds: float) -> float:
         """Move the clock forward and return the new time in seconds since the epoch."""
@@ -61,26 +73,53 @@ class World:
 
     def reset(self) -> None:
         """Put everything back to the beginning, the clock as well."""
-        self.clock.restart()
-        self._keep_time()
-        for state in self.states.values():
-            with state.lock:
-                state.reset()
+        with self.lock:
+            self._begin([])
+
+    def save(self) -> bytes:
+        """Return the world as it is, as JSON that :meth:`load` takes. It holds digests and no secret."""
+        with self.lock:
+            self._keep_time()
+            return msgspec.json.encode(self._store.dump())
+
+    def load(self, saved: bytes) -> None:
+        """Put everything back to a saved world; raise ValueError, and change nothing, for anything else."""
+        with self.lock:
+            self._keep_time()
+            before = self._store.dump()
+            try:
+                self._begin(msgspec.json.decode(saved, type=list[Kept]))
+            except (ValueError, LookupError, TypeError, OverflowError) as error:  # msgspec's errors are ValueErrors
+                self._begin(before)
+                raise ValueError(f"Not a saved world of such a sandbox; nothing was changed. {error}") from None
 
     def close(self) -> None:
         """Keep the time and close the store."""
         self._keep_time()
         self._store.close()
 
-    def _remember(self, settings: Settings) -> None:
-        made = _Made(settings.seed, settings.users)
-        before = self._shelf.all("made", _Made).get("", made)
-        if before != made:
+    def _region(self, region: Region, origin: str, settings: Settings, assumptions: Assumptions) -> Regional:
+        shelf = self._store.shelf(region)
+        app = Registration(
+            region, origin, settings, clock=self.clock, lock=self.lock, shelf=shelf, assumptions=assumptions
+        )
+        further = [self._store.shelf(f"{region}/{place}") for place in range(1, settings.firms)]
+        return Regional(app, [State(app, place, each) for place, each in enumerate([shelf, *further])])
+
+    def _begin(self, rows: list[Kept]) -> None:
+        self._store.replace(rows)
+        self._remember()
+        for regional in self.regions.values():
+            regional.begin()
+
+    def _remember(self) -> None:
+        before = self._shelf.all("made", _Made).get("", self._made)
+        if before != self._made:
             raise ValueError(
-                f"The file was made with seed={before.seed} and users={before.users}; "
+                f"The file was made with seed={before.seed}, users={before.users} and firms={before.firms}; "
                 "start it with the same, or give another file."
             )
-        self._shelf.put("made", "", made)
+        self._shelf.put("made", "", self._made)
         self.clock.restart(self._shelf.all("shifted", float).get("", 0.0))
 
     def _keep_time(self) -> None:
