@@ -38,14 +38,18 @@ class World:
         clock: ClockMode,
         db: str | os.PathLike[str] | None,
         control_key: str | None = None,
+        kept: list[Kept] | None = None,
     ) -> None:
         self.control_key: Final = control_key
+        self._asked: Final = (origins, settings, assumptions, clock)
         self.lock: Final = threading.RLock()
         self.clock: Final = Clock(clock)
         self._store: Final = Store(db)
         self._shelf: Final = self._store.shelf("")
         self._made: Final = _Made(settings.seed, settings.users, settings.firms)
         try:
+            if kept is not None:
+                self._store.replace(kept)
             self._remember()
             self.regions: Final = {
                 region: self._region(region, origin, settings, assumptions) for region, origin in origins.items()
@@ -84,14 +88,13 @@ class World:
 
     def load(self, saved: bytes) -> None:
         """Put everything back to a saved world; raise ValueError, and change nothing, for anything else."""
+        try:
+            kept = msgspec.json.decode(saved, type=list[Kept])
+            World(*self._asked, None, kept=kept).close()  # a trial: it can be laid out
+        except (ValueError, LookupError, TypeError, OverflowError) as error:  # msgspec's errors are ValueErrors
+            raise ValueError(f"Not a saved world of such a sandbox; nothing was changed. {error}") from None
         with self.lock:
-            self._keep_time()
-            before = self._store.dump()
-            try:
-                self._begin(msgspec.json.decode(saved, type=list[Kept]))
-            except (ValueError, LookupError, TypeError, OverflowError) as error:  # msgspec's errors are ValueErrors
-                self._begin(before)
-                raise ValueError(f"Not a saved world of such a sandbox; nothing was changed. {error}") from None
+            self._begin(kept)
 
     def close(self) -> None:
         """Keep the time and close the store."""
