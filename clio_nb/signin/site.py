@@ -87,10 +87,11 @@ def connect(
 
 def _sandbox(address: str, key: Secret | None) -> App:
     parts = urlsplit(address)
+    if (parts.hostname or "").rstrip(".") in [region.host for region in Region]:
+        raise InvalidInput("This is Clio itself: give a region (us, eu, ca or au), not an address.", field="region")
     if parts.hostname not in LOOPBACK and key is None:
         raise InvalidInput(
-            "A sandbox on another machine needs its control key: pass control_key, or set CLIO_NB_CONTROL_KEY. "
-            "For Clio itself give a region.",
+            "A sandbox on another machine needs its control key: pass control_key, or set CLIO_NB_CONTROL_KEY.",
             field="control_key",
         )
     origin = f"{parts.scheme}://{parts.netloc}"

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 import clio_nb
+from clio_nb import transport
 from clio_nb.errors import InvalidInput
 from clio_nb.sandbox import Sandbox
 
@@ -233,6 +234,14 @@ def test_connect_says_that_the_key_is_missing_or_wrong(remote, key, sentence):
         clio_nb.connect(remote.origin, control_key=key)
     assert "CLIO_NB_CONTROL_KEY" in str(refused.value)
     assert key is None or key not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", ["app.clio.com", "EU.app.clio.com", "ca.app.clio.com:443", "au.app.clio.com."])
+def test_s4_the_control_key_is_never_sent_to_clio(host, monkeypatch):
+    monkeypatch.setenv("CLIO_NB_CONTROL_KEY", KEY)
+    monkeypatch.setattr(transport, "exchange", lambda *_, **__: pytest.fail("something was sent"))
+    with pytest.raises(InvalidInput, match="give a region"):
+        clio_nb.connect(f"https://{host}")
 
 
 def test_a_sandbox_here_may_ask_for_its_key_too(sandbox, monkeypatch):
