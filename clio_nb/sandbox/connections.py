@@ -41,7 +41,7 @@ class Lines:
         self._open[self._ends(line)] = line
         if len(self._open) > CONNECTIONS_MAX:
             idle = [each for each in self._open.values() if each.is_idle]
-            min(idle, key=lambda each: each.idle_since, default=line).transport.abort()
+            min(idle, key=lambda each: each.heard, default=line).transport.abort()
 
     def drop(self, line: Protocol) -> None:
         """Forget a connection."""
@@ -71,7 +71,7 @@ class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # uvicorn c
     def __init__(self, lines: Lines, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.access_log = False
-        self.idle_since: float = self.loop.time()
+        self.heard: float = self.loop.time()
         self._lines = lines
         self._unasked = 0  # bytes since the last request that began none
         self._deadline: asyncio.TimerHandle | None = None
@@ -95,10 +95,11 @@ class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # uvicorn c
 
     def data_received(self, data: bytes) -> None:
         """Take what comes. Half a head, and a body that nobody reads, have to end in time and within a size."""
-        before = self.cycle
+        before, self.heard = self.cycle, self.loop.time()
         super().data_received(data)
         if self.cycle is not before:
-            self._end_waiting()
+            if self._deadline is not None:
+                self._end_waiting()
         elif self.is_idle:
             self._unasked += len(data)
             if self._unasked > HEAD_MAX:
@@ -106,11 +107,6 @@ class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # uvicorn c
                 self.transport.abort()
             elif self._deadline is None:
                 self._await_request()
-
-    def on_response_complete(self) -> None:
-        """Begin to be idle."""
-        self.idle_since = self.loop.time()
-        super().on_response_complete()
 
     def timeout_keep_alive_handler(self) -> None:
         """Close an idle connection at once; ``close()`` would wait for a peer that reads no more."""
