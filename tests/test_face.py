@@ -44,7 +44,7 @@ def test_an_unknown_name_is_an_attribute_error():
 
 
 def test_the_sandbox_can_be_called_before_and_after_its_rooms_are_imported():
-    code = "import clio_nb.sandbox.world.clock, clio_nb\nwith clio_nb.sandbox() as site: assert site.users"
+    code = "import clio_nb.sandbox.clock, clio_nb\nwith clio_nb.sandbox() as site: assert site.users"
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True, timeout=60)
 
 

@@ -2,10 +2,10 @@
 
 The module can be called: ``with clio_nb.sandbox() as site: ...``. It is not Clio, and nothing for production.
 
-From Python it is steered by ``site`` and ``host``. ``server`` accepts connections, ``app`` hands each request on to the
-room that answers it: ``api``, ``oauth``, ``control`` or ``screens``. Below them, ``world`` is what is true, ``faults``
-what goes wrong on demand, ``http`` how requests and answers look, and ``assumptions`` what nobody outside Clio knows.
-It shares nothing with the client but ``places``.
+From Python it is steered by ``site`` and ``host``. ``server`` accepts connections and hands each request on to the room
+that answers it: ``api``, ``oauth``, ``control`` or ``screens``. Below them, ``world`` is what is true, ``firm`` how a
+firm begins, ``faults`` what goes wrong on demand, ``http`` how requests and answers look, and ``assumptions`` what
+nobody outside Clio knows. It shares nothing with the client but ``places``.
 """
 
 from __future__ import annotations
@@ -19,10 +19,16 @@ if TYPE_CHECKING:
     from .assumptions import Assumptions
     from .faults import Fault
     from .host import Host
-    from .server import PortInUse
+    from .server.server import PortInUse
     from .site import Sandbox
 
-_HOMES = {"Sandbox": "site", "Host": "host", "PortInUse": "server", "Fault": "faults", "Assumptions": "assumptions"}
+_HOMES = {
+    "Sandbox": "site",
+    "Host": "host",
+    "PortInUse": "server.server",
+    "Fault": "faults",
+    "Assumptions": "assumptions",
+}
 
 __all__ = ["Assumptions", "Fault", "Host", "PortInUse", "Sandbox"]
 

@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from .clock import Clock
 from .http.answers import JSON_TYPE, Answer, Headers, encode
 from .http.request import Request
-from .world.clock import Clock
 
 Kind = Literal[
     "status",

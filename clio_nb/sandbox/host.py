@@ -10,9 +10,9 @@ import msgspec
 from ..places import Region
 from .control.endpoints import control_url, describe
 from .faults import Fault, Kind
+from .firm.build import User
+from .firm.rows import Data
 from .oauth.deauthorization import Delivery, Messenger
-from .world.firm import User
-from .world.rows import Data
 from .world.state import State
 from .world.world import World
 

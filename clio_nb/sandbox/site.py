@@ -12,14 +12,14 @@ from typing import Final, Self
 from urllib.parse import urlsplit
 
 from ..places import Region
-from .app import App
 from .assumptions import Assumptions
-from .connections import Lines
+from .clock import ClockMode
 from .host import Host
 from .http.access import checked_key, is_loopback
 from .oauth.deauthorization import Messenger
-from .server import Server, listen
-from .world.clock import ClockMode
+from .server.app import App
+from .server.connections import Lines
+from .server.server import Server, listen
 from .world.registration import PERMISSIONS, Settings, permissions_named
 from .world.state import checked_url
 from .world.world import World

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from clio_nb.sandbox import Sandbox, connections
+from clio_nb.sandbox import Sandbox
+from clio_nb.sandbox.server import connections
 
 
 @pytest.fixture

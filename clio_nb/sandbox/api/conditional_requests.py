@@ -5,9 +5,9 @@ from __future__ import annotations
 from email.utils import parsedate_to_datetime
 
 from ..assumptions import Assumptions
+from ..firm.rows import Row
 from ..http.answers import Refusal
 from ..http.request import Request
-from ..world.rows import Row
 
 
 def check_if_match(request: Request, row: Row, assumptions: Assumptions) -> None:

@@ -8,11 +8,11 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from ..firm.rows import Row
 from ..http.answers import Answer, Headers, InvalidToken, Refusal, argument_error, forbidden, json_answer
 from ..http.query import Query
 from ..http.request import Access, Request
 from ..world.nonces import NONCE
-from ..world.rows import Row
 from ..world.state import State
 from . import fields, paging
 from .catalogue import OBJECT_OF, PERMISSION_OF

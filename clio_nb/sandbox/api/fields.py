@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
+from ..firm.rows import Data
 from ..http.answers import Refusal
-from ..world.rows import Data
 from .catalogue import PERMISSION_OF, FieldType, Nested, objects
 
 # possessive throughout: no text, however long, makes it go back

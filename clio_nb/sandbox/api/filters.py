@@ -7,9 +7,9 @@ import operator
 from collections.abc import Callable, Iterator
 from typing import Any, Final
 
+from ..firm.rows import Row
 from ..http import query as read
 from ..http.query import Query
-from ..world.rows import Row
 from .catalogue import filters
 
 Test = Callable[[Row], bool]

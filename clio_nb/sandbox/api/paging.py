@@ -12,10 +12,10 @@ from urllib.parse import urlencode
 import msgspec
 
 from ..assumptions import Assumptions
+from ..firm.rows import Data, Row
 from ..http import query as read
 from ..http.answers import Refusal, argument_error
 from ..http.query import Query
-from ..world.rows import Data, Row
 from .catalogue import filters
 
 LIMIT_MAX: Final = 200

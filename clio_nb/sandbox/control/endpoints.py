@@ -14,11 +14,11 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..clock import iso
 from ..faults import Fault
 from ..http.access import may_control
 from ..http.answers import Refusal, encode
 from ..http.body import receive_all
-from ..world.clock import iso
 from ..world.scope import state_of, world_of
 from ..world.state import State
 from ..world.world import World

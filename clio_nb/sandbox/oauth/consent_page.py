@@ -10,6 +10,7 @@ import posixpath
 from typing import Final
 from urllib.parse import urlencode, urlsplit, urlunsplit
 
+from ..firm.rows import Data
 from ..http.answers import Answer, Refusal
 from ..http.pages import page, problem
 from ..http.query import Query
@@ -17,7 +18,6 @@ from ..http.request import Request
 from ..world.grants import Consent
 from ..world.regional import Regional
 from ..world.registration import Registration
-from ..world.rows import Data
 from ..world.state import State
 from ._form import NO_STORE, fields_of
 

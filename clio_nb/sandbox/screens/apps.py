@@ -7,7 +7,7 @@ from typing import Final
 from starlette.responses import Response
 
 from ...places import Location
-from ..world.clock import iso
+from ..clock import iso
 from .guard import Sorry
 from .visit import Visit, screen
 

@@ -9,8 +9,8 @@ from typing import Any, Final
 import msgspec
 from starlette.responses import Response
 
+from ..clock import iso
 from ..faults import Fault
-from ..world.clock import iso
 from ..world.nonces import Launch
 from .guard import Sorry
 from .switches import SWITCHES, Switch, disarm, is_on, turn

@@ -7,7 +7,7 @@ from typing import Final
 from starlette.responses import Response
 
 from ...places import Location
-from ..world.rows import Row
+from ..firm.rows import Row
 from .columns import COLUMNS, DETAILS, address, title
 from .guard import Sorry
 from .listing import sheet

@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ..firm.rows import Row
 from ..http import pages
 from ..http.answers import Refusal
 from ..http.body import pairs, receive_all
-from ..world.rows import Row
 from ..world.scope import state_of, world_of
 from ..world.state import State
 from ..world.world import World

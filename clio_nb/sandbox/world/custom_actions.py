@@ -10,10 +10,10 @@ import msgspec
 
 from ...places import Location
 from ..assumptions import Assumptions
+from ..clock import Clock
+from ..firm.rows import Row
 from ..http.answers import Refusal
 from ..http.query import unknown_choice
-from .clock import Clock
-from .rows import Row
 from .store import Shelf
 
 _KEYS: Final = ("label", "target_url", "ui_reference")

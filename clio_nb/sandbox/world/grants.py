@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 
 from ..assumptions import Assumptions
+from ..clock import Clock
 from ..http.request import Access
-from .clock import Clock
 from .store import Shelf
 
 CODE_LIFETIME: Final = 600

@@ -10,9 +10,9 @@ from urllib.parse import quote, urlsplit, urlunsplit
 import msgspec
 
 from ..assumptions import Assumptions
-from .clock import Clock
+from ..clock import Clock
+from ..firm.rows import Row
 from .grants import digest
-from .rows import Row
 from .store import Shelf
 
 

@@ -6,9 +6,9 @@ from typing import Any, Final
 
 import msgspec
 
-from .clock import Clock
-from .firm import Firm, User, name_fields, user_fields
-from .rows import Row
+from ..clock import Clock
+from ..firm.build import Firm, User, name_fields, user_fields
+from ..firm.rows import Row
 from .store import Shelf
 
 _NAME_MAX: Final = 200

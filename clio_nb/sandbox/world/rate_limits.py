@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from typing import Final
 
+from ..clock import Clock
 from ..http.answers import Headers, Refusal
-from .clock import Clock
 
 WINDOW: Final = 60.0
 """Seconds of one window (Clio's documentation, rate limits)."""

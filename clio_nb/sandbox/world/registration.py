@@ -12,7 +12,7 @@ import msgspec
 
 from ...places import Region
 from ..assumptions import Assumptions
-from .clock import Clock
+from ..clock import Clock
 from .grants import Grants
 from .store import Shelf
 

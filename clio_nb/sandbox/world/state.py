@@ -21,13 +21,13 @@ from urllib.parse import urlsplit
 
 from ...places import Location
 from ..faults import Faults
-from . import firm
+from ..firm import build as firm
+from ..firm.rows import Row
 from .custom_actions import Actions
 from .nonces import Launches
 from .people import People
 from .rate_limits import RateLimit
 from .registration import Registration
-from .rows import Row
 from .store import Shelf
 
 _LOG_MAX: Final = 10_000

@@ -12,7 +12,7 @@ import msgspec
 
 from ...places import Region
 from ..assumptions import Assumptions
-from .clock import START, Clock, ClockMode
+from ..clock import START, Clock, ClockMode
 from .regional import Regional
 from .registration import Registration, Settings
 from .state import State

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from .clock import START
+from ..clock import START
 from .rows import Row
 
 DAY: Final = 86_400

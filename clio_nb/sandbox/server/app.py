@@ -14,20 +14,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from . import openapi, screens
-from .api import endpoints as api
+from .. import openapi, screens
+from ..api import endpoints as api
+from ..control import endpoints as control
+from ..faults import Effects, strike
+from ..http import body
+from ..http.answers import Answer, Refusal, encode
+from ..http.pages import HEADERS, problem
+from ..http.request import Request
+from ..oauth import endpoints as oauth
+from ..world import scope as about
+from ..world.regional import Regional
+from ..world.state import State
+from ..world.world import World
 from .connections import Lines
-from .control import endpoints as control
-from .faults import Effects, strike
-from .http import body
-from .http.answers import Answer, Refusal, encode
-from .http.pages import HEADERS, problem
-from .http.request import Request
-from .oauth import endpoints as oauth
-from .world import scope as about
-from .world.regional import Regional
-from .world.state import State
-from .world.world import World
 
 _WITH_BODY: Final = frozenset({"POST", "PATCH", "PUT"})
 _PREFIX: Final = re.compile(rb"(/[A-Za-z0-9._~%@-]+)+")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeVar
 
+from ..clock import START, iso
 from ._data import DATA, DAY, date, row
 from ._details import Details
-from .clock import START, iso
 from .rows import Row
 
 _T = TypeVar("_T")

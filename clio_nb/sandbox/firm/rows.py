@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from email.utils import formatdate
 from typing import Any, TypeAlias
 
-from .clock import iso
+from ..clock import iso
 
 Data: TypeAlias = dict[str, Any]
 """The fields of one row by Clio's names. A nested object is the ``data`` of another row, or a small dict."""
