@@ -70,6 +70,13 @@ def test_the_first_firm_is_as_it_is_alone(site, sandbox):
     assert (site.name, site.account_id, site.client_id) == (alone.name, alone.account_id, alone.client_id)
 
 
+def test_a_firm_is_the_same_whatever_stands_beside_it(site, sandbox):
+    turned, more = sandbox(firms=1, regions=("eu", "us"), users=4), sandbox(firms=5, regions=("eu",), users=4)
+    assert turned.describe()["users"] == site.at("eu").describe()["users"] == more.describe()["users"]
+    assert turned.at("us").records("matters") == site.records("matters")
+    assert more.firms[2].records("contacts") == site.firms[5].records("contacts")
+
+
 def test_people_and_records_are_each_firms_own(site):
     for one, other in combinations(site.firms, 2):
         assert {user.name for user in one.users}.isdisjoint(user.name for user in other.users)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -144,6 +146,31 @@ def test_nobody_is_nobody(admin):
     for act in (lambda: admin.rename(1, "Ada"), lambda: admin.disable(1), lambda: admin.remove(1)):
         with pytest.raises(LookupError, match="no user 1"):
             act()
+
+
+def test_what_ends_while_a_request_is_under_way_breaks_nothing(site):
+    """A token is revoked, and a user hired and removed, from Python at the very time of the requests."""
+    stop = threading.Event()
+
+    def administrate() -> int:
+        done = 0
+        while not stop.is_set():
+            hired = site.hire("Ada Example")
+            site.token(site.users[0].id)
+            site.revoke(site.users[0].id)
+            site.remove(hired.id)
+            done += 1
+        return done
+
+    with ThreadPoolExecutor(1) as pool, httpx.Client(base_url=f"{site.api_url}/", trust_env=False) as client:
+        busy = pool.submit(administrate)
+        answers = set()
+        for _ in range(150):
+            token = site.token(site.users[0].id)["access_token"]
+            answers.add(client.get("users", headers={"authorization": f"Bearer {token}"}).status_code)
+        stop.set()
+        assert busy.result()
+    assert answers <= {200, 401}
 
 
 def test_a_closed_matter_is_403_for_one_and_open_for_others(admin, site, owner, colleague):

@@ -17,7 +17,7 @@ from starlette.types import Receive, Scope, Send
 from .. import openapi, screens
 from ..api import endpoints as api
 from ..control import endpoints as control
-from ..faults import Effects, strike
+from ..faults import Effects, Fault, strike
 from ..http import body
 from ..http.answers import Answer, Refusal, encode
 from ..http.pages import HEADERS, problem
@@ -62,13 +62,15 @@ class App:
     async def _exchange(self, here: Regional, request: Request, scope: Scope, receive: Receive, send: Send) -> None:
         if request.method in _WITH_BODY:
             request.body = await _body(request.headers, receive)
-        user_id = _user_of(here, request)
-        state = here.state_of(user_id)
-        answer: Answer | None
-        if state.faults:
-            answer = await self._with_faults(here, state, request, user_id)
-        else:
-            answer = _act(here, state, request)
+        answer: Answer | None = None
+        with here.app.lock:  # from the token to the answer: nobody revokes it in between
+            user_id = _user_of(here, request)
+            state = here.state_of(user_id)
+            hitting = state.faults.hitting(request, user_id) if state.faults else None
+            if hitting is None:
+                answer = _act(here, state, request)
+        if hitting is not None:
+            answer = await self._with_faults(hitting, here, state, request, user_id)
         _note(state, request, user_id, answer)
         if answer is None:
             self._lines.abort(scope)
@@ -77,7 +79,9 @@ class App:
             return
         await self._send(answer, state, send)
 
-    async def _with_faults(self, here: Regional, state: State, request: Request, user_id: int | None) -> Answer | None:
+    async def _with_faults(
+        self, hitting: list[Fault], here: Regional, state: State, request: Request, user_id: int | None
+    ) -> Answer | None:
         def revoke() -> None:
             with state.lock:
                 if request.bearer:
@@ -91,8 +95,6 @@ class App:
             revoke=revoke,
             swap=lambda answer: api.other_record(state, request, answer),
         )
-        with state.lock:
-            hitting = state.faults.hitting(request, user_id)
         return await strike(hitting, request, effects, state.clock)
 
     async def _send(self, answer: Answer, state: State, send: Send) -> None:
@@ -105,14 +107,14 @@ class App:
 
 
 def _act(here: Regional, state: State, request: Request) -> Answer:
-    with state.lock:
-        return oauth.answer(here, request) if request.path.startswith(oauth.PREFIX) else api.answer(state, request)
+    return oauth.answer(here, request) if request.path.startswith(oauth.PREFIX) else api.answer(state, request)
 
 
 def _act_now(here: Regional, state: State, request: Request) -> Answer:
     """Act after a fault: by now the token may have ended."""
-    _user_of(here, request)
-    return _act(here, state, request)
+    with here.app.lock:
+        _user_of(here, request)
+        return _act(here, state, request)
 
 
 def _unprefixed(scope: Scope, headers: Mapping[bytes, bytes]) -> str:
