@@ -24,6 +24,8 @@ from .world.registration import PERMISSIONS, Settings, permissions_named
 from .world.state import checked_url
 from .world.world import World
 
+_PORT_MAX: Final = 65_535
+
 
 class Sandbox(Host):
     """An embedded Clio: started when it is made, stopped by :meth:`close`, ``with``, or at exit.
@@ -64,6 +66,8 @@ class Sandbox(Host):
         db: str | os.PathLike[str] | None = None,
         assumptions: Assumptions | None = None,
     ) -> None:
+        if not host:
+            raise ValueError("host is empty. Give 0.0.0.0 to listen at every address of this machine.")
         if checked_key(control_key) is None and not is_loopback(host):
             raise ValueError(
                 f"{host} can be reached from other machines, and whoever reaches a sandbox can steer it. "
@@ -74,6 +78,8 @@ class Sandbox(Host):
             raise ValueError("A sandbox needs at least one user, one firm, one region and one redirect URI.")
         if len(set(regions)) < len(regions):
             raise ValueError("Each region is played once; a region holds several firms (firms=3).")
+        if port + len(regions) - 1 > _PORT_MAX:
+            raise ValueError(f"Each region has a port, counted from {port}: they end at {_PORT_MAX}. Give a lower one.")
         settings = Settings(
             users=users,
             firms=firms,
@@ -177,6 +183,8 @@ def _origins(host: str, ports: Sequence[int], public_url: str | None) -> list[st
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path not in ("", "/") or port == 0:
         raise refused
     if parts.query or parts.fragment or parts.username is not None:
+        raise refused
+    if port is not None and port + len(ports) - 1 > _PORT_MAX:
         raise refused
     if len(ports) > 1 and port is None:
         raise ValueError("With several regions public_url needs a port: the further regions take the ports after it.")

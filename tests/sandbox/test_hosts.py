@@ -79,6 +79,10 @@ def test_the_other_loopback_addresses_need_no_key(sandbox):
     "options",
     [
         {"users": 0},
+        {"port": 65535, "regions": ("us", "eu")},
+        {"public_url": "http://clio:65535", "regions": ("us", "eu")},
+        {"host": ""},
+        {"host": "", "control_key": "long-enough"},
         {"firms": 0},
         {"regions": ("us", "us")},
         {"deauthorization_url": "ftp://app.example/"},
