@@ -190,7 +190,7 @@ class Host:
             return self._state.people.change(user_id, name=name)
 
     def remove(self, user_id: int) -> None:
-        """Take a user out of the firm, with his custom actions and all access of the app for him."""
+        """Take a user out of the firm, with the user's custom actions and all access of the app."""
         with self._state.lock:
             self._state.remove(user_id)
         self._messenger.settle()

@@ -124,7 +124,7 @@ class State:
         self.revoke(user_id)
 
     def remove(self, user_id: int) -> None:
-        """Take a user out of the firm, with his custom actions and all access of the app for him."""
+        """Take a user out of the firm, with the user's custom actions and all access of the app."""
         self.people.remove(user_id)
         for action in list(self.actions.of(user_id).values()):
             self.actions.delete(action)
