@@ -128,7 +128,10 @@ class Host:
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The API requests seen: method, path, names in the query, status (None: reset) and user id. No values."""
+        """The API requests seen: method, path, names in the query, status (None: reset) and user id. No values.
+
+        They are those of this firm's users; the first firm of a region has those of nobody known as well.
+        """
         with self._state.lock:
             return list(self._state.log)
 
