@@ -60,6 +60,10 @@ class Site(Protocol):
     def control_url(self) -> str | None:
         """Root of the sandbox's control endpoints; None at the real Clio."""
 
+    @property
+    def control_key(self) -> Secret | str | None:
+        """What the sandbox's control endpoints ask for; None where they ask for nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class App:
@@ -84,6 +88,7 @@ class App:
     redirect_uri: str = DEFAULT_REDIRECT_URI
     origin: str = ""
     control_url: str | None = None
+    control_key: Secret | None = None
 
     def __post_init__(self) -> None:
         if not self.origin:

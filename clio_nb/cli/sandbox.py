@@ -28,7 +28,9 @@ class Clock(StrEnum):
 
 def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = DEFAULT_PORT,
-    users: Annotated[int, typer.Option(min=1, max=100_000, help="How many users the demo firm has.")] = 5,
+    users: Annotated[int, typer.Option(min=1, max=100_000, help="How many users each demo firm has.")] = 5,
+    firms: Annotated[int, typer.Option(min=1, max=100, help="How many firms each region has.")] = 1,
+    regions: Annotated[str, typer.Option(help="us, eu, ca, au; each has a port, counted from --port.")] = "us",
     seed: Annotated[int, typer.Option(help="Another seed, other ids.")] = 0,
     rate_limit: Annotated[
         int, typer.Option(min=0, help="Requests a minute for each token; 0 for no limit and no rate headers.")
@@ -36,23 +38,54 @@ def sandbox(
     redirect_uri: Annotated[
         list[str] | None, typer.Option(help="Where your app wants its users back after signing in; may be repeated.")
     ] = None,
+    permissions: Annotated[
+        str | None, typer.Option(help="What the app may use: matters, users:read, ...; all if left out.")
+    ] = None,
+    deauthorization_url: Annotated[
+        str | None, typer.Option(help="Where your app is told that a user took its access back.")
+    ] = None,
+    add_to_clio_url: Annotated[
+        str | None, typer.Option(help="What the button on the App Integrations page opens.")
+    ] = None,
+    host: Annotated[
+        str, typer.Option(help="The address to listen on; others than this machine's need --control-key.")
+    ] = "127.0.0.1",
+    public_url: Annotated[str | None, typer.Option(help="How others reach it, such as http://clio:8770.")] = None,
+    control_key: Annotated[
+        str | None,
+        typer.Option(envvar="CLIO_NB_CONTROL_KEY", help="What control requests have to carry.", show_envvar=True),
+    ] = None,
+    assume: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="What is to hold where Clio's documents are silent; may be repeated."),
+    ] = None,
     clock: Annotated[Clock, typer.Option(help="Time passes as it does, or only when it is moved.")] = Clock.REAL,
     db: Annotated[Path | None, typer.Option(help="Keep the state in this file, across restarts.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Describe it as one JSON object on the first line.")] = False,
 ) -> None:
-    """Run an embedded Clio on this machine until Ctrl-C: OAuth, API, screens, and a clock you can move.
+    """Run an embedded Clio until Ctrl-C: OAuth, API, screens, and a clock you can move.
 
-    It is no Clio and not for production: it listens on 127.0.0.1 only and its data is invented.
+    It is not Clio and not for production; its data is invented. It listens on 127.0.0.1, or with --host and a control
+    key in any network.
     """
-    from ..sandbox import PortInUse, Sandbox  # noqa: PLC0415 -- a web server, for this command only
+    from ..sandbox import Assumptions, PortInUse, Sandbox  # noqa: PLC0415 -- a web server, for this command only
 
     try:
         site = Sandbox(
             port=port,
+            host=host,
+            public_url=public_url,
+            control_key=control_key,
             users=users,
+            firms=firms,
+            regions=_listed(regions),
             seed=seed,
             rate_limit=rate_limit or None,
             redirect_uris=redirect_uri or [DEFAULT_REDIRECT_URI],
+            deauthorization_url=deauthorization_url,
+            add_to_clio_url=add_to_clio_url,
+            assumptions=Assumptions.of(assume or []),
+            **({"permissions": _listed(permissions)} if permissions else {}),
             clock=clock.value,
             db=db,
         )
@@ -63,7 +96,8 @@ def sandbox(
             port=error.port,
         ) from None
     except OSError as error:
-        raise InvalidInput(f"{db} cannot be used ({error.strerror}). Name another file.", field="db") from None
+        what = f"--db {db}" if db and str(error.filename or "") == str(db) else f"--host {host}"
+        raise InvalidInput(f"{what} cannot be used ({error.strerror or error}). Name another one.") from None
     except ValueError as error:
         raise InvalidInput(str(error)) from None
     with site:
@@ -77,11 +111,18 @@ def sandbox(
             raise typer.Exit(0) from None
 
 
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
 def _greet(site: Sandbox) -> None:
-    show(text("An embedded Clio is running.", "bold"), "It is no Clio: for trying things out, on this machine only.")
+    show(text("An embedded Clio is running.", "bold"), "It is not Clio, and not for production; its data is invented.")
     show("")
     names = ("base_url", "api_url", "client_id", "client_secret", "redirect_uri", "control_url")
     show(table((name, site.describe()[name]) for name in names))
+    if len(site.firms) > 1:
+        firms = ((firm.region.value, firm.name, firm.control_url) for firm in site.firms)
+        show(table(firms, ("region", "firm", "control_url")))
     people = ((user.id, user.name, user.email) for user in site.users[:10])
     show(table(people, ("id", "name", "email"), title=f"{len(site.users)} users"))
     show("")

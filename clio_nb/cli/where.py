@@ -17,8 +17,8 @@ Site = Annotated[
     typer.Option(
         "--site",
         metavar="URL",
-        help="A sandbox that runs on this machine; everyone is signed in. Else the region and the app come from "
-        "CLIO_NB_SITE, CLIO_CLIENT_ID and CLIO_CLIENT_SECRET.",
+        help="A sandbox that runs; everyone is signed in. One elsewhere asks for CLIO_NB_CONTROL_KEY. Else the "
+        "region and the app come from CLIO_NB_SITE, CLIO_CLIENT_ID and CLIO_CLIENT_SECRET.",
     ),
 ]
 VaultAt = Annotated[

@@ -102,7 +102,7 @@ class Control:
     async def _call(self, method: str, path: str, shape: type[T], body: Mapping[str, object] | None = None) -> T:
         content = b"" if body is None else msgspec.json.encode(body)
         raw = await transport.exchange(
-            method, self._url + path, headers={"content-type": "application/json"}, content=content
+            method, self._url + path, headers=messages.control_headers(self.site.control_key), content=content
         )
         if raw.status != 200:
             messages.decipher(

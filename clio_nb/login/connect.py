@@ -10,13 +10,14 @@ import msgspec
 
 from ..action_rules import read_url
 from ..errors import InvalidInput, UnexpectedAnswer
-from ..http import transport, twins
+from ..http import messages, transport, twins
 from ..models import App
 from ..secret import Secret, reading
 from ..vocabulary import Region
 from ._environment import on_binder, redirect_uri_here
 
 SITE: Final = "CLIO_NB_SITE"  # in the environment: a region, or the address of a sandbox
+CONTROL_KEY: Final = "CLIO_NB_CONTROL_KEY"  # in the environment: what a sandbox in a network asks for
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
@@ -38,24 +39,26 @@ async def connect(
     client_id: str | None = None,
     client_secret: Secret | str | None = None,
     redirect_uri: str | None = None,
+    control_key: Secret | str | None = None,
     on_public_machine: bool = False,
 ) -> App:
     """Return the app to sign users in with. Nothing is sent to Clio yet.
 
     Args:
-        region: ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``; or the address of a sandbox that runs on this machine
-            (``"http://127.0.0.1:8770"``), which says the rest itself. Else the environment's ``CLIO_NB_SITE``.
+        region: ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``; or the address of a sandbox (``"http://127.0.0.1:8770"``, or
+            the ``control_url`` of a further firm), which says the rest itself. Else the environment's ``CLIO_NB_SITE``.
         client_id: The app's key in Clio's developer portal. Else the environment's ``CLIO_CLIENT_ID``.
         client_secret: Its secret. Else the environment's ``CLIO_CLIENT_SECRET``, which keeps it out of notebooks.
         redirect_uri: One that the app has registered. Else the one that suits this machine or hub.
         on_public_machine: On Binder, a public machine of somebody else's, a region is refused without it.
+        control_key: What a sandbox on another machine was started with. Else the environment's ``CLIO_NB_CONTROL_KEY``.
 
     Returns:
         The app.
 
     Raises:
-        errors.InvalidInput: An unknown region, a missing id or secret, an address that is not this machine, or a region
-            on Binder.
+        errors.InvalidInput: An unknown region, a missing id or secret, another machine's address without its
+            control key, or a region on Binder.
         errors.NetworkError: No sandbox answers at that address.
 
     Examples:
@@ -64,7 +67,8 @@ async def connect(
     """
     text = str(region or os.environ.get(SITE, "")).strip()
     if "://" in text:
-        return await _sandbox(text)
+        key = control_key or os.environ.get(CONTROL_KEY, "")
+        return await _sandbox(text, Secret(key) if key else None)
     try:
         known = Region(text.lower())
     except ValueError:
@@ -91,15 +95,28 @@ async def connect(
     return App(known, client_id, client_secret, redirect_uri or redirect_uri_here(known))
 
 
-async def _sandbox(address: str) -> App:
-    if isinstance(read_url(address), str) or urlsplit(address).hostname not in LOOPBACK:
-        raise InvalidInput(
-            "An address is for a sandbox on this machine (http://127.0.0.1:PORT); for Clio itself give a region.",
-            field="region",
-        )
+async def _sandbox(address: str, key: Secret | None) -> App:
+    if isinstance(problem := read_url(address), str):
+        raise InvalidInput(f"Not the address of a sandbox, such as http://127.0.0.1:8770. {problem}", field="region")
     parts = urlsplit(address)
+    if (parts.hostname or "").rstrip(".") in [region.host for region in Region]:
+        raise InvalidInput("This is Clio itself: give a region (us, eu, ca or au), not an address.", field="region")
+    if parts.hostname not in LOOPBACK and key is None:
+        raise InvalidInput(
+            "A sandbox on another machine needs its control key: pass control_key, or set CLIO_NB_CONTROL_KEY.",
+            field="control_key",
+        )
     origin = f"{parts.scheme}://{parts.netloc}"
-    raw = await transport.exchange("GET", f"{origin}/control", deadline=5.0)
+    path = parts.path.rstrip("/") or "/control"
+    raw = await transport.exchange("GET", origin + path, headers=messages.control_headers(key), deadline=5.0)
+    if raw.status == 403:
+        raise InvalidInput(
+            f"The sandbox at {origin} does not take this control key. Pass the one that it was started with as "
+            "control_key, or set CLIO_NB_CONTROL_KEY."
+            if key
+            else f"The sandbox at {origin} asks for its control key: pass control_key, or set CLIO_NB_CONTROL_KEY.",
+            field="control_key",
+        )
     try:
         said = msgspec.json.decode(raw.body, type=_Description, dec_hook=reading)
     except (msgspec.DecodeError, UnicodeDecodeError):
@@ -112,5 +129,6 @@ async def _sandbox(address: str) -> App:
         said.client_secret,
         said.redirect_uri,
         origin=origin,
-        control_url=f"{origin}/control",
+        control_url=origin + path,
+        control_key=key,
     )

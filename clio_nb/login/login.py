@@ -233,7 +233,7 @@ async def _sandbox_token(site: Site, control_url: str, user: int | None) -> Toke
     raw = await transport.exchange(
         "POST",
         f"{control_url}/tokens",
-        headers={"content-type": "application/json"},
+        headers=messages.control_headers(site.control_key),
         content=msgspec.json.encode({"user_id": user} if user is not None else {}),
     )
     if raw.status != 200:

@@ -3,9 +3,10 @@
 ``clio_nb.sandbox(...)`` starts one: in the package above, this room's name is its :class:`Sandbox`. It is not Clio, and
 nothing for production.
 
-Its rooms: ``site`` and ``host`` (Python), ``server`` and ``app`` (HTTP), ``api``, ``oauth``, ``control``, ``screens``
-(what is answered), ``world`` and ``state`` (what is true), ``firm`` and ``catalogue`` (the data), ``faults`` (what goes
-wrong on demand), ``assumptions`` (what nobody outside Clio knows). It shares nothing with the client but ``places``.
+From Python it is steered by ``site`` and ``host``. ``server`` accepts connections and hands each request on to the room
+that answers it: ``api``, ``oauth``, ``control`` or ``screens``. Below them, ``world`` is what is true, ``firm`` how a
+firm begins, ``faults`` what goes wrong on demand, ``http`` how requests and answers look, and ``assumptions`` what
+nobody outside Clio knows. It shares nothing with the client but ``vocabulary``.
 """
 
 import lazy_loader

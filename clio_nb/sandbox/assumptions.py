@@ -7,10 +7,12 @@ Pass another value to see how your app behaves if Clio turns out to work that wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar
+
+import msgspec
 
 from ..vocabulary import LABEL_MAX, NONCE_LIFETIME
 
@@ -43,7 +45,7 @@ class Assumptions:
     missing_data_status: int = _assume(
         400, "A body without the `data` wrapper fails (seen live); the status was not noted."
     )
-    unknown_place_status: int = _assume(
+    unknown_location_status: int = _assume(
         400, "Clio's official sample of 2020 answers a value outside an enum with 400 ArgumentError."
     )
     https_only: bool = _assume(
@@ -75,6 +77,27 @@ class Assumptions:
     revoke_removes_actions: bool = _assume(
         False, "Whether Clio removes a user's actions when the user revokes the app is not known."
     )
+
+    @classmethod
+    def of(cls, settings: Iterable[str]) -> Assumptions:
+        """Return the switches that texts such as ``https_only=true`` name; raise ValueError for one that is none."""
+        chosen: dict[str, Any] = {}
+        for setting in settings:
+            name, _, text = setting.partition("=")
+            if name not in cls.reasons():
+                raise ValueError(f"{name!r} is not an assumption; there are: {', '.join(cls.reasons())}.")
+            try:
+                chosen[name] = msgspec.json.decode(text)
+            except msgspec.DecodeError:
+                chosen[name] = text
+        read = msgspec.json.decode(msgspec.json.encode(chosen), type=cls)
+        defaults = cls()
+        for name in chosen:
+            usual = getattr(defaults, name)
+            if isinstance(usual, Mapping):  # what is not named in a table stays as it is
+                merged: Any = {**usual, **getattr(read, name)}
+                read = replace(read, **{name: merged})
+        return read
 
     @classmethod
     def reasons(cls) -> dict[str, str]:

@@ -11,9 +11,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from .answers import JSON_TYPE, Answer, Headers, encode
 from .clock import Clock
-from .request import Request
+from .http.answers import JSON_TYPE, Answer, Headers, encode
+from .http.request import Request
 
 Kind = Literal[
     "status",

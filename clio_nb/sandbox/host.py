@@ -1,32 +1,44 @@
-"""One regional host of a sandbox, as Python steers it: its app, its firm, and what happens between them."""
+"""One firm of a sandbox, as Python steers it: its people and records, the app there, and what happens between them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any, Final
 
 import msgspec
 
 from ..vocabulary import Region
 from .clock import Clock
-from .control import describe
-from .deauthorization import Delivery, Messenger
+from .control.endpoints import control_url, describe
 from .faults import Fault, Kind
-from .firm import User
-from .rows import Data
-from .state import State, permissions_named
+from .firm.build import User
+from .firm.rows import Data
+from .oauth.deauthorization import Delivery, Messenger
+from .world.state import State
+from .world.world import World
 
 
 class Host:
-    """One regional host of a sandbox: an app registered there, a firm, and what happens between them."""
+    """One firm at the host of its region: the app registered there, the people, and what happens between them."""
 
-    def __init__(self, state: State, messenger: Messenger, keeps: object = None) -> None:
+    def __init__(self, world: World, state: State, messenger: Messenger, keeps: object = None) -> None:
+        self._world: Final = world
         self._state: Final = state
         self._messenger: Final = messenger
-        self._keeps: Final = keeps  # the host of a further region keeps its sandbox running
+        self._keeps: Final = keeps  # the host of a further firm keeps its sandbox running
 
     def __repr__(self) -> str:
-        return f"<clio_nb sandbox: {self.region.value} at {self.origin}, {len(self.users)} users>"
+        return f"<clio_nb sandbox: {self.name}, {self.region.value} at {self.origin}, {len(self.users)} users>"
+
+    @property
+    def account_id(self) -> int:
+        """The firm's id, as ``who_am_i?fields=account`` gives it."""
+        return self._state.account_id
+
+    @property
+    def name(self) -> str:
+        """The firm's name."""
+        return self._state.name
 
     def __str__(self) -> str:
         return "On the embedded Clio: nothing real is touched."
@@ -39,17 +51,17 @@ class Host:
     @property
     def region(self) -> Region:
         """The region that it plays."""
-        return self._state.region
+        return self._state.app.region
 
     @property
     def origin(self) -> str:
         """Scheme, address and port: ``http://127.0.0.1:PORT``."""
-        return self._state.origin
+        return self._state.app.origin
 
     @property
     def base_url(self) -> str:
         """The same as ``origin``, by the name that Clio's clients use."""
-        return self._state.origin
+        return self._state.app.origin
 
     @property
     def api_url(self) -> str:
@@ -58,23 +70,28 @@ class Host:
 
     @property
     def control_url(self) -> str:
-        """Root of the control endpoints."""
-        return f"{self.origin}/control"
+        """Root of this firm's control endpoints."""
+        return control_url(self._state)
+
+    @property
+    def control_key(self) -> str | None:
+        """What the control endpoints ask for, None where they are for this machine alone."""
+        return self._world.control_key
 
     @property
     def client_id(self) -> str:
         """The app's key, the same for the same seed."""
-        return self._state.client_id
+        return self._state.app.client_id
 
     @property
     def client_secret(self) -> str:
         """The app's secret, the same for the same seed. It opens nothing outside this sandbox."""
-        return self._state.client_secret
+        return self._state.app.client_secret
 
     @property
     def redirect_uri(self) -> str:
         """The first redirect URI that the app has registered."""
-        return self._state.redirect_uris[0]
+        return self._state.app.redirect_uris[0]
 
     @property
     def users(self) -> list[User]:
@@ -88,7 +105,7 @@ class Host:
             >>> site.describe()["region"]
             'us'
         """
-        return describe(self._state)
+        return describe(self._world, self._state)
 
     def token(self, user_id: int) -> dict[str, Any]:
         """Grant the app access for a user, without a browser.
@@ -170,7 +187,10 @@ class Host:
 
     @property
     def requests(self) -> list[dict[str, Any]]:
-        """The API requests seen: method, path, names in the query, status (None: reset) and user id. No values."""
+        """The API requests seen: method, path, names in the query, status (None: reset) and user id. No values.
+
+        They are those of this firm's users; the first firm of a region has those of nobody known as well.
+        """
         with self._state.lock:
             return list(self._state.log)
 
@@ -196,12 +216,103 @@ class Host:
 
     @property
     def permissions(self) -> frozenset[str]:
-        """What is ticked on the developer app. A change takes a user's new consent, as at Clio."""
-        return self._state.grants.permissions
+        """What is ticked on the developer app of this region. A change takes a user's new consent, as at Clio."""
+        return self._state.app.grants.permissions
 
     @permissions.setter
     def permissions(self, names: Iterable[str]) -> None:
-        self._state.grants.permissions = permissions_named(names)
+        self._state.app.permit(names)
+
+    @property
+    def deauthorization_url(self) -> str | None:
+        """Where the app is told that a user of this firm took its access back; None for nowhere."""
+        return self._state.url("deauthorization_url")
+
+    @deauthorization_url.setter
+    def deauthorization_url(self, url: str | None) -> None:
+        self._state.set_url("deauthorization_url", url)
+
+    @property
+    def add_to_clio_url(self) -> str | None:
+        """What the button on the App Integrations page opens: where a user of this firm begins to connect the app."""
+        return self._state.url("add_to_clio_url")
+
+    @add_to_clio_url.setter
+    def add_to_clio_url(self, url: str | None) -> None:
+        self._state.set_url("add_to_clio_url", url)
+
+    def hire(self, name: str, email: str | None = None) -> User:
+        """Add a user to the firm.
+
+        Args:
+            name: What the user is called.
+            email: Without one, the firm gives an address.
+
+        Returns:
+            The new user.
+
+        Examples:
+            >>> site.hire("Wilhelmina Osei").enabled
+            True
+        """
+        with self._state.lock:
+            return self._state.people.hire(name, email)
+
+    def rename(self, user_id: int, name: str) -> User:
+        """Give a user another name.
+
+        Args:
+            user_id: Who.
+            name: The new name.
+
+        Returns:
+            The user as it is now.
+
+        Raises:
+            LookupError: There is no such user.
+
+        Examples:
+            >>> site.rename(site.users[1].id, "Renwick Castellar").name
+            'Renwick Castellar'
+        """
+        with self._state.lock:
+            return self._state.people.change(user_id, name=name)
+
+    def remove(self, user_id: int) -> None:
+        """Take a user out of the firm, with the user's custom actions and all access of the app.
+
+        Args:
+            user_id: Who.
+
+        Examples:
+            >>> before = len(site.users)
+            >>> site.remove(site.users[-1].id)
+            >>> before - len(site.users)
+            1
+        """
+        with self._state.lock:
+            self._state.remove(user_id)
+        self._messenger.settle()
+
+    def close_matter(self, matter_id: int, user_ids: Collection[int]) -> None:
+        """Close a matter, and all that belongs to it, to these users: 403 for it, and lists without it.
+
+        Args:
+            matter_id: Which matter.
+            user_ids: To whom it is closed; it is open to all others, so an empty list opens it again.
+
+        Raises:
+            LookupError: There is no such matter or user.
+
+        Examples:
+            >>> matter = clio.list_records(session, "matters")[0]
+            >>> site.close_matter(matter.subject.record_id, [session.user.id])
+            >>> clio.record(session, matter.subject)
+            Traceback (most recent call last):
+            clio_nb.errors.Forbidden: ...
+        """
+        with self._state.lock:
+            self._state.close_matter(matter_id, user_ids)
 
     def revoke(self, user_id: int) -> None:
         """Take back all access of the app for a user, and wait until the app was told (``deauthorization_url``).

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
 
-from .api import VERSION, VERSIONS
-from .catalogue import OBJECT_OF, FieldType, Nested, filters, objects
-from .control import REQUESTS
-from .paging import LIMIT_MAX
+from .api.catalogue import OBJECT_OF, FieldType, Nested, filters, objects
+from .api.endpoints import VERSION, VERSIONS
+from .api.operations import names_not_played
+from .api.paging import LIMIT_MAX
+from .control.endpoints import REQUESTS
 
 Schema = dict[str, Any]
 
@@ -55,12 +57,17 @@ def document(origin: str) -> Schema:
         "info": {
             "title": "Sandbox of clio_nb (this is not Clio)",
             "version": VERSION,
-            "description": "A stateful stand-in of the part of Clio Manage's API around custom actions, for tests.",
+            "description": "A stateful stand-in of the part of Clio Manage's API around custom actions, for tests. "
+            "x-not-played lists Clio's other operations: they are answered with 501.",
         },
         "servers": [{"url": origin}],
         "security": [{"bearer": []}],
+        "x-not-played": names_not_played(),
         "paths": {**_api_paths(), **_oauth_paths(), **_control_paths()},
-        "components": {"schemas": _schemas(), "securitySchemes": {"bearer": {"type": "http", "scheme": "bearer"}}},
+        "components": {
+            "schemas": _schemas(),
+            "securitySchemes": {key: {"type": "http", "scheme": "bearer"} for key in ("bearer", "control_key")},
+        },
     }
 
 
@@ -136,11 +143,15 @@ def _form(name: str, schema: Schema, answer: str | None, security: list[Schema])
 def _control_paths() -> Schema:
     paths: Schema = {}
     for path, method, shape in REQUESTS:
-        refusals = ("403", "404", "413", "422") if method == "POST" else ("403",)
-        operation = _operation(f"control{path.replace('/', '_')}_{method.lower()}", [], {"200": None}, refusals)
-        operation["security"] = []
-        if method == "POST":
-            reference = {"$ref": f"#/components/schemas/{shape.__name__}"}
+        writes = method in ("POST", "PATCH", "PUT")
+        refusals = ("403", *(("413", "422") if writes else ()), *(("404",) if writes or "{" in path else ()))
+        name = f"control{re.sub(r'[/{}]+', '_', path)}_{method.lower()}"
+        ids = [{**_parameter("path", each, _KINDS["int64"]), "required": True} for each in re.findall(r"{(\w+)}", path)]
+        operation = _operation(name, ids, {"200": None}, refusals)
+        operation["security"] = [{}, {"control_key": []}]
+        if writes:
+            named = f"#/components/schemas/{shape.__name__}"
+            reference = {"type": "array"} if shape is msgspec.Raw else {"$ref": named}
             operation["requestBody"] = {"content": {"application/json": {"schema": reference}}}
         paths.setdefault(f"/control{path}", {})[method.lower()] = operation
     return paths
@@ -188,7 +199,7 @@ def _schemas() -> Schema:
         name: {"type": "object", "properties": {field: _schema(kind, nullable=True) for field, kind in fields.items()}}
         for name, fields in objects().items()
     }
-    shapes = [shape for _, _, shape in REQUESTS]
+    shapes = [shape for _, _, shape in REQUESTS if shape is not msgspec.Raw]
     schemas.update(msgspec.json.schema_components(shapes, ref_template="#/components/schemas/{name}")[1])
     for owner in OBJECT_OF.values():
         one = {"$ref": f"#/components/schemas/{owner}"}

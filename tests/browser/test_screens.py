@@ -222,6 +222,8 @@ def test_axe_finds_nothing_wrong_on_any_page(
         *(f"{me}/{name}/{record[name]}" for name in TABLES[:4]),
         f"{me}/documents?folder={record['folders']}",
         f"{me}/apps",
+        f"{me}/app_integrations",
+        "/app_integrations_callback",
         f"/as/{site.users[1].id}/apps?revoked",
         f"/as/{site.users[1].id}/matters",
         "/as/0/matters",
@@ -235,6 +237,42 @@ def test_axe_finds_nothing_wrong_on_any_page(
         for opener in page.locator(".arrow, button[popovertarget='menu'], summary").all()[:1]:
             opener.click()
         assert violations(page, "html") == [], path
+
+
+def test_axe_finds_nothing_wrong_where_there_are_several_firms(
+    tab: Callable[..., Any], violations: Callable[..., list[str]]
+) -> None:
+    with Sandbox(firms=3, users=20, add_to_clio_url="http://127.0.0.1:3000/connect") as site:
+        second = site.firms[1]
+        user = second.users[0].id
+        second.token(user)
+        asked = f"response_type=code&client_id={site.client_id}&redirect_uri={site.redirect_uri}"
+        page = tab(f"{site.origin}/")
+        for path in (
+            "/",
+            f"/?firm={second.account_id}&page=2",
+            f"/as/{user}/app_integrations",
+            f"/as/{user}/developer",
+            f"/oauth/authorize?{asked}",
+        ):
+            page.goto(site.origin + path)
+            assert violations(page, "html") == [], path
+
+
+def test_the_app_opens_in_a_new_window_and_the_sign_in_ends_in_clio(
+    site: Sandbox, tab: Callable[..., Any], receiver: Receiver
+) -> None:
+    site.add_to_clio_url = receiver.url
+    page = tab(f"{site.origin}/as/{site.users[0].id}/app_integrations")
+    with page.context.expect_page() as opened:
+        page.get_by_role("link", name="Add to Clio").click()
+    window = opened.value
+    window.goto(f"{site.origin}/app_integrations_callback")
+    window.get_by_role("heading", name="The app is added").wait_for()
+    window.close()
+    site.token(site.users[0].id)
+    page.reload()
+    page.get_by_text("Connected for you", exact=True).wait_for()
 
 
 def test_the_screens_work_behind_jupyter_server_proxy(

@@ -57,6 +57,51 @@ def test_sandbox_describes_itself_in_its_first_line_and_ends_with_ctrl_c(served)
     assert process.stderr.read() == ""
 
 
+def test_the_sandbox_takes_every_setting_from_its_options(served, monkeypatch):
+    monkeypatch.delenv("CLIO_NB_CONTROL_KEY", raising=False)
+    told, _ = served(
+        *("--firms", "2", "--regions", "us, eu", "--users", "2", "--permissions", "users,custom_actions:read"),
+        *("--deauthorization-url", "http://127.0.0.1:9/gone", "--add-to-clio-url", "http://127.0.0.1:9/connect"),
+        *("--assume", "expires_in=60", "--assume", "pkce=require", "--control-key", "key-on-the-line"),
+    )
+    assert [firm["region"] for firm in told["firms"]] == ["us", "us", "eu", "eu"]
+    bearer = {"authorization": "Bearer key-on-the-line"}
+    with httpx.Client(trust_env=False, headers=bearer) as control:
+        assert httpx.get(told["control_url"], trust_env=False).status_code == 403
+        for firm in told["firms"]:
+            app = control.patch(f"{firm['control_url']}/app", json={}).json()
+            assert app == {
+                "permissions": ["custom_actions:read", "users"],
+                "deauthorization_url": "http://127.0.0.1:9/gone",
+                "add_to_clio_url": "http://127.0.0.1:9/connect",
+            }
+        assert control.post(f"{told['control_url']}/tokens").json()["expires_in"] == 60
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (("--host", "0.0.0.0"), "control key"),  # noqa: S104
+        (("--host", "0.0.0.0", "--control-key", "short"), "8 to 512"),  # noqa: S104
+        (("--assume", "moon=cheese"), "'moon' is not an assumption"),
+        (("--assume", "expires_in=soon"), "Expected `int`"),
+        (("--permissions", "everything"), "no such permission"),
+        (("--regions", "mars"), "mars"),
+        (("--regions", ""), "at least"),
+        (("--public-url", "clio"), "public_url"),
+        (("--deauthorization-url", "gone"), "deauthorization_url"),
+        (("--host", "192.0.2.1", "--control-key", "long-enough"), "--host 192.0.2.1"),
+    ],
+)
+def test_a_sandbox_that_cannot_be_is_refused_in_a_sentence(options, sentence, monkeypatch):
+    monkeypatch.delenv("CLIO_NB_CONTROL_KEY", raising=False)
+    answer = run("sandbox", "--port", "0", *options)
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert sentence in answer.stderr
+    assert "Traceback" not in answer.stderr
+
+
 def test_the_control_endpoints_grant_click_move_the_clock_list_and_reset(served):
     told, _ = served()
     with httpx.Client(base_url=told["control_url"] + "/", trust_env=False) as control:

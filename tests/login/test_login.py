@@ -302,7 +302,7 @@ def test_id_and_secret_can_come_from_the_environment(monkeypatch):
         ("us", {"client_secret": "s"}, "client_id is missing"),
         ("us", {"client_id": "i"}, "CLIO_CLIENT_SECRET"),
         ("https://app.clio.com", {}, "give a region"),
-        ("http://10.0.0.7:8770", {}, "on this machine"),
+        ("http://10.0.0.7:8770", {}, "control key"),
     ],
 )
 def test_a_wrong_site_says_what_to_give(region, given, words, monkeypatch):

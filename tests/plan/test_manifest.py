@@ -73,7 +73,11 @@ def test_a_good_manifest_is_read_whole() -> None:
         ('"eu"', '"uk"', "app.region: 'uk' is no region; choose one of: us, eu, ca, au."),
         ('name = "partner"', "", "app.name: is missing."),
         ('"partner"', '" "', "app.name: is empty."),
-        ("Send for signature", "x" * 33, "actions[0].label: The label has 33 characters; Clio takes 32 at most. Shorten it by 1."),
+        (
+            "Send for signature",
+            "x" * 33,
+            "actions[0].label: The label has 33 characters; Clio takes 32 at most. Shorten it by 1.",
+        ),
         ("Send for signature", " ", "actions[0].label: The label is empty"),
         ("Send for signature", "Se\\tnd", "actions[0].label: The label holds a tab, a line break"),
         (

@@ -1,5 +1,7 @@
 """The control endpoints, as a test in any language uses them, and the document that describes everything."""
 
+import re
+
 import httpx
 import pytest
 
@@ -25,7 +27,17 @@ def test_the_description_says_what_an_app_needs(control, site):
         "client_secret": site.client_secret,
         "redirect_uri": "http://127.0.0.1:8765/callback",
         "control_url": f"{site.origin}/control",
+        "account_id": site.account_id,
+        "name": "Marrowby & Quill LLP",
         "users": [{"id": user.id, "name": user.name, "email": user.email} for user in site.users],
+        "firms": [
+            {
+                "account_id": site.account_id,
+                "name": site.name,
+                "region": "us",
+                "control_url": f"{site.origin}/control",
+            }
+        ],
     }
 
 
@@ -173,7 +185,7 @@ def test_the_own_document_names_every_address(control, site):
     assert "not Clio" in document["info"]["title"]
     for path, item in document["paths"].items():
         for method in item:
-            seen = httpx.request(method, site.origin + path.replace("{id}", "1"), trust_env=False)
+            seen = httpx.request(method, site.origin + re.sub(r"{\w+}", "1", path), trust_env=False)
             assert seen.status_code not in (405, 501), (method, path)
             assert "no such" not in seen.text, (method, path)
 

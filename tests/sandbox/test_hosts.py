@@ -69,16 +69,7 @@ def test_a_port_in_use_is_named(sandbox):
     assert isinstance(refused.value, OSError)
 
 
-def test_a_public_address_is_refused_unless_insisted_on(sandbox):
-    for host in ("0.0.0.0", "192.0.2.1", "example.com", "::"):  # noqa: S104
-        with pytest.raises(ValueError, match="public"):
-            sandbox(host=host)
-    site = sandbox(host="0.0.0.0", public=True)  # noqa: S104
-    assert site.origin.startswith("http://127.0.0.1:")
-    assert httpx.get(f"{site.origin}/control").status_code == 200
-
-
-def test_the_other_loopback_addresses_need_no_insisting(sandbox):
+def test_the_other_loopback_addresses_need_no_key(sandbox):
     site = sandbox(host="127.0.0.2")
     assert site.origin.startswith("http://127.0.0.2:")
     assert httpx.get(f"{site.origin}/control").status_code == 200
@@ -88,6 +79,14 @@ def test_the_other_loopback_addresses_need_no_insisting(sandbox):
     "options",
     [
         {"users": 0},
+        {"port": 65535, "regions": ("us", "eu")},
+        {"public_url": "http://clio:65535", "regions": ("us", "eu")},
+        {"host": ""},
+        {"host": "", "control_key": "long-enough"},
+        {"firms": 0},
+        {"regions": ("us", "us")},
+        {"deauthorization_url": "ftp://app.example/"},
+        {"add_to_clio_url": "javascript:alert(1)"},
         {"regions": ()},
         {"regions": ("mars",)},
         {"redirect_uris": ()},
@@ -263,7 +262,7 @@ def test_no_secret_and_no_stranger_gets_to_the_file(tmp_path, call):
 def test_a_file_of_another_firm_is_refused(tmp_path):
     file = tmp_path / "clio.db"
     Sandbox(db=file, users=5).close()
-    with pytest.raises(ValueError, match="seed=0 and users=5"):
+    with pytest.raises(ValueError, match="seed=0, users=5 and firms=1"):
         Sandbox(db=file, users=6)
 
 

@@ -41,13 +41,34 @@ SUITE = """
     def test_options_go_on_the_marker(clio_sandbox):
         assert len(clio_sandbox.users) == 7
         assert clio_sandbox.rate_limit == 2
+
+    @pytest.mark.clio_sandbox(firms=2, regions=("us", "eu"), users=3)
+    def test_several_firms_come_with_their_people(clio_sandbox, clio_user):
+        assert len(clio_sandbox.firms) == 4
+        eu = clio_sandbox.at("eu")
+        hired = eu.hire("Ada Example")
+        eu.close_matter(eu.records("matters")[0]["id"], [hired.id])
+        token = eu.token(hired.id)["access_token"]
+        closed = httpx.get(
+            eu.origin + eu.records("matters")[0]["subject_url"], headers={"Authorization": f"Bearer {token}"}
+        )
+        assert closed.status_code == 403
+        refused = httpx.get(
+            f"{eu.api_url}/users", headers={"Authorization": f"Bearer {clio_user.access_token}"}
+        )
+        assert refused.status_code == 401
+        eu.rename(hired.id, "Grace Example")
+        eu.disable(hired.id)
+        eu.remove(hired.id)
+        clio_sandbox.reset()
+        assert len(eu.users) == 3
 """
 
 
 def test_the_fixtures_are_there_without_any_set_up(pytester: pytest.Pytester):
     pytester.makepyfile(SUITE)
     result = pytester.runpytest_subprocess("--strict-markers", "-W", "error", "-p", "no:cacheprovider")
-    result.assert_outcomes(passed=4)
+    result.assert_outcomes(passed=5)
 
 
 def test_a_suite_that_does_not_use_them_loads_nothing(pytester: pytest.Pytester):

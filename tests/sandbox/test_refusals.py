@@ -147,7 +147,7 @@ def test_every_answer_has_an_id_of_its_own(owner, stranger):
     [
         ({"duplicate_status": 409}, {}, (409, "RecordInvalid")),
         ({"blank_status": 400}, {"label": ""}, (400, "ArgumentError")),
-        ({"unknown_place_status": 422}, {"ui_reference": "x"}, (422, "ArgumentError")),
+        ({"unknown_location_status": 422}, {"ui_reference": "x"}, (422, "ArgumentError")),
         ({"https_only": True}, {"target_url": "http://partner.example/"}, (422, "RecordInvalid")),
         ({"label_max": 10}, {"label": "x" * 11}, (422, "RecordInvalid")),
     ],

@@ -18,7 +18,8 @@ import schemathesis
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi_checks
 
-from clio_nb.sandbox import body, rates
+from clio_nb.sandbox.http import body
+from clio_nb.sandbox.world import rate_limits
 
 from .conftest import Caller, data, nonce_of
 
@@ -116,7 +117,7 @@ def test_one_nonce_sent_by_many_at_once_counts_once(site, owner):
 
 
 def test_old_rate_windows_are_forgotten(sandbox, call, monkeypatch):
-    monkeypatch.setattr(rates, "_HELD_MAX", 2)
+    monkeypatch.setattr(rate_limits, "_HELD_MAX", 2)
     site = sandbox(rate_limit=5)
     for _ in range(4):
         call(site, site.users[0].id).get("users")
@@ -129,7 +130,7 @@ def test_a_thousand_undecided_consents_are_enough(site):
     with httpx.Client(trust_env=False) as browser:
         for _ in range(1005):
             browser.head(f"{site.origin}/oauth/authorize", params=asked)
-    assert len(site._state.grants._pending) == 1000
+    assert len(site._state.app.grants._pending) == 1000
 
 
 def test_nothing_secret_is_ever_logged(site, caplog):

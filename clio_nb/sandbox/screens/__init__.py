@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from . import apps, developer, people, records
+from . import app_integrations, apps, developer, people, records
 
-ROUTES: Final = [*people.ROUTES, *developer.ROUTES, *apps.ROUTES, *records.ROUTES]
+ROUTES: Final = [*people.ROUTES, *developer.ROUTES, *app_integrations.ROUTES, *apps.ROUTES, *records.ROUTES]
 """For Starlette. The more special ones come first."""

@@ -13,15 +13,15 @@ from .visit import Visit, screen
 
 
 def _apps(visit: Visit) -> Response:
-    grant = visit.state.grants.grant_of(visit.me.id)
+    grant = visit.state.app.grants.grant_of(visit.me.id)
     return visit.page(
         "apps.html",
         grant=grant,
         since=iso(grant.since) if grant else "",
         permissions=sorted(grant.permissions) if grant else [],
-        tells=visit.state.settings.deauthorization_url,
+        tells=visit.state.url("deauthorization_url"),
         actions=[row.data for row in visit.state.actions.of(visit.me.id).values()],
-        places={location.value: location.places for location in Location},
+        menus={location.value: location.places for location in Location},
         revoked="revoked" in visit.request.query_params,
     )
 

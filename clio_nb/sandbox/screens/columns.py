@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from ...vocabulary import Location
-from ..rows import Data
+from ..firm.rows import Data
 
 _NOTHING: Final = "–"
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from ..clock import iso
 from ..faults import Fault
-from ..launches import Launch
+from ..world.nonces import Launch
 from .guard import Sorry
 from .switches import SWITCHES, Switch, disarm, is_on, turn
 from .visit import Visit, number, screen
@@ -66,10 +66,10 @@ def _arm(visit: Visit) -> Response:
 
 def _disarm(visit: Visit) -> Response:
     armed = visit.state.faults.armed()
-    place = number(visit.fields.get("number"))
-    if place is None or place >= len(armed):
+    chosen = number(visit.fields.get("number"))
+    if chosen is None or chosen >= len(armed):
         raise Sorry(404, "This fault is not armed any more. Reload the page.")
-    disarm(armed[place][0], visit.state.faults)
+    disarm(armed[chosen][0], visit.state.faults)
     return visit.go("developer#faults")
 
 
@@ -105,7 +105,7 @@ def _said(fault: Fault) -> dict[str, Any]:
 
 
 ROUTES: Final = [
-    screen(f"{base}/developer{path}", view, method)
+    screen(f"{base}/developer{path}", view, method, steers=True)
     for base in ("", "/as/{user}")
     for path, view, method in (
         ("", _developer, "GET"),

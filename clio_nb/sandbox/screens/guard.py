@@ -1,4 +1,4 @@
-"""Who may use the screens: a person at this machine, or in a hub's own server, and no foreign web page."""
+"""Who may use the screens: a person who reaches the sandbox by a name of its own, and no foreign web page."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import os
 import secrets
 from collections.abc import Mapping
 from typing import Final
-from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
-from ..server import is_loopback
-from ..state import State
+from ..http.access import has_key, hostname, is_foreign, is_loopback
+from ..world.state import State
+from ..world.world import World
 
 
 class Sorry(Exception):
@@ -27,26 +27,38 @@ class Sorry(Exception):
 _KEY: Final = secrets.token_bytes(32)
 
 
-def refuse_strangers(request: HTTPConnection) -> None:
+class NoKey(Sorry):
+    """The page steers the sandbox, and the control key is missing: the browser may ask the person for it."""
+
+    def __init__(self) -> None:
+        super().__init__(401, "This page steers the sandbox. Give the control key as the password; any name will do.")
+
+
+def refuse_strangers(request: HTTPConnection, world: World) -> None:
     """Raise :class:`Sorry` for a request from elsewhere.
 
-    Pages may be reached by a link of another site, such as a notebook; what changes something may not.
+    Pages may be reached by a link of another site, such as a notebook; what changes something may not. Where there is a
+    control key, other machines may come too, by a name of the sandbox: what they do as a user harms nobody.
     """
-    host, origin = request.headers.get("host", ""), request.headers.get("origin")
-    if request.client is None or not is_loopback(request.client.host):
+    host = hostname(request.headers.get("host", ""))
+    if world.control_key is None and (request.client is None or not is_loopback(request.client.host)):
         raise Sorry(403, "The screens of this sandbox are for the machine it runs on.")
-    if not (is_loopback(_hostname(host)) or _in_hub(request)):
-        raise Sorry(
-            403, "The screens answer to 127.0.0.1 and localhost only. Open them by such a name, or through a tunnel."
-        )
-    sent_from = request.headers.get("sec-fetch-site", "none") if request.scope["method"] == "POST" else "none"
-    if origin not in (None, f"http://{host}", f"https://{host}") or sent_from not in ("none", "same-origin"):
+    if not (is_loopback(host) or _in_hub(request) or (world.control_key is not None and host in world.names)):
+        names = ", ".join(sorted({"127.0.0.1", "localhost"} | (world.names if world.control_key else set())))
+        raise Sorry(403, f"The screens answer to these names only: {names}. Open them by one, or through a tunnel.")
+    if is_foreign(request, link=request.scope["method"] != "POST"):
         raise Sorry(403, "This was sent by another web site. Open the sandbox itself, and try again there.")
+
+
+def demand_key(request: HTTPConnection, world: World) -> None:
+    """Raise :class:`NoKey` where there is a control key and the request does not carry it."""
+    if world.control_key is not None and not has_key(request, world.control_key):
+        raise NoKey
 
 
 def form_token(state: State) -> str:
     """Return the token that every form of a region carries. Only its own pages can read it."""
-    return hmac.new(_KEY, state.origin.encode(), hashlib.sha256).hexdigest()
+    return hmac.new(_KEY, state.app.origin.encode(), hashlib.sha256).hexdigest()
 
 
 def is_own_form(state: State, fields: Mapping[str, str]) -> bool:
@@ -58,10 +70,3 @@ def _in_hub(request: HTTPConnection) -> bool:
     """Whether a request came through JupyterHub, which has asked for a sign-in: there, loopback is nobody else's."""
     prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
     return bool(prefix) and str(request.scope.get("root_path", "")).startswith(prefix)
-
-
-def _hostname(host: str) -> str:
-    try:
-        return urlsplit(f"//{host}").hostname or ""
-    except ValueError:
-        return ""

@@ -1,4 +1,4 @@
-"""The menus of custom actions: which of a user's actions stand in which of the nine places."""
+"""The menus of custom actions: which of a user's actions stand in which of the nine."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from ...vocabulary import PLACES, Location, Place
-from ..state import State
+from ..world.state import State
 
 _WEB: Final = ("http", "https")
 
@@ -32,14 +32,14 @@ def items(state: State, user_id: int, location: Location) -> Sequence[Item]:
     ]
 
 
-def table_place(location: Location) -> Place:
-    """Return the place that the rows of a table have."""
-    return next(place for place in PLACES if place.location is location and place.view == "table")
+def table_menu(location: Location) -> Place:
+    """Return the menu that the rows of a table have."""
+    return next(menu for menu in PLACES if menu.location is location and menu.view == "table")
 
 
-def singular_place(location: Location) -> Place | None:
-    """Return the place that a record's own page has; folders have none."""
-    return next((place for place in PLACES if place.location is location and place.view == "singular"), None)
+def singular_menu(location: Location) -> Place | None:
+    """Return the menu that a record's own page has; folders have none."""
+    return next((menu for menu in PLACES if menu.location is location and menu.view == "singular"), None)
 
 
 def is_web(target_url: str) -> bool:

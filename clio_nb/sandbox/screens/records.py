@@ -7,24 +7,24 @@ from typing import Final
 from starlette.responses import Response
 
 from ...vocabulary import Location
-from ..rows import Row
+from ..firm.rows import Row
 from .columns import COLUMNS, DETAILS, address, title
 from .guard import Sorry
 from .listing import sheet
-from .menus import is_web, items, singular_place, table_place
+from .menus import is_web, items, singular_menu, table_menu
 from .visit import Visit, number, row, screen
 
 
 def _table(visit: Visit) -> Response:
     location = _location(visit)
-    rows, kept = list(visit.state.records(location.resource).values()), {}
+    rows, kept = visit.state.visible(location.resource, visit.me.id), {}
     folder = _folder(visit) if location is Location.DOCUMENTS else None
     if folder:
         rows, kept = [each for each in rows if _lies_in(each, folder.id)], {"folder": str(folder.id)}
     return visit.page(
         "table.html",
         location=location,
-        place=table_place(location),
+        menu=table_menu(location),
         folder=folder,
         columns=COLUMNS[location],
         sheet=sheet(rows, visit.request.query_params.get("page"), kept),
@@ -36,13 +36,13 @@ def _table(visit: Visit) -> Response:
 
 def _record(visit: Visit) -> Response:
     location = _location(visit)
-    place, record = singular_place(location), _record_of(visit, location)
-    if place is None:
+    menu, record = singular_menu(location), _record_of(visit, location)
+    if menu is None:
         raise Sorry(404, "A folder has no page of its own, here as in Clio. Open it from the table of folders.")
     return visit.page(
         "record.html",
         location=location,
-        place=place,
+        menu=menu,
         row=record,
         name=title(location, record.data),
         fields=[(column.title, column.cell(record.data)) for column in (*COLUMNS[location][1:], *DETAILS[location])],
@@ -88,6 +88,8 @@ def _record_of(visit: Visit, location: Location) -> Row:
     found = row(visit.state, location.resource, visit.request.path_params["id"])
     if found is None:
         raise Sorry(404, f"There is no such {location.record_type.lower()}.")
+    if visit.state.is_closed(location.resource, found, visit.me.id):
+        raise Sorry(403, f"This {location.record_type.lower()} is closed to {visit.me.data['name']}.")
     return found
 
 
@@ -96,7 +98,7 @@ def _folder(visit: Visit) -> Row | None:
     if asked is None:
         return None
     folder = row(visit.state, "folders", asked)
-    if folder is None:
+    if folder is None or visit.state.is_closed("folders", folder, visit.me.id):
         raise Sorry(404, "There is no such folder.")
     return folder
 

@@ -11,15 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from .. import pages
-from ..answers import Refusal
-from ..body import pairs, receive_all
-from ..control import state_of, world_of
-from ..firm import FIRM_NAME
-from ..rows import Row
-from ..state import State
-from ..world import World
-from .guard import Sorry, form_token, is_own_form, refuse_strangers
+from ..firm.rows import Row
+from ..http import pages
+from ..http.answers import Refusal
+from ..http.body import pairs, receive_all
+from ..world.scope import state_of, world_of
+from ..world.state import State
+from ..world.world import World
+from .guard import NoKey, Sorry, demand_key, form_token, is_own_form, refuse_strangers
 
 _HEADERS: Final = {
     **pages.HEADERS,
@@ -70,8 +69,8 @@ class Visit:
         html = pages.render(
             f"screens/{template}",
             visit=self,
-            firm_name=FIRM_NAME,
-            region=self.state.region.value.upper(),
+            firm_name=self.state.name,
+            region=self.state.app.region.value.upper(),
             form_token=form_token(self.state),
             **values,
         )
@@ -101,19 +100,27 @@ def row(state: State, resource: str, given: str) -> Row | None:
     return None if known is None else state.row(resource, known)
 
 
-def screen(path: str, view: View, method: str = "GET") -> Route:
-    """Return a route to a view; strangers, foreign forms and wrong users never reach it."""
+def screen(path: str, view: View, method: str = "GET", *, steers: bool = False) -> Route:
+    """Return a route to a view; strangers, foreign forms and wrong users never reach it.
+
+    A view that ``steers`` the sandbox is for those who have the control key, where there is one.
+    """
 
     async def endpoint(request: Request) -> Response:
         state = state_of(request)
         try:
-            refuse_strangers(request)
+            refuse_strangers(request, world_of(request))
+            if steers:
+                demand_key(request, world_of(request))
             fields = await _fields(request, state) if method == "POST" else {}
             with state.lock:
                 user = _user(state, request.path_params["user"]) if "user" in request.path_params else None
                 return view(Visit(request, state, world_of(request), fields, user))
         except Sorry as sorry:
-            return _problem(request, sorry.status, str(sorry))
+            page = _problem(request, sorry.status, str(sorry))
+            if isinstance(sorry, NoKey):
+                page.headers["www-authenticate"] = 'Basic realm="clio-nb sandbox: control key", charset="UTF-8"'
+            return page
         except Refusal as refusal:
             return _problem(request, refusal.status, f"{refusal}.")
 

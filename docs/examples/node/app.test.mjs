@@ -4,13 +4,16 @@ import assert from "node:assert/strict";
 import { createServer } from "node:http";
 import { after, afterEach, before, beforeEach, test } from "node:test";
 import { createApp } from "./app.mjs";
-import { startSandbox } from "./sandbox.mjs";
+import { sandboxAt, startSandbox } from "./sandbox.mjs";
 
 let clio, app, url, owner, colleague;
 
 before(async () => {
-  url = `http://127.0.0.1:${await freePort()}`;
-  clio = await startSandbox("--redirect-uri", `${url}/callback`);
+  const { CLIO_NB_SITE, CLIO_NB_CONTROL_KEY } = process.env; // in CI: the sandbox in the container beside this one
+  clio = CLIO_NB_SITE
+    ? await sandboxAt(CLIO_NB_SITE, CLIO_NB_CONTROL_KEY)
+    : await startSandbox("--redirect-uri", `http://127.0.0.1:${await freePort()}/callback`);
+  url = new URL(clio.redirect_uri).origin;
   [owner, colleague] = clio.users;
 });
 

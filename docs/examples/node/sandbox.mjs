@@ -1,4 +1,4 @@
-// Start an embedded Clio for a test, and steer it: nothing here is special to this app.
+// Start an embedded Clio for a test, or reach one that runs, and steer it: nothing here is special to this app.
 
 import { spawn } from "node:child_process";
 import { createInterface } from "node:readline";
@@ -12,10 +12,21 @@ export async function startSandbox(...options) {
     process.once("exit", () => reject(new Error("clio-nb sandbox ended at once")));
     createInterface({ input: process.stdout }).once("line", (...first) => resolve(first));
   });
-  const site = JSON.parse(line);
+  const stop = () => new Promise((resolve) => (process.once("exit", resolve), process.kill("SIGINT")));
+  return { ...steering(JSON.parse(line), globalThis.process.env.CLIO_NB_CONTROL_KEY), stop };
+}
+
+// One that runs elsewhere, such as in the container beside this one. It tells the rest to who has its key.
+export async function sandboxAt(url, key) {
+  const site = await steering({ control_url: `${url}/control` }, key).describe();
+  return { ...steering(site, key), stop: async () => {} };
+}
+
+function steering(site, key) {
+  const headers = { "content-type": "application/json", ...(key && { authorization: `Bearer ${key}` }) };
 
   async function control(method, path, body) {
-    const answer = await fetch(site.control_url + path, { method, body: body && JSON.stringify(body) });
+    const answer = await fetch(site.control_url + path, { method, headers, body: body && JSON.stringify(body) });
     const said = await answer.json();
     if (!answer.ok) throw new Error(`${method} ${path}: ${said.error.message}`);
     return said;
@@ -23,6 +34,7 @@ export async function startSandbox(...options) {
 
   return {
     ...site,
+    describe: () => control("GET", ""),
     reset: () => control("POST", "/reset"),
     advance: (seconds) => control("POST", "/clock/advance", { seconds }),
     fault: (fault) => control("POST", "/faults", fault),
@@ -41,6 +53,5 @@ export async function startSandbox(...options) {
       const headers = { authorization: `Bearer ${await this.token(userId)}` };
       return (await (await fetch(site.api_url + path, { headers })).json()).data;
     },
-    stop: () => new Promise((resolve) => (process.once("exit", resolve), process.kill("SIGINT"))),
   };
 }

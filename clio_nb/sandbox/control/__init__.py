@@ -1,0 +1,1 @@
+"""The control endpoints: what only a test may do, over HTTP."""
