@@ -287,15 +287,17 @@ def cases(name: str, caller: Caller):
         else caller.site._state.records(resource)
     )
 
+    mostly = st.sampled_from([True, True, True, False])  # so that of each operation some cases get through
+
     @st.composite
     def steered(draw):
         case = draw(good | bad)
-        if draw(st.booleans()):
+        if draw(mostly):
             case.headers.pop("X-API-VERSION", None)
             (case.query or {}).pop("fields", None)
-        if case.path_parameters and draw(st.booleans()):
+        if case.path_parameters and draw(mostly):
             case.path_parameters["id"] = draw(st.sampled_from(list(known)))
-        if isinstance(case.body, dict) and isinstance(case.body.get("data"), dict) and draw(st.booleans()):
+        if isinstance(case.body, dict) and isinstance(case.body.get("data"), dict) and draw(mostly):
             case.body["data"].update(target_url=ACTION["target_url"], label=draw(st.text(min_size=1, max_size=34)))
         return case
 
