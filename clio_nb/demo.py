@@ -14,13 +14,14 @@ from . import firm, launches, tables
 from . import session as verbs
 from .errors import ClioError
 from .login import login
+from .markup import MARKS
 from .sandbox import Sandbox
 from .terminal import frame_table, report_table, show, text
 from .vocabulary import PLACES, Location
 
 TARGET = "https://partner.example/launch"
 LABEL = "Send for signature"
-_TRUE = text("  ✓", "green")
+_TRUE, _FALSE = text(f"  {MARKS[True]}", "green"), text(f"  {MARKS[False]}", "red")
 
 
 class DemoFailed(ClioError):
@@ -66,7 +67,7 @@ def run() -> None:
         seen.append(("another one, 61 virtual seconds old", launches.verify_launch(late, clicker), False))
         for what, verdict, expected in seen:
             _check(bool(verdict) is expected, f"{what}: {'verified' if expected else 'refused'}")
-            show(_TRUE if verdict else text("  ✗", "red"), f"{what}:", text(verdict.state, "bold"))
+            show(_TRUE if verdict else _FALSE, f"{what}:", text(verdict.state, "bold"))
 
         _heading("5  Who has which action")
         frame = firm.actions_table(sessions)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
+from .. import markup
 from ..vocabulary import PLACES, Place
-from . import _markup
 
 _WIDTH: Final = 280
 _HEIGHT: Final = 134
@@ -32,7 +32,7 @@ def menu_picture(place: Place, label: str) -> str:
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="100%" role="img" aria-label="{caption}" font-size="9" '
         'style="display:block;font-family:var(--jp-ui-font-family, sans-serif)">'
         f"{_box(0.5, 0.5, _WIDTH - 1, _HEIGHT - 1, _PAPER, _LINE, 5)}{screen}{_menu(top, label)}</svg>"
-        f'<figcaption style="color:{_markup.MUTED};line-height:1.5;padding-top:2px">{caption}</figcaption></figure>'
+        f'<figcaption style="color:{markup.MUTED};line-height:1.5;padding-top:2px">{caption}</figcaption></figure>'
     )
 
 
