@@ -144,15 +144,15 @@ class AsyncSession:
         Args:
             label: What the menu shows, 1 to 32 characters.
             target_url: An absolute http or https URL, which a click opens in a tab. It is sent as browsers write it.
-            at: The place: ``"matters"``, ``"matters/show"`` or a :class:`Location`.
+            at: The location: ``"matters"``, ``"matters/show"`` or a :class:`Location`.
 
         Returns:
             The action as Clio made it.
 
         Raises:
             errors.InvalidAction: What :func:`clio_nb.lint` calls an error. Nothing was sent.
-            errors.InvalidInput: An unknown place. Nothing was sent.
-            errors.ActionExists: This user has that label in that place.
+            errors.InvalidInput: An unknown location. Nothing was sent.
+            errors.ActionExists: This user has that label in that location.
 
         Source: Clio's guide, "Creating a Custom Action".
 
@@ -193,7 +193,7 @@ class AsyncSession:
                 as an id, in any case.
             label: The new text in the menu.
             target_url: The new address.
-            at: The new place.
+            at: The new location.
 
         Returns:
             The action as it is now.
@@ -214,7 +214,7 @@ class AsyncSession:
         wanted = {"label": label, "target_url": target_url, "ui_reference": location and location.value}
         changes = {key: value for key, value in wanted.items() if value is not None}
         if not changes:
-            raise errors.InvalidInput("Say what to change: a label, a target URL or a place.", field="label")
+            raise errors.InvalidInput("Say what to change: a label, a target URL or a location.", field="label")
         etag = action.etag if isinstance(action, CustomAction) else None
         return await self._data(messages.update_action(_id_of(action), changes, etag), CustomAction)
 
@@ -278,7 +278,7 @@ class AsyncSession:
             The records, in Clio's order.
 
         Raises:
-            errors.InvalidInput: An unknown place. Nothing was sent.
+            errors.InvalidInput: An unknown location. Nothing was sent.
 
         Examples:
             >>> clio.list_records(session, "matters")[0].title

@@ -1,4 +1,4 @@
-"""What people see in a terminal: the one place that writes there, and how reports and tables look.
+"""What people see in a terminal: the one module that writes there, and how reports and tables look.
 
 All text is text: no markup out of data, control and direction characters spelled out, and what the console's encoding
 cannot show in plain characters.

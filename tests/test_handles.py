@@ -1,5 +1,6 @@
 """Handles: every verb shows its arguments, has one awaited twin, and says what to pass when it was given less."""
 
+import importlib
 import inspect
 import pydoc
 import typing
@@ -10,14 +11,16 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 import clio_nb
-from clio_nb import aio, launches, login
+from clio_nb import aio, launches
 from clio_nb.errors import InvalidInput
+
+login = importlib.import_module("clio_nb.login")  # the package, beside the verb of its name
 
 FUNCTIONS = [name for name in dir(aio) if inspect.isfunction(getattr(aio, name))]
 CLASSES = [name for name in dir(aio) if inspect.isclass(getattr(aio, name))]
 ON_A_SESSION = [name for name in FUNCTIONS if "session" in inspect.signature(getattr(aio, name)).parameters]
 BELOW = {"request", "token", "renew", "the_user"}  # of an awaited session: what the package builds on
-OFFLINE = {"inspect_launch", "lint", "places_matrix", "allow_nested_asyncio"}
+OFFLINE = {"inspect_launch", "lint", "locations_matrix", "allow_nested_asyncio"}
 
 
 def waits(name: str):
@@ -225,7 +228,7 @@ def test_a_launch_and_a_form_say_which_sessions_they_need(others, wrong):
         with pytest.raises(InvalidInput, match="needs a session, and this is"):
             form(others[wrong])
     with pytest.raises(InvalidInput, match="Pass a table of actions"):
-        clio_nb.places_matrix(others[wrong])
+        clio_nb.locations_matrix(others[wrong])
 
 
 def test_the_user_of_a_bare_token_is_asked_for_first(clio_sandbox):

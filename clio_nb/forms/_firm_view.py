@@ -10,7 +10,7 @@ from ..firm.apply.apply import Result
 from ..firm.item import Item, Kind
 from ..firm.plan.plan import Plan
 from ..models import NOT_WANTED, NOTHING
-from ..tables import PLACE_COLUMNS
+from ..tables import LOCATION_COLUMNS
 from ..vocabulary import Location
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _MARKS: Final = {Kind.CREATE: "+", Kind.UPDATE: "~", Kind.DELETE: "−", Kind.BL
 def coverage(frame: pd.DataFrame, containing: str = "") -> str:
     """Draw a coverage table (see ``rollout.view.coverage_frame``), only the rows that contain a text."""
     wanted = containing.strip().casefold()
-    columns = [frame["user"].astype(object), *(frame[place].astype(object) for place in PLACE_COLUMNS)]
+    columns = [frame["user"].astype(object), *(frame[location].astype(object) for location in LOCATION_COLUMNS)]
     rows = list(zip(*(column.array for column in columns), strict=True))
     if wanted:
         rows = [row for row in rows if wanted in "\n".join(map(str, row)).casefold()]
@@ -54,7 +54,7 @@ def plan(drawn: Plan) -> str:
         (
             f"{_MARKS[item.kind]}&nbsp;{item.kind.value}",
             markup.text(item.user or item.user_id),
-            markup.text(Location(item.place).resource if item.place in PLACE_COLUMNS else item.place or ""),
+            markup.text(Location(item.place).resource if item.place in LOCATION_COLUMNS else item.place or ""),
             _change(item),
         )
         for item in lines[:ROWS_SHOWN]
@@ -63,7 +63,9 @@ def plan(drawn: Plan) -> str:
     more = markup.muted(f"{len(lines) - ROWS_SHOWN} lines more.") if len(lines) > ROWS_SHOWN else ""
     title = f"{drawn.purpose.capitalize()}: {kinds}"
     table = (
-        markup.table(title, ("change", "user", "place", "what"), rows) if lines else f"<strong>{escape(title)}</strong>"
+        markup.table(title, ("change", "user", "location", "what"), rows)
+        if lines
+        else f"<strong>{escape(title)}</strong>"
     )
     cost = markup.muted(f"{drawn.cost()}.")
     return f"{notes}{markup.scrolling(table, 'Plan')}{more}{cost}"

@@ -119,12 +119,12 @@ class Form(HasTraits, Generic[T]):
         self.view.children = (self._heading, *rows, line, self._status_line, self._code_block, *below)
 
     def _field(self, name: str, widget: w.Widget) -> w.Widget:
-        """Bind a widget to the trait of that name, and remember it as the place of errors about it."""
+        """Bind a widget to the trait of that name, where errors about it are shown."""
         link((self, name), (widget, "value"))
-        return self._place(name, widget)
+        return self._widget_for(name, widget)
 
-    def _place(self, name: str, widget: w.Widget) -> w.Widget:
-        """Remember a widget as the place of errors about that argument."""
+    def _widget_for(self, name: str, widget: w.Widget) -> w.Widget:
+        """Remember the widget for that argument, so that an error about it names the widget."""
         widget.style = {"description_width": _LABELS}
         widget.layout.width = "auto"
         self.fields[name] = widget
@@ -208,14 +208,14 @@ def push(text: str, action: Callable[[object], object], *, style: str = "") -> w
 
 
 def html(*, hint: bool = False) -> w.HTML:
-    """Return a place for drawn text, which takes no room while it is empty. A hint stands under its field."""
+    """Return an empty, hidden HTML widget for :func:`say`; a hint stands under its field."""
     return w.HTML(layout={"display": "none", "margin": f"0 3px 4px calc({_LABELS} + 10px)" if hint else "2px"})
 
 
-def say(place: w.HTML, drawn: str) -> None:
-    """Put drawn text into its place, or take the place away when there is none."""
-    place.value = drawn
-    place.layout.display = "flex" if drawn else "none"
+def say(widget: w.HTML, drawn: str) -> None:
+    """Show HTML in a widget, or hide the widget when there is none."""
+    widget.value = drawn
+    widget.layout.display = "flex" if drawn else "none"
 
 
 def call(verb: str, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""Create a custom action: label, target and place, checked as you type, for one user or everyone signed in."""
+"""Create a custom action: label, target and location, checked as you type, for one user or everyone signed in."""
 
 from __future__ import annotations
 
@@ -61,8 +61,8 @@ class ActionForm(Form[tuple[Outcome, ...]]):
         }
         self._field("label", w.Text(description="Label", placeholder="Send for signature"))
         self._field("target_url", w.Text(description="Target URL", placeholder="https://your-app.example/launch"))
-        places = [(f"{location.resource.capitalize()} ({_menus(location)})", location) for location in Location]
-        self._field("at", w.Dropdown(description="Place", options=places, value=self.at))
+        locations = [(f"{location.resource.capitalize()} ({_menus(location)})", location) for location in Location]
+        self._field("at", w.Dropdown(description="Location", options=locations, value=self.at))
         people = [(f"everyone signed in ({len(self._sessions)})", EVERYONE)]
         people += [(str(session.user), user_id) for user_id, session in self._sessions.items()]
         self._field("user", w.Dropdown(description="For", options=people, value=self.user))
@@ -112,7 +112,7 @@ class ActionForm(Form[tuple[Outcome, ...]]):
         say(self._hints["label"], markup.muted(count) + _hint(said.get("label") if self.label else None))
         preview = markup.muted(f"A click opens {markup.code(_preview(self.target_url, self.at))}")
         say(self._hints["target_url"], (_hint(said.get("target_url")) + preview) if self.target_url else "")
-        pictures = "".join(menu_picture(place, self.label) for place in self.at.places)
+        pictures = "".join(menu_picture(menu, self.label) for menu in self.at.menus)
         say(self._hints["at"], f'<div style="display:flex;flex-wrap:wrap;gap:16px">{pictures}</div>')
 
 
@@ -125,7 +125,7 @@ async def _create(session: AsyncSession, label: str, target_url: str, at: Locati
 
 
 def _menus(location: Location) -> str:
-    return "two menus" if len(location.places) > 1 else "one menu"
+    return "two menus" if len(location.menus) > 1 else "one menu"
 
 
 def _indent(source: str) -> str:

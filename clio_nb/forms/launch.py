@@ -36,7 +36,7 @@ class LaunchForm(Form[Verdict]):
         self._url = Secret("")
         self._arrived = 0.0
         self._countdown: Future[None] | None = None
-        self.url: Final = self._place("url", w.Textarea(description="Launch URL", continuous_update=False, rows=3))
+        self.url: Final = self._widget_for("url", w.Textarea(description="Launch URL", continuous_update=False, rows=3))
         self.url.placeholder = "Paste the address that the click opened. The box empties itself: it holds a secret."
         self.url.observe(self._take, "value")
         self._field("target", w.Text(description="Target URL", placeholder="If it must be the target of this action"))

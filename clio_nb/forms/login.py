@@ -53,7 +53,9 @@ class LoginForm(Form[Session]):
         self._app: Final = self._fields_of_app()
         self._way: Final = html(hint=True)
         self._link: Final = html(hint=True)
-        self.paste: Final = self._place("answer", w.Password(description="Code or address", continuous_update=False))
+        self.paste: Final = self._widget_for(
+            "answer", w.Password(description="Code or address", continuous_update=False)
+        )
         self.paste.placeholder = "Only if the browser does not come back by itself"
         self.paste.observe(self._take, "value")
         self.cancel: Final = push("Cancel", self.stop)
@@ -119,10 +121,10 @@ class LoginForm(Form[Session]):
         regions = [(f"{region.value}: {region.host}", region) for region in Region]
         self._field("region", w.Dropdown(description="Region", options=regions, value=self.region))
         self._field("client_id", w.Text(description="Client id", placeholder=_from_environment("CLIO_CLIENT_ID")))
-        secret = self._place("client_secret", w.Password(description="Client secret", continuous_update=False))
+        secret = self._widget_for("client_secret", w.Password(description="Client secret", continuous_update=False))
         secret.placeholder = _from_environment("CLIO_CLIENT_SECRET")
         secret.observe(self._take_secret, "value")
-        self._public = self._place("on_public_machine", w.Checkbox(description="Real data on this public machine"))
+        self._public = self._widget_for("on_public_machine", w.Checkbox(description="Real data on this public machine"))
         self._public.layout.display = "flex" if on_binder() else "none"
         return (self.fields["region"], self.fields["client_id"], secret, self._public)
 

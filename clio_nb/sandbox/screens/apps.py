@@ -21,7 +21,7 @@ def _apps(visit: Visit) -> Response:
         permissions=sorted(grant.permissions) if grant else [],
         tells=visit.state.settings.deauthorization_url,
         actions=[row.data for row in visit.state.actions.of(visit.me.id).values()],
-        places={location.value: location.places for location in Location},
+        places={location.value: location.menus for location in Location},
         revoked="revoked" in visit.request.query_params,
     )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from ...vocabulary import PLACES, Location, Place
+from ...vocabulary import MENUS, Location, Menu
 from ..state import State
 
 _WEB: Final = ("http", "https")
@@ -32,14 +32,14 @@ def items(state: State, user_id: int, location: Location) -> Sequence[Item]:
     ]
 
 
-def table_place(location: Location) -> Place:
+def table_place(location: Location) -> Menu:
     """Return the place that the rows of a table have."""
-    return next(place for place in PLACES if place.location is location and place.view == "table")
+    return next(place for place in MENUS if place.location is location and place.view == "table")
 
 
-def singular_place(location: Location) -> Place | None:
+def singular_place(location: Location) -> Menu | None:
     """Return the place that a record's own page has; folders have none."""
-    return next((place for place in PLACES if place.location is location and place.view == "singular"), None)
+    return next((place for place in MENUS if place.location is location and place.view == "singular"), None)
 
 
 def is_web(target_url: str) -> bool:
