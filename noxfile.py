@@ -1,6 +1,6 @@
 """Every chore by its name: ``nox -l`` lists them, ``nox -s NAME`` runs one, ``.ci/run`` runs those that CI wants.
 
-The chores use the environment that they are called from; ``wheel`` makes one of its own.
+The chores use the environment that they are called from; ``wheel`` and ``server`` make their own.
 """
 
 import tempfile
@@ -65,12 +65,24 @@ def wheel(session: nox.Session) -> None:
 
 
 @nox.session
+def server(session: nox.Session) -> None:
+    """Run the example receiver from the wheel, where nothing but the packages listed for servers is installed."""
+    with tempfile.TemporaryDirectory() as folder:
+        python = _environment(session, Path(folder))
+        listed = "clio_nb/web/requirements.txt"
+        session.run(python, "-m", "pip", "install", "-q", "--no-deps", _built(session, Path(folder)), "-r", listed)
+        test = "docs/examples/wsgi/test_app.py"
+        session.run("python", "-m", "pytest", "-q", test, env={"RECEIVER_PYTHON": python})
+
+
+@nox.session
 def release(session: nox.Session) -> None:
     """Do all that must be green before a version is tagged, and leave the files to upload in ``dist/``."""
     session.notify("tests")
     session.notify("long")
     session.notify("checks")
     session.notify("wheel")
+    session.notify("server")
     session.run("python", "-m", "build")
 
 

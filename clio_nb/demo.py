@@ -14,13 +14,14 @@ from . import firm, launches, tables
 from . import session as verbs
 from .errors import ClioError
 from .login import login
+from .markup import MARKS
 from .sandbox import Sandbox
 from .terminal import frame_table, report_table, show, text
-from .vocabulary import PLACES, Location
+from .vocabulary import MENUS, Location
 
 TARGET = "https://partner.example/launch"
 LABEL = "Send for signature"
-_TRUE = text("  ✓", "green")
+_TRUE, _FALSE = text(f"  {MARKS[True]}", "green"), text(f"  {MARKS[False]}", "red")
 
 
 class DemoFailed(ClioError):
@@ -42,12 +43,12 @@ def run() -> None:
             sessions.append(session)
             show(_TRUE, str(session.user))
 
-        _heading("2  An action in every place of Clio's screens, for each of them")
+        _heading("2  An action in every location, for each of them")
         for session in sessions:
             for location in Location:
                 made = verbs.create_action(session, LABEL, TARGET, location)
                 _check(made.location is location, f"an action on {location.resource} was created")
-        show(_TRUE, f"{len(Location) * len(sessions)} actions, seen in {len(PLACES)} menus each")
+        show(_TRUE, f"{len(Location) * len(sessions)} actions, seen in {len(MENUS)} menus each")
 
         _heading("3  Somebody clicks one: Clio opens the target with four parameters")
         clicker = sessions[0]
@@ -66,7 +67,7 @@ def run() -> None:
         seen.append(("another one, 61 virtual seconds old", launches.verify_launch(late, clicker), False))
         for what, verdict, expected in seen:
             _check(bool(verdict) is expected, f"{what}: {'verified' if expected else 'refused'}")
-            show(_TRUE if verdict else text("  ✗", "red"), f"{what}:", text(verdict.state, "bold"))
+            show(_TRUE if verdict else _FALSE, f"{what}:", text(verdict.state, "bold"))
 
         _heading("5  Who has which action")
         frame = firm.actions_table(sessions)
@@ -74,9 +75,10 @@ def run() -> None:
         show(frame_table(frame.head(6)[["user", "location", "label", "action_id"]]))
         show(f"  … {len(frame)} rows", style="dim")
         show("")
-        matrix = tables.places_matrix(frame)
+        matrix = tables.locations_matrix(frame)
         _check(
-            bool((matrix[list(tables.PLACE_COLUMNS)] == 1).all(axis=None)), "every user has one action in every place"
+            bool((matrix[list(tables.LOCATION_COLUMNS)] == 1).all(axis=None)),
+            "every user has one action in every location",
         )
         show(frame_table(matrix))
 

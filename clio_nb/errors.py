@@ -2,8 +2,8 @@
 
 ClioError
 ├── InvalidInput            what you passed cannot be right; nothing was sent
-│   ├── InvalidAction       a label, target URL or place that Clio would refuse
-│   └── ManifestError       a manifest that cannot be read: names the file, the place in it and the nearest right word
+│   ├── InvalidAction       a label, target URL or location that Clio would refuse
+│   └── ManifestError       a manifest that cannot be read: names the file, the entry in it and the nearest right word
 ├── LoginError              signing a user in did not work
 │   ├── LoginDeclined       the user said no
 │   ├── LoginTimeout        nobody came back in time
@@ -22,7 +22,7 @@ ClioError
 │   ├── VersionGone         410
 │   ├── Conflict            409, 412
 │   ├── RecordInvalid       422
-│   │   └── ActionExists    422, and this user has that label in that place already
+│   │   └── ActionExists    422, and this user has that label in that location already
 │   ├── RateLimited         429
 │   ├── ServerError         5xx
 │   └── UnexpectedAnswer    not an answer of Clio's API: HTML, a redirect, cut-off JSON, another record
@@ -67,7 +67,7 @@ class InvalidAction(InvalidInput):
 
 
 class ManifestError(InvalidInput):
-    """A manifest that cannot be read. The message names the file, the place in it and the nearest right word."""
+    """A manifest that cannot be read. The message names the file, the entry in it and the nearest right word."""
 
 
 class LoginError(ClioError):
@@ -157,7 +157,7 @@ class RecordInvalid(ApiError):
 
 
 class ActionExists(RecordInvalid):
-    """This user has an action with that label in that place already; ``action_id`` is its id."""
+    """This user has an action with that label in that location already; ``action_id`` is its id."""
 
     def __init__(self, message: str, *, status: int, action_id: int, type: str = "", request: str = "") -> None:
         super().__init__(message, status=status, type=type, request=request)

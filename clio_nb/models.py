@@ -15,7 +15,7 @@ from .vocabulary import Location, Region
 DEFAULT_REDIRECT_URI = "http://127.0.0.1:8765/callback"
 
 NOTHING: Final = "– "
-"""What is said of a place where a user sees nothing starts with it; the reason follows."""
+"""Starts the text for a location where a user sees nothing; the reason follows."""
 
 NOT_WANTED: Final = f"{NOTHING}not wanted"
 
@@ -170,8 +170,8 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 class CustomAction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A custom action of one user, as ``/custom_actions`` gives it.
 
-    ``ui_reference`` is kept as text, so that a place which Clio adds later is shown as it is; ``location`` knows it
-    or is None. ``etag`` carries its own quotes, as Clio sends it.
+    ``ui_reference`` is kept as text, so that a location which Clio adds later is shown as it is; ``location`` is
+    None then. ``etag`` carries its own quotes, as Clio sends it.
 
     Examples:
         >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
@@ -189,7 +189,7 @@ class CustomAction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
 
     @property
     def location(self) -> Location | None:
-        """The place of the action, or None when this library does not know it."""
+        """The location of the action, or None when this library does not know it."""
         return next((location for location in Location if location.value == self.ui_reference), None)
 
 

@@ -6,30 +6,22 @@ function of this module too: ``clio_nb.create_action(session, ...)`` is ``sessio
 
 from __future__ import annotations
 
-import asyncio
-import math
-from typing import Any, Final, Self, TypeVar
-from urllib.parse import urlencode
+from typing import Any, Self
 
 from . import errors
 from .action_rules import as_sent, check, location_of, same_label, same_url
 from .arguments import a_site, on_session
-from .http import messages, oauth, transport, waiting
-from .http.pace import Pace
-from .http.retry import repeat
-from .http.tokens import FORM, OwnToken, TokenSource
+from .http import messages, waiting
+from .http.client import Client
+from .http.tokens import TokenSource, revoke
 from .http.twins import awaited, on_loop, sync_method
-from .models import Clock, CustomAction, Record, Site, Subject, Token, User
+from .models import CustomAction, Record, Site, Subject, Token, User
 from .secret import Secret
 from .vocabulary import Location
 
-T = TypeVar("T")
-
-MARGIN: Final = 60.0  # seconds before its end at which a token is renewed beforehand: a nonce must not meet a 401
-
 
 @awaited
-class AsyncSession:
+class AsyncSession(Client):
     """One user of a firm, signed in; every verb can be awaited from any event loop.
 
     Args:
@@ -50,13 +42,8 @@ class AsyncSession:
         user: User | None = None,
         timeout: float | None = None,
     ) -> None:
-        self.site = a_site(site)
-        self._user = user
+        super().__init__(a_site(site), token, user)
         self.timeout = waiting.checked_timeout(timeout)
-        self._clock: Clock | None = getattr(site, "clock", None)
-        self._tokens = OwnToken(site, Token.of(token)) if isinstance(token, Token | Secret | str) else token
-        self._pace = Pace()
-        self._paced: Secret | None = None
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._user or 'of a user not yet asked for'} at {self.site.origin}>"
@@ -79,7 +66,7 @@ class AsyncSession:
         """Return the user of the token, with the firm in ``account``.
 
         Returns:
-            The user, whom the session's ``user`` has from now on.
+            The user, who is the session's ``user`` from now on.
 
         Examples:
             >>> clio.who_am_i(session)
@@ -144,15 +131,15 @@ class AsyncSession:
         Args:
             label: What the menu shows, 1 to 32 characters.
             target_url: An absolute http or https URL, which a click opens in a tab. It is sent as browsers write it.
-            at: The place: ``"matters"``, ``"matters/show"`` or a :class:`Location`.
+            at: The location: ``"matters"``, ``"matters/show"`` or a :class:`Location`.
 
         Returns:
             The action as Clio made it.
 
         Raises:
             errors.InvalidAction: What :func:`clio_nb.lint` calls an error. Nothing was sent.
-            errors.InvalidInput: An unknown place. Nothing was sent.
-            errors.ActionExists: This user has that label in that place.
+            errors.InvalidInput: An unknown location. Nothing was sent.
+            errors.ActionExists: This user has that label in that location.
 
         Source: Clio's guide, "Creating a Custom Action".
 
@@ -193,7 +180,7 @@ class AsyncSession:
                 as an id, in any case.
             label: The new text in the menu.
             target_url: The new address.
-            at: The new place.
+            at: The new location.
 
         Returns:
             The action as it is now.
@@ -214,7 +201,7 @@ class AsyncSession:
         wanted = {"label": label, "target_url": target_url, "ui_reference": location and location.value}
         changes = {key: value for key, value in wanted.items() if value is not None}
         if not changes:
-            raise errors.InvalidInput("Say what to change: a label, a target URL or a place.", field="label")
+            raise errors.InvalidInput("Say what to change: a label, a target URL or a location.", field="label")
         etag = action.etag if isinstance(action, CustomAction) else None
         return await self._data(messages.update_action(_id_of(action), changes, etag), CustomAction)
 
@@ -255,16 +242,11 @@ class AsyncSession:
             >>> clio.record(session, first.subject, fields="id,client{name}").data["client"]["name"]
             '...'
         """
-        request = messages.get_record(
-            subject.location, subject.record_id, fields=fields or title_fields(subject.location)
-        )
+        request = messages.get_record(subject.location, subject.record_id, fields=fields)
         data = await self._data(request, dict[str, Any])
         if data.get("id", subject.record_id) != subject.record_id:
-            raise errors.UnexpectedAnswer(
-                f"{request} was answered with another record, which is not used. Try again.",
-                status=200,
-                request=str(request),
-            )
+            said = f"{request} was answered with another record, which is not used. Try again."
+            raise errors.UnexpectedAnswer(said, status=200, request=str(request))
         return Record(subject, data)
 
     @on_loop
@@ -278,15 +260,15 @@ class AsyncSession:
             The records, in Clio's order.
 
         Raises:
-            errors.InvalidInput: An unknown place. Nothing was sent.
+            errors.InvalidInput: An unknown location. Nothing was sent.
 
         Examples:
             >>> clio.list_records(session, "matters")[0].title
             '00001-Tidewrack'
         """
         location = location_of(at)
-        request = messages.list_records(location, fields=title_fields(location))
-        return [Record(Subject(location, row["id"]), row) for row in await self._pages(request, list[dict[str, Any]])]
+        rows = await self._pages(messages.list_records(location), list[dict[str, Any]])
+        return [Record(Subject(location, row["id"]), row) for row in rows]
 
     @on_loop
     async def logout(self) -> None:
@@ -295,133 +277,11 @@ class AsyncSession:
         Examples:
             >>> clio.logout(session)
         """
-        token = await self._tokens.current()
-        form = Secret(urlencode({"token": token.access.reveal()}))
-        headers: dict[str, str | Secret] = {**FORM, "authorization": Secret(f"Bearer {token.access.reveal()}")}
-        raw = await transport.exchange("POST", self.site.origin + oauth.DEAUTHORIZE, headers=headers, content=form)
-        if raw.status not in (200, 204):
-            messages.decipher(
-                messages.Request("POST", oauth.DEAUTHORIZE), raw.status, raw.headers, raw.body, type(None)
-            )
-
-    # Below: what the rooms above build on.
+        await revoke(self.site, await self._tokens.current())
 
     async def the_user(self) -> User:
         """Return the user, whom Clio is asked for only where that is not known yet."""
         return self._user or await self.who_am_i()
-
-    @on_loop
-    async def request(
-        self, request: messages.Request, shape: type[T], *, once: bool = False, patience: float = math.inf
-    ) -> messages.Answer[T]:
-        """Send a request with this user's token and return its data in the given shape.
-
-        With ``once`` it is sent exactly once and every failure is raised; if the user's budget of requests would make
-        it wait ``patience`` seconds or more, it is not sent, which is :class:`errors.RateLimited`. Otherwise a 401
-        renews the token, a 429 waits (neither was carried out), and a read is repeated within bounds after a 5xx or a
-        lost answer.
-        """
-        if once:
-            return await self._send(request, shape, await self.token(), patience)
-        renewed: Token | None = None
-
-        async def attempt() -> messages.Answer[T]:
-            nonlocal renewed
-            token = await self.token()
-            try:
-                return await self._send(request, shape, token)
-            except errors.Unauthorized:
-                if renewed is not None:
-                    raise
-                renewed = await self.renew(token)
-                return await self._send(request, shape, renewed)
-
-        try:
-            return await attempt()
-        except (errors.RateLimited, errors.ServerError, errors.NetworkError) as failure:
-            return await repeat(request, attempt, failure, self._clock)
-
-    @on_loop
-    async def token(self) -> Token:
-        """Return the token in use, renewed beforehand when it is about to end."""
-        token = await self._tokens.current()
-        return await self._tokens.renew(token) if token.refresh and token.ends_within(MARGIN) else token
-
-    @on_loop
-    async def renew(self, stale: Token) -> Token:
-        """Return a newer token than ``stale``. Raises :class:`errors.NeedsLogin` when there can be none."""
-        try:
-            return await self._tokens.renew(stale)
-        except errors.NeedsLogin as error:
-            raise self._named(error) from error.__cause__
-
-    async def _send(
-        self, request: messages.Request, shape: type[T], token: Token, patience: float = math.inf
-    ) -> messages.Answer[T]:
-        pace = await self._turn(request, token, patience)
-        window, rate, sent = pace.window, None, self._now()
-        headers: dict[str, str | Secret] = {"accept": "application/json"}
-        headers["authorization"] = Secret(f"Bearer {token.access.reveal()}")
-        if request.data is not None:
-            headers["content-type"] = "application/json"
-        if request.if_match is not None:
-            headers["if-match"] = request.if_match
-        try:
-            raw = await transport.exchange(
-                request.method, request.url(self.site.origin), headers=headers, content=request.body or b""
-            )
-            rate = messages.rate(raw.headers)
-        finally:
-            # a clock that others move tells nothing of when the answer was made; it was when this was sent
-            then = waiting.now() if self._clock is None else sent
-            pace.answered(window, then, rate)
-        try:
-            return messages.decipher(request, raw.status, raw.headers, raw.body, shape)
-        except errors.RateLimited as error:
-            pace.refused(then, error.retry_after)
-            raise self._named(error) from None
-        except errors.ApiError as error:
-            raise self._named(error) from error.__cause__
-
-    async def _turn(self, request: messages.Request, token: Token, patience: float) -> Pace:
-        """Wait until the token's budget allows one more request, unless that takes ``patience`` seconds or more."""
-        if token.access != self._paced:  # Clio counts per access token
-            self._pace, self._paced = Pace(), token.access
-        while wait := self._pace.take(now := self._now()):
-            if wait >= min(patience, waiting.left()):
-                raise errors.RateLimited(
-                    f"{request} was not sent: this user's budget of requests is used up for {wait:.0f} s.",
-                    status=429,
-                    retry_after=wait,
-                    request=str(request),
-                )
-            if self._clock is not None and self._pace.in_flight:  # their answers first: they tell more of the budget
-                await asyncio.sleep(0.001)
-            else:
-                await waiting.rest(wait, self._clock, now + wait)
-        return self._pace
-
-    def _now(self) -> float:
-        return waiting.now() if self._clock is None else self._clock.now()
-
-    async def _data(self, request: messages.Request, shape: type[T]) -> T:
-        return (await self.request(request, shape)).data
-
-    async def _pages(self, first: messages.Request, shape: type[list[T]]) -> list[T]:
-        """Read all pages. A page that comes twice ends it with an error: a loop would never end by itself."""
-        rows: list[T] = []
-        following: messages.Request | None = first
-        seen = set()
-        while following is not None:
-            if following in seen:
-                raise errors.UnexpectedAnswer(
-                    f"{first}: the pages go round in a circle.", status=200, request=str(first)
-                )
-            seen.add(following)
-            answer = await self.request(following, shape)
-            rows += answer.data
-            following = answer.next
-        return rows
 
     async def _read_back(self, label: str, location: Location, target_url: str) -> CustomAction | None:
         try:
@@ -447,7 +307,7 @@ class AsyncSession:
         return min(found, key=lambda action: action.label != label, default=None)
 
     async def _explain(self, refused: errors.RecordInvalid, label: str, location: Location) -> errors.RecordInvalid:
-        """Clio's 422 does not say what is wrong in words one can rely on; a label taken already is the usual reason."""
+        """Find out what a 422 means: its words say nothing reliable, and the usual reason is a label that is taken."""
         twin = await self._find(label, location)
         if twin is None:
             return refused
@@ -461,22 +321,6 @@ class AsyncSession:
                 action_id=twin.id,
             )
         )
-
-    def _named(self, error: _E) -> _E:
-        error.user = str(self._user) if self._user else ""
-        return error
-
-
-_E = TypeVar("_E", bound=errors.ClioError)
-_TITLE_FIELDS: Final = {
-    Location.ACTIVITIES: "id,type,date,note",
-    Location.MATTERS: "id,display_number,description",
-}
-
-
-def title_fields(location: Location) -> str:
-    """Return the ``fields`` that name a record of this kind."""
-    return _TITLE_FIELDS.get(location, "id,name")
 
 
 def known_user(session: AsyncSession) -> User | None:

@@ -1,4 +1,4 @@
-"""What people see in a terminal: the one place that writes there, and how reports and tables look.
+"""What people see in a terminal: the one module that writes there, and how reports and tables look.
 
 All text is text: no markup out of data, control and direction characters spelled out, and what the console's encoding
 cannot show in plain characters.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from .launches import LaunchReport
 
-_PLAIN: Final = {"✓": "+", "✗": "x", "–": "-", "…": "...", "’": "'", "“": '"', "”": '"'}
+_PLAIN: Final = {"✓": "+", "✗": "x", "·": "-", "–": "-", "…": "...", "’": "'", "“": '"', "”": '"'}
 
 
 def show(*parts: str | Text | Table, style: str = "", err: bool = False) -> None:

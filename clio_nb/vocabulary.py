@@ -1,4 +1,4 @@
-"""The vocabulary of Clio: its four regions, and the places where a custom action can appear.
+"""The vocabulary of Clio: its four regions, the locations of a custom action, and the menus that show it.
 
 Nothing here does I/O or knows of anything else in the package, so the client and the sandbox can both stand on it.
 """
@@ -79,9 +79,9 @@ class Location(StrEnum):
         return "Activity" if self is Location.ACTIVITIES else self.resource.removesuffix("s").capitalize()
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def menus(self) -> tuple[Menu, ...]:
         """Where in Clio's screens an action with this ``ui_reference`` can be clicked."""
-        return tuple(place for place in PLACES if place.location is self)
+        return tuple(menu for menu in MENUS if menu.location is self)
 
     @classmethod
     def of_resource(cls, resource: str) -> Location | None:
@@ -98,37 +98,37 @@ class Location(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """One menu of Clio's interface that shows custom actions. ``clio_nb.PLACES`` has all nine.
+class Menu:
+    """One menu of Clio's interface that shows custom actions. ``clio_nb.MENUS`` has all nine.
 
     Examples:
-        >>> [str(place) for place in clio.Location.MATTERS.places]
+        >>> [str(menu) for menu in clio.Location.MATTERS.menus]
         ['matters table, dropdown beside Edit', 'one matter, More Actions']
     """
 
     location: Location
     view: Literal["table", "singular"]
-    menu: str
+    name: str
 
     def __str__(self) -> str:
         if self.view == "table":
-            return f"{self.location.resource} table, {self.menu}"
-        return f"one {self.location.record_type.lower()}, {self.menu}"
+            return f"{self.location.resource} table, {self.name}"
+        return f"one {self.location.record_type.lower()}, {self.name}"
 
 
 _EDIT, _VIEW = "dropdown beside Edit", "dropdown beside View"
 _MORE, _DOWNLOAD = "More Actions", "dropdown beside Download"
 
-PLACES: Final = (
-    Place(Location.ACTIVITIES, "table", _EDIT),
-    Place(Location.ACTIVITIES, "singular", _MORE),
-    Place(Location.CONTACTS, "table", _EDIT),
-    Place(Location.CONTACTS, "singular", _MORE),
-    Place(Location.DOCUMENTS, "table", _VIEW),
-    Place(Location.DOCUMENTS, "singular", _DOWNLOAD),
-    Place(Location.FOLDERS, "table", _VIEW),
-    Place(Location.MATTERS, "table", _EDIT),
-    Place(Location.MATTERS, "singular", _MORE),
+MENUS: Final = (
+    Menu(Location.ACTIVITIES, "table", _EDIT),
+    Menu(Location.ACTIVITIES, "singular", _MORE),
+    Menu(Location.CONTACTS, "table", _EDIT),
+    Menu(Location.CONTACTS, "singular", _MORE),
+    Menu(Location.DOCUMENTS, "table", _VIEW),
+    Menu(Location.DOCUMENTS, "singular", _DOWNLOAD),
+    Menu(Location.FOLDERS, "table", _VIEW),
+    Menu(Location.MATTERS, "table", _EDIT),
+    Menu(Location.MATTERS, "singular", _MORE),
 )
 """The nine menus that show custom actions (Clio's guide, "Where can Custom Actions appear?")."""
 

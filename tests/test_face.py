@@ -38,7 +38,7 @@ def test_launches_work_without_tables_widgets_and_a_web_framework():
 def test_every_public_name_is_there_and_documented(name):
     value = getattr(clio_nb, name)
     assert name in dir(clio_nb)
-    assert value.__doc__ or name in ("PLACES", "__version__")
+    assert value.__doc__ or name in ("MENUS", "__version__")
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -1,8 +1,8 @@
 """Handles: every verb shows its arguments, has one awaited twin, and says what to pass when it was given less."""
 
+import importlib
 import inspect
 import pydoc
-import sys
 import typing
 
 import pandas as pd
@@ -11,22 +11,21 @@ from IPython.core.completer import provisionalcompleter
 from IPython.core.interactiveshell import InteractiveShell
 
 import clio_nb
-import clio_nb.login
 from clio_nb import aio, launches
 from clio_nb.errors import InvalidInput
+
+login = importlib.import_module("clio_nb.login")  # the package, beside the verb of its name
 
 FUNCTIONS = [name for name in dir(aio) if inspect.isfunction(getattr(aio, name))]
 CLASSES = [name for name in dir(aio) if inspect.isclass(getattr(aio, name))]
 ON_A_SESSION = [name for name in FUNCTIONS if "session" in inspect.signature(getattr(aio, name)).parameters]
-clio_nb_login = sys.modules["clio_nb.login"]  # by its name the package above has the verb
 BELOW = {"request", "token", "renew", "the_user"}  # of an awaited session: what the package builds on
-OFFLINE = {"inspect_launch", "lint", "places_matrix", "allow_nested_asyncio", "timeout"}
+OFFLINE = {"inspect_launch", "lint", "locations_matrix", "allow_nested_asyncio", "timeout"}
 
 
 def waits(name: str):
     """Return what waits, by the name that the awaited one has."""
-    homes = (clio_nb, launches, clio_nb_login)
-    return next(getattr(home, name) for home in homes if hasattr(home, name))
+    return next(getattr(home, name) for home in (clio_nb, launches, login) if hasattr(home, name))
 
 
 def methods(owner: str) -> list[str]:
@@ -60,7 +59,7 @@ def spoken(annotation: object) -> str:
 
 @EACH_TWIN
 def test_what_waits_and_what_is_awaited_have_one_name_and_the_same_arguments(awaited, waiting):
-    assert inspect.iscoroutinefunction(awaited) or awaited is aio.verify_launch  # it begins at the call
+    assert inspect.iscoroutinefunction(awaited)
     assert not inspect.iscoroutinefunction(waiting)
     assert waiting.__name__ == awaited.__name__
     assert parameters(waiting) == parameters(awaited)
@@ -207,7 +206,7 @@ def test_the_first_argument_can_be_named(clio_sandbox, name):
         lambda wrong: clio_nb.Session(wrong, "token"),
         clio_nb.Firm,
         clio_nb.inbox,
-        clio_nb_login.Login,
+        login.Login,
         lambda wrong: clio_nb.probe("http://127.0.0.1:1/", wrong),
         lambda wrong: aio.Session(wrong, "token"),
         aio.Firm,
@@ -229,7 +228,7 @@ def test_a_launch_and_a_form_say_which_sessions_they_need(others, wrong):
         with pytest.raises(InvalidInput, match="needs a session, and this is"):
             form(others[wrong])
     with pytest.raises(InvalidInput, match="Pass a table of actions"):
-        clio_nb.places_matrix(others[wrong])
+        clio_nb.locations_matrix(others[wrong])
 
 
 def test_the_user_of_a_bare_token_is_asked_for_first(clio_sandbox):

@@ -1,4 +1,4 @@
-"""The vocabulary is Clio's: places, regions, secrets, models."""
+"""The vocabulary is Clio's: locations, menus, regions, secrets, models."""
 
 import copy
 import json
@@ -11,14 +11,14 @@ from clio_nb.action_rules import location_of
 from clio_nb.errors import InvalidInput
 from clio_nb.models import CustomAction, Subject, Token
 from clio_nb.secret import Secret
-from clio_nb.vocabulary import PLACES, Location, Region
+from clio_nb.vocabulary import MENUS, Location, Region
 
 
 def test_five_locations_give_the_nine_places_of_the_guide():
-    assert len(PLACES) == 9
-    assert [len(location.places) for location in Location] == [2, 2, 2, 1, 2]
-    assert {place.view for place in Location.FOLDERS.places} == {"table"}
-    assert str(Location.DOCUMENTS.places[1]) == "one document, dropdown beside Download"
+    assert len(MENUS) == 9
+    assert [len(location.menus) for location in Location] == [2, 2, 2, 1, 2]
+    assert {menu.view for menu in Location.FOLDERS.menus} == {"table"}
+    assert str(Location.DOCUMENTS.menus[1]) == "one document, dropdown beside Download"
 
 
 def test_record_types_are_clios_names():

@@ -103,7 +103,7 @@ def status(
     manifest: Annotated[Path | None, typer.Option(help="Hold it against this manifest.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Say who sees what in each place, and why somebody does not."""
+    """Show who sees what in each location, and why somebody does not."""
     wanted = manifest and _read(manifest)
     frame = firm_at(site, vault).coverage(wanted)
     if as_json:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..launches import inspect_launch
+from ..markup import MARKS
 from ..terminal import report_table, show, show_json, table, text
 from .where import AsJson, Site, VaultAt, firm_at, site_at
 
@@ -111,20 +112,17 @@ def _show(report: LaunchReport) -> None:
 
 def _show_verdict(verdict: Verdict) -> None:
     show(text(verdict.state, "bold"), verdict.reason)
-    show(table((_MARKS[step.ok], step.name, text(step.detail, "dim")) for step in verdict.steps))
+    show(table((MARKS[step.ok], step.name, text(step.detail, "dim")) for step in verdict.steps))
 
 
 def _show_report(report: ProbeReport) -> None:
-    from ..probe.report import MARKS  # noqa: PLC0415 -- as above
+    from ..probe.report import MARKS as OUTCOMES  # noqa: PLC0415 -- as above
 
     results = (
-        (MARKS[result.outcome], result.title, "undecided" if result.undecided else ", ".join(result.mistakes))
+        (OUTCOMES[result.outcome], result.title, "undecided" if result.undecided else ", ".join(result.mistakes))
         for result in report.results
     )
     show(table(results, ("", "case", "mistakes")))
     for name, cases, what in report.advice():
         show(text(f"{name} ({cases} cases):", "bold"), what)
     show(f"{report.receiver}: {report}", style="bold")
-
-
-_MARKS = {True: "✓", False: "✗", None: "–"}

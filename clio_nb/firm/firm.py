@@ -28,8 +28,7 @@ if TYPE_CHECKING:
 
     from . import tables
 else:
-    # pandas loads when the first table is made; its package is this one, and loaded already
-    tables = lazy_loader.load("clio_nb.firm.tables", suppress_warning=True)
+    tables = lazy_loader.load("clio_nb.firm.tables", suppress_warning=True)  # pandas loads when the first table is made
 
 LOOK: Final = 0.1  # seconds between looks at a run: to be woken for every line would slow it down
 

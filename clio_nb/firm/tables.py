@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pandas as pd
 
 from ..models import User, visible
-from ..tables import PLACE_COLUMNS, integers, locations, styled, texts, times
+from ..tables import LOCATION_COLUMNS, integers, locations, styled, texts, times
 from ._state import Access, Look
 from .item import Item, Kind, Outcome
 
@@ -136,7 +136,7 @@ def users_frame(people: Sequence[tuple[User, Access]]) -> pd.DataFrame:
 def coverage_frame(coverage: Iterable[Coverage]) -> pd.DataFrame:
     """Return one row for each user; :meth:`clio_nb.Firm.coverage` describes the columns."""
     lines = list(coverage)
-    columns = {place: texts([line.places[place] for line in lines]) for place in PLACE_COLUMNS}
+    columns = {place: texts([line.places[place] for line in lines]) for place in LOCATION_COLUMNS}
     return pd.DataFrame(
         {
             "user": texts([line.user.name for line in lines]),

@@ -16,7 +16,7 @@ from .firm import FirmForm
 from .inbox import InboxForm
 from .launch import LaunchForm
 from .login import LoginForm
-from .menus import Places
+from .menus import Menus
 from .screens import Screens
 
 login = LoginForm
@@ -25,7 +25,7 @@ launch = LaunchForm
 inbox = InboxForm
 firm = FirmForm
 screens = Screens
-places = Places
+menus = Menus
 
 __all__ = [
     "login",
@@ -34,7 +34,7 @@ __all__ = [
     "inbox",
     "firm",
     "screens",
-    "places",
+    "menus",
     "LoginForm",
     "ActionForm",
     "Outcome",
@@ -42,7 +42,7 @@ __all__ = [
     "InboxForm",
     "FirmForm",
     "Screens",
-    "Places",
+    "Menus",
     "Form",
     "Status",
 ]

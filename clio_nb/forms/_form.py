@@ -13,16 +13,24 @@ import ipywidgets as w
 from traitlets import Any as Anything
 from traitlets import Bool, HasTraits, Instance, Unicode, link
 
+from .. import markup
 from ..errors import ClioError, InvalidInput
 from ..frames import verb, verbs
 from ..http import loop
-from . import _markup
 
 T = TypeVar("T")
 U = TypeVar("U")
 Work = Callable[[], Coroutine[Any, Any, T]]
 
 _log: Final = logging.getLogger("clio_nb.forms")
+_LABELS: Final = "9em"  # width of the column of labels
+_STYLE: Final = f"""
+.clio-form{{border:1px solid {markup.EDGE};border-radius:6px;padding:14px 18px 12px;margin:4px 2px;max-width:56em}}
+.clio-form .widget-label{{text-align:left}}
+.clio-form .widget-html-content{{line-height:1.45;color:{markup.INK}}}
+.clio-form .clio-title{{font-size:1.15em;font-weight:600;padding-bottom:4px}}
+.clio-form td code{{display:inline-block;min-width:19em}}
+"""
 
 
 class Status(NamedTuple):
@@ -30,6 +38,14 @@ class Status(NamedTuple):
 
     kind: Literal["idle", "busy", "done", "failed"]
     text: str
+
+    def drawn(self) -> str:
+        """Draw the status with a role, so that it is also heard. Failures interrupt."""
+        mark = {"idle": "", "busy": "…", "done": markup.MARKS[True], "failed": markup.MARKS[False]}[self.kind]
+        edge = {"done": markup.GOOD, "failed": markup.BAD}.get(self.kind, markup.EDGE)
+        role = "alert" if self.kind == "failed" else "status"
+        style = f"border-left:3px solid {edge};padding-left:8px"
+        return f'<div role="{role}" style="{style}">{mark} {markup.text(self.text)}</div>'
 
 
 @verbs
@@ -56,7 +72,7 @@ class Form(HasTraits, Generic[T]):
         self.fields: Final[dict[str, w.Widget]] = {}
         self.button: Final = push(button, self._click, style="primary")
         self.show_code: Final = push("Show the code", self._toggle_code)
-        self._heading: Final = w.HTML(_markup.heading(title))
+        self._heading: Final = w.HTML(f'<style>{_STYLE}</style><div class="clio-title">{escape(title)}</div>')
         self._status_line: Final = html()
         self._code_block: Final = w.HTML(layout={"display": "none"})
         self.view: Final = w.VBox()
@@ -71,7 +87,7 @@ class Form(HasTraits, Generic[T]):
         """Show the widgets, or where there are none, the code that does the same."""
         bundle: dict[str, object] = dict(self.view._repr_mimebundle_(**options))
         lead = f"<p><strong>{escape(self.title)}</strong>: a form, in a live notebook. The same in code:</p>"
-        return {**bundle, "text/plain": repr(self), "text/html": lead + _markup.block(self.code)}
+        return {**bundle, "text/plain": repr(self), "text/html": lead + markup.block(self.code)}
 
     # What each form says of itself.
 
@@ -103,13 +119,13 @@ class Form(HasTraits, Generic[T]):
         self.view.children = (self._heading, *rows, line, self._status_line, self._code_block, *below)
 
     def _field(self, name: str, widget: w.Widget) -> w.Widget:
-        """Bind a widget to the trait of that name, and remember it as the place of errors about it."""
+        """Bind a widget to the trait of that name, where errors about it are shown."""
         link((self, name), (widget, "value"))
-        return self._place(name, widget)
+        return self._widget_for(name, widget)
 
-    def _place(self, name: str, widget: w.Widget) -> w.Widget:
-        """Remember a widget as the place of errors about that argument."""
-        widget.style = {"description_width": _markup.LABELS}
+    def _widget_for(self, name: str, widget: w.Widget) -> w.Widget:
+        """Remember the widget for that argument, so that an error about it names the widget."""
+        widget.style = {"description_width": _LABELS}
         widget.layout.width = "auto"
         self.fields[name] = widget
         return widget
@@ -173,7 +189,7 @@ class Form(HasTraits, Generic[T]):
             self.status = Status("failed", f"Something unexpected happened ({type(error).__name__}). Please report it.")
 
     def _draw_status(self, _change: object) -> None:
-        say(self._status_line, _markup.status(*self.status) if self.status.text else "")
+        say(self._status_line, self.status.drawn() if self.status.text else "")
 
     def _toggle_code(self, _button: object) -> None:
         hidden = self._code_block.layout.display == "none"
@@ -181,7 +197,7 @@ class Form(HasTraits, Generic[T]):
         self.show_code.description = "Hide the code" if hidden else "Show the code"
 
     def _draw_code(self, _change: object) -> None:
-        self._code_block.value = _markup.block(self.code)
+        self._code_block.value = markup.block(self.code)
 
 
 def push(text: str, action: Callable[[object], object], *, style: str = "") -> w.Button:
@@ -192,14 +208,14 @@ def push(text: str, action: Callable[[object], object], *, style: str = "") -> w
 
 
 def html(*, hint: bool = False) -> w.HTML:
-    """Return a place for drawn text, which takes no room while it is empty. A hint stands under its field."""
-    return w.HTML(layout={"display": "none", "margin": f"0 3px 4px calc({_markup.LABELS} + 10px)" if hint else "2px"})
+    """Return an empty, hidden HTML widget for :func:`say`; a hint stands under its field."""
+    return w.HTML(layout={"display": "none", "margin": f"0 3px 4px calc({_LABELS} + 10px)" if hint else "2px"})
 
 
-def say(place: w.HTML, drawn: str) -> None:
-    """Put drawn text into its place, or take the place away when there is none."""
-    place.value = drawn
-    place.layout.display = "flex" if drawn else "none"
+def say(widget: w.HTML, drawn: str) -> None:
+    """Show HTML in a widget, or hide the widget when there is none."""
+    widget.value = drawn
+    widget.layout.display = "flex" if drawn else "none"
 
 
 def call(verb: str, *arguments: str) -> str:

@@ -1,4 +1,4 @@
-"""Create a custom action: label, target and place, checked as you type, for one user or everyone signed in."""
+"""Create a custom action: label, target and location, checked as you type, for one user or everyone signed in."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import ipywidgets as w
 from traitlets import Enum, Int, Unicode
 
+from .. import markup
 from ..action_rules import Finding, as_sent, check, lint
 from ..arguments import sessions_of_kind
 from ..errors import ClioError
@@ -17,7 +18,6 @@ from ..launches._compose import compose
 from ..models import CustomAction, User
 from ..session import AsyncSession, Session
 from ..vocabulary import LABEL_MAX, Location
-from . import _markup
 from ._form import Form, Status, Work, call, html, say
 from .menus import menu_picture
 
@@ -61,8 +61,8 @@ class ActionForm(Form[tuple[Outcome, ...]]):
         }
         self._field("label", w.Text(description="Label", placeholder="Send for signature"))
         self._field("target_url", w.Text(description="Target URL", placeholder="https://your-app.example/launch"))
-        places = [(f"{location.resource.capitalize()} ({_menus(location)})", location) for location in Location]
-        self._field("at", w.Dropdown(description="Place", options=places, value=self.at))
+        locations = [(f"{location.resource.capitalize()} ({_menus(location)})", location) for location in Location]
+        self._field("at", w.Dropdown(description="Location", options=locations, value=self.at))
         people = [(f"everyone signed in ({len(self._sessions)})", EVERYONE)]
         people += [(str(session.user), user_id) for user_id, session in self._sessions.items()]
         self._field("user", w.Dropdown(description="For", options=people, value=self.user))
@@ -109,10 +109,10 @@ class ActionForm(Form[tuple[Outcome, ...]]):
 
         said = {finding.field: finding for finding in reversed(self.findings())}
         count = f"{len(self.label)} of {LABEL_MAX} characters"
-        say(self._hints["label"], _markup.muted(count) + _hint(said.get("label") if self.label else None))
-        preview = _markup.muted(f"A click opens {_markup.code(_preview(self.target_url, self.at))}")
+        say(self._hints["label"], markup.muted(count) + _hint(said.get("label") if self.label else None))
+        preview = markup.muted(f"A click opens {markup.code(_preview(self.target_url, self.at))}")
         say(self._hints["target_url"], (_hint(said.get("target_url")) + preview) if self.target_url else "")
-        pictures = "".join(menu_picture(place, self.label) for place in self.at.places)
+        pictures = "".join(menu_picture(menu, self.label) for menu in self.at.menus)
         say(self._hints["at"], f'<div style="display:flex;flex-wrap:wrap;gap:16px">{pictures}</div>')
 
 
@@ -125,7 +125,7 @@ async def _create(session: AsyncSession, label: str, target_url: str, at: Locati
 
 
 def _menus(location: Location) -> str:
-    return "two menus" if len(location.places) > 1 else "one menu"
+    return "two menus" if len(location.menus) > 1 else "one menu"
 
 
 def _indent(source: str) -> str:
@@ -135,7 +135,7 @@ def _indent(source: str) -> str:
 def _hint(finding: Finding | None) -> str:
     if finding is None:
         return ""
-    return f"<div>{'✗' if finding.level == 'error' else '⚠'} {_markup.text(finding.sentence)}</div>"
+    return f"<div>{markup.MARKS[False] if finding.level == 'error' else '⚠'} {markup.text(finding.sentence)}</div>"
 
 
 def _preview(target_url: str, at: Location) -> str:
@@ -147,10 +147,10 @@ def _preview(target_url: str, at: Location) -> str:
 def _results(outcomes: Iterable[Outcome]) -> str:
     rows = (
         (
-            _markup.text(one.user.name),
-            "✓ created" if one else "✗ not created",
-            _markup.text(f"id {one.action.id}" if one.action else one.problem),
+            markup.text(one.user.name),
+            f"{markup.MARKS[bool(one)]} {'created' if one else 'not created'}",
+            markup.text(f"id {one.action.id}" if one.action else one.problem),
         )
         for one in outcomes
     )
-    return _markup.table("For each user", ("user", "result", "detail"), rows)
+    return markup.table("For each user", ("user", "result", "detail"), rows)

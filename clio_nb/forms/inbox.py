@@ -7,11 +7,11 @@ from typing import Final
 import ipywidgets as w
 from traitlets import Enum, Int, Unicode
 
+from .. import markup
 from ..errors import InvalidInput
 from ..http import loop
 from ..launches import Inbox, Received, Replayed, replay
 from ..models import Site
-from . import _markup
 from ._form import Form, Status, Work, push
 
 CHANGES: Final = {
@@ -22,7 +22,6 @@ CHANGES: Final = {
 }
 """What can be sent, and the arguments of :func:`clio_nb.launches.replay` that do it."""
 
-_MARKS: Final = {"verified": "✓", "unproved": "·"}
 _NEWEST: Final = 50
 
 
@@ -42,7 +41,7 @@ class InboxForm(Form[Replayed]):
         self._inbox: Final = inbox
         self._site: Final = site
         self._launches: Final = w.HTML()
-        address = w.HTML(f"Register this as the target URL of an action: {_markup.code(inbox.url)}")
+        address = w.HTML(f"Register this as the target URL of an action: {markup.code(inbox.url)}")
         self._field("number", w.Dropdown(description="Launch", options=[("none yet", 0)], value=0))
         self._field("to", w.Text(description="Send to", placeholder=inbox.url))
         self._field("change", w.Dropdown(description="Send it", options=list(CHANGES), value=self.change))
@@ -97,8 +96,8 @@ class InboxForm(Form[Replayed]):
         newest = list(self._inbox)[: -_NEWEST - 1 : -1]
         rows = [_row(received) for received in newest]
         columns = ("no.", "user", "action", "record", "state", "why")
-        nothing = _markup.muted("Nothing has arrived yet: click the action in Clio's screens.")
-        self._launches.value = _markup.table(_counted(len(self._inbox)), columns, rows) if rows else nothing
+        nothing = markup.muted("Nothing has arrived yet: click the action in Clio's screens.")
+        self._launches.value = markup.table(_counted(len(self._inbox)), columns, rows) if rows else nothing
         choices = [(_title(received), received.number) for received in newest if received.report]
         chosen = self.number
         self.fields["number"].options = choices or [("none yet", 0)]
@@ -117,9 +116,9 @@ def _row(received: Received) -> tuple[str, ...]:
     user = verdict.user.name if verdict and verdict.user else launch and launch.user_id
     action = verdict.action.label if verdict and verdict.action else launch and launch.custom_action_id
     record = verdict.record.title if verdict and verdict.record else launch and launch.subject
-    state = f"{_MARKS.get(received.state, '✗')}\N{NO-BREAK SPACE}{received.state}"
+    state = f"{markup.MARKS[None if received.state == 'unproved' else bool(verdict)]}\N{NO-BREAK SPACE}{received.state}"
     cells = (received.number, user, action, record, state, received.reason)
-    return tuple(_markup.text("" if cell is None else cell) for cell in cells)
+    return tuple(markup.text("" if cell is None else cell) for cell in cells)
 
 
 def _title(received: Received) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 import ipywidgets as w
 from traitlets import Instance, Unicode
 
+from .. import markup
 from ..arguments import sessions_of_kind
 from ..errors import InvalidInput
 from ..http import loop, waiting
@@ -16,10 +17,7 @@ from ..launches import LaunchReport, Verdict, inspect_launch, verify_launch
 from ..secret import Secret
 from ..session import Session
 from ..vocabulary import NONCE_LIFETIME
-from . import _markup
 from ._form import Form, Status, Work, call, html, say
-
-_MARKS: Final = {True: "✓", False: "✗", None: "·"}
 
 
 class LaunchForm(Form[Verdict]):
@@ -38,7 +36,7 @@ class LaunchForm(Form[Verdict]):
         self._url = Secret("")
         self._arrived = 0.0
         self._countdown: Future[None] | None = None
-        self.url: Final = self._place("url", w.Textarea(description="Launch URL", continuous_update=False, rows=3))
+        self.url: Final = self._widget_for("url", w.Textarea(description="Launch URL", continuous_update=False, rows=3))
         self.url.placeholder = "Paste the address that the click opened. The box empties itself: it holds a secret."
         self.url.observe(self._take, "value")
         self._field("target", w.Text(description="Target URL", placeholder="If it must be the target of this action"))
@@ -108,16 +106,20 @@ class LaunchForm(Form[Verdict]):
 
 def _parts(report: LaunchReport) -> str:
     rows = (
-        (_markup.text(part.name), _markup.code(part.value), ("" if part.ok else "✗ ") + _markup.text(part.meaning))
+        (
+            markup.text(part.name),
+            markup.code(part.value),
+            ("" if part.ok else f"{markup.MARKS[False]} ") + markup.text(part.meaning),
+        )
         for part in report.parts
     )
-    return _markup.table("What the address says", ("part", "value", "meaning"), rows) if report.parts else ""
+    return markup.table("What the address says", ("part", "value", "meaning"), rows) if report.parts else ""
 
 
 def _steps(verdict: Verdict) -> str:
-    rows = ((f"{_MARKS[step.ok]} {_markup.text(step.name)}", _markup.text(step.detail)) for step in verdict.steps)
-    steps = _markup.table("How it was proved", ("step", "what came of it"), rows)
+    rows = ((f"{markup.MARKS[step.ok]} {markup.text(step.name)}", markup.text(step.detail)) for step in verdict.steps)
+    steps = markup.table("How it was proved", ("step", "what came of it"), rows)
     if verdict.record is None:
         return steps
-    fields = ((_markup.text(name), _markup.text(value)) for name, value in verdict.record.data.items())
-    return steps + _markup.table(f"The record: {verdict.record.title}", ("field", "value"), fields)
+    fields = ((markup.text(name), markup.text(value)) for name, value in verdict.record.data.items())
+    return steps + markup.table(f"The record: {verdict.record.title}", ("field", "value"), fields)

@@ -10,16 +10,16 @@ import anyio
 import ipywidgets as w
 from traitlets import Enum, Unicode
 
-from .. import errors, login
+from .. import errors, markup
 from ..arguments import a_site
 from ..http import loop, oauth
+from ..login import AsyncLogin, connect
 from ..login._environment import on_binder, redirect_uri_here
 from ..login.login import PATIENCE
 from ..models import Site, User
 from ..secret import Secret
 from ..session import AsyncSession, Session
 from ..vocabulary import Region
-from . import _markup
 from ._form import Form, Status, Work, call, html, push, say
 from .screens import in_browser
 
@@ -46,14 +46,16 @@ class LoginForm(Form[Session]):
         self._site: Final = site and a_site(site)
         self._timeout: Final = timeout
         self._client_secret = Secret("")
-        self._attempt: login.AsyncLogin | None = None
+        self._attempt: AsyncLogin | None = None
         self._pasted: asyncio.Queue[Secret] = asyncio.Queue()
         self.sessions: tuple[Session, ...] = ()
         self.region = site.region if site else Region.US
         self._app: Final = self._fields_of_app()
         self._way: Final = html(hint=True)
         self._link: Final = html(hint=True)
-        self.paste: Final = self._place("answer", w.Password(description="Code or address", continuous_update=False))
+        self.paste: Final = self._widget_for(
+            "answer", w.Password(description="Code or address", continuous_update=False)
+        )
         self.paste.placeholder = "Only if the browser does not come back by itself"
         self.paste.observe(self._take, "value")
         self.cancel: Final = push("Cancel", self.stop)
@@ -77,7 +79,7 @@ class LoginForm(Form[Session]):
 
     def prepare(self) -> Work[Session]:
         """Begin an attempt, and wait for the browser or for what is pasted."""
-        self._attempt = attempt = login.AsyncLogin(self._connected(), redirect_uri=self.redirect_uri.strip() or None)
+        self._attempt = attempt = AsyncLogin(self._connected(), redirect_uri=self.redirect_uri.strip() or None)
         self._pasted = asyncio.Queue()
         self.state = "waiting"
 
@@ -115,21 +117,21 @@ class LoginForm(Form[Session]):
     def _fields_of_app(self) -> tuple[w.Widget, ...]:
         if self._site is not None:
             host = "the embedded Clio" if self._site.control_url else f"{self._site.region.host}"
-            return (w.HTML(_markup.muted(f"At {_markup.text(host)}, region {self._site.region.value}.")),)
+            return (w.HTML(markup.muted(f"At {markup.text(host)}, region {self._site.region.value}.")),)
         regions = [(f"{region.value}: {region.host}", region) for region in Region]
         self._field("region", w.Dropdown(description="Region", options=regions, value=self.region))
         self._field("client_id", w.Text(description="Client id", placeholder=_from_environment("CLIO_CLIENT_ID")))
-        secret = self._place("client_secret", w.Password(description="Client secret", continuous_update=False))
+        secret = self._widget_for("client_secret", w.Password(description="Client secret", continuous_update=False))
         secret.placeholder = _from_environment("CLIO_CLIENT_SECRET")
         secret.observe(self._take_secret, "value")
-        self._public = self._place("on_public_machine", w.Checkbox(description="Real data on this public machine"))
+        self._public = self._widget_for("on_public_machine", w.Checkbox(description="Real data on this public machine"))
         self._public.layout.display = "flex" if on_binder() else "none"
         return (self.fields["region"], self.fields["client_id"], secret, self._public)
 
     def _connected(self) -> Site:
         if self._site is not None:
             return self._site
-        return login.connect(
+        return connect(
             self.region,
             client_id=self.client_id.strip() or None,
             client_secret=self._client_secret or None,
@@ -160,7 +162,7 @@ class LoginForm(Form[Session]):
             way = "The browser comes back through this server's proxy."
         else:
             way = "The browser comes back to this machine by itself."
-        say(self._way, _markup.muted(f"{way} The app must have this redirect URI registered."))
+        say(self._way, markup.muted(f"{way} The app must have this redirect URI registered."))
 
     def _draw_app(self, _change: object = None) -> None:
         if self._site is not None:
@@ -172,7 +174,7 @@ class LoginForm(Form[Session]):
 
     # Waiting for the answer.
 
-    async def _first_answer(self, attempt: login.AsyncLogin) -> AsyncSession:
+    async def _first_answer(self, attempt: AsyncLogin) -> AsyncSession:
         """Return the session by whichever way the answer comes first."""
         ways = [asyncio.create_task(way) for way in (self._come_back(attempt), self._be_pasted(attempt))]
         try:
@@ -184,7 +186,7 @@ class LoginForm(Form[Session]):
             with anyio.CancelScope(shield=True):  # also when the login is given up: the listener must be gone
                 await asyncio.gather(*ways, return_exceptions=True)
 
-    async def _come_back(self, attempt: login.AsyncLogin) -> AsyncSession:
+    async def _come_back(self, attempt: AsyncLogin) -> AsyncSession:
         """Wait for the browser; where it cannot come back to this machine, for the time that pasting may take."""
         if attempt.port is None:
             self._offer(attempt.authorization_url)
@@ -197,7 +199,7 @@ class LoginForm(Form[Session]):
         await asyncio.sleep(self._timeout)
         raise errors.LoginTimeout(f"Nothing was pasted within {self._timeout:.0f} s. Start the sign-in again.")
 
-    async def _be_pasted(self, attempt: login.AsyncLogin) -> AsyncSession:
+    async def _be_pasted(self, attempt: AsyncLogin) -> AsyncSession:
         """Try what is pasted until it is the answer to this attempt."""
         while True:
             answer = await self._pasted.get()
@@ -208,7 +210,7 @@ class LoginForm(Form[Session]):
 
     def _offer(self, authorization_url: str) -> None:
         """Show the link, now that an answer can be received."""
-        say(self._link, _markup.link(in_browser(authorization_url), "Open Clio's consent page in a new tab"))
+        say(self._link, markup.link(in_browser(authorization_url), "Open Clio's consent page in a new tab"))
         self.status = Status("busy", f"{_FOLLOW} {_PASTE}")
 
     def _take(self, change: dict[str, str]) -> None:
@@ -235,10 +237,9 @@ class LoginForm(Form[Session]):
 
 def _table_of(users: list[User]) -> str:
     rows = (
-        (_markup.text(user.name), _markup.text(user.account.name if user.account else ""), str(user.id))
-        for user in users
+        (markup.text(user.name), markup.text(user.account.name if user.account else ""), str(user.id)) for user in users
     )
-    return _markup.table("Signed in", ("user", "firm", "id"), rows)
+    return markup.table("Signed in", ("user", "firm", "id"), rows)
 
 
 def _from_environment(name: str) -> str:

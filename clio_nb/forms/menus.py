@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-from ..vocabulary import PLACES, Place
-from . import _markup
+from .. import markup
+from ..vocabulary import MENUS, Menu
 
 _WIDTH: Final = 280
 _HEIGHT: Final = 134
@@ -22,37 +22,37 @@ _MARK: Final = "var(--jp-brand-color1, Highlight)"
 _ON_MARK: Final = "var(--jp-ui-inverse-font-color1, HighlightText)"
 
 
-def menu_picture(place: Place, label: str) -> str:
+def menu_picture(menu: Menu, label: str) -> str:
     """Draw one of the nine menus, opened, with the label in it: an inline SVG with a caption."""
-    screen = _table(place) if place.view == "table" else _record(place)
-    top = 62 if place.view == "table" else 36
-    caption = escape(str(place)[0].upper() + str(place)[1:])
+    screen = _table(menu) if menu.view == "table" else _record(menu)
+    top = 62 if menu.view == "table" else 36
+    caption = escape(str(menu)[0].upper() + str(menu)[1:])
     return (
         f'<figure style="margin:0;flex:1 1 200px;max-width:{_WIDTH}px">'
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="100%" role="img" aria-label="{caption}" font-size="9" '
         'style="display:block;font-family:var(--jp-ui-font-family, sans-serif)">'
         f"{_box(0.5, 0.5, _WIDTH - 1, _HEIGHT - 1, _PAPER, _LINE, 5)}{screen}{_menu(top, label)}</svg>"
-        f'<figcaption style="color:{_markup.MUTED};line-height:1.5;padding-top:2px">{caption}</figcaption></figure>'
+        f'<figcaption style="color:{markup.MUTED};line-height:1.5;padding-top:2px">{caption}</figcaption></figure>'
     )
 
 
-def _table(place: Place) -> str:
+def _table(menu: Menu) -> str:
     """Draw the table view: a heading, and rows that end in a button with a dropdown beside it."""
-    heading = _text(12, 20, place.location.resource.capitalize(), bold=True)
-    rows = "".join(_row(place, 30 + 28 * number, opened=number == 0) for number in range(3))
+    heading = _text(12, 20, menu.location.resource.capitalize(), bold=True)
+    rows = "".join(_row(menu, 30 + 28 * number, opened=number == 0) for number in range(3))
     return heading + rows
 
 
-def _row(place: Place, y: int, *, opened: bool) -> str:
+def _row(menu: Menu, y: int, *, opened: bool) -> str:
     bars = _bar(12, y + 11, 70) + _bar(100, y + 11, 46)
     edge = f'<path d="M1 {y}H{_WIDTH - 1}" style="stroke:{_SOFT}"/>'
-    return edge + bars + _button(place.menu.rpartition(" ")[2], 204, y + 5, opened=opened)
+    return edge + bars + _button(menu.name.rpartition(" ")[2], 204, y + 5, opened=opened)
 
 
-def _record(place: Place) -> str:
+def _record(menu: Menu) -> str:
     """Draw the singular view: the record's name, its buttons in the header, and its details."""
-    name = f"One {place.location.record_type.lower()}"
-    button = place.menu if place.menu == "More Actions" else place.menu.rpartition(" ")[2]
+    name = f"One {menu.location.record_type.lower()}"
+    button = menu.name if menu.name == "More Actions" else menu.name.rpartition(" ")[2]
     header = f'<path d="M1 44H{_WIDTH - 1}" style="stroke:{_SOFT}"/>' + _text(12, 25, name, bold=True)
     details = "".join(_bar(12, y, 40) + _bar(66, y, 54) for y in range(58, 118, 17))
     return header + details + _button(button, 268 - 16 - _width(button), 15, opened=True)
@@ -104,15 +104,15 @@ def _text(x: int, y: int, text: str, *, fill: str = _INK, bold: bool = False) ->
     return f'<text x="{x}" y="{y}" style="fill:{fill}{weight};unicode-bidi:isolate">{escape(text)}</text>'
 
 
-class Places:
+class Menus:
     """All nine menus in which a custom action can appear, pictured with a label in them."""
 
     def __init__(self, label: str = "") -> None:
         self.label: Final = label
 
     def __repr__(self) -> str:
-        return f"<Places: {len(PLACES)} menus>"
+        return f"<Menus: {len(MENUS)} menus>"
 
     def _repr_html_(self) -> str:
-        pictures = "".join(menu_picture(place, self.label) for place in PLACES)
+        pictures = "".join(menu_picture(menu, self.label) for menu in MENUS)
         return f'<div style="display:flex;flex-wrap:wrap;gap:16px;max-width:60em">{pictures}</div>'

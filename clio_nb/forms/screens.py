@@ -7,10 +7,10 @@ from html import escape
 from typing import Final
 from urllib.parse import urlsplit
 
+from .. import markup
 from ..arguments import a_site
 from ..errors import InvalidInput
 from ..models import Site
-from . import _markup
 
 _LOOPBACK: Final = ("127.0.0.1", "localhost")
 
@@ -46,6 +46,6 @@ class Screens:
 
     def _repr_html_(self) -> str:
         address = in_browser(self.url)
-        style = f"width:100%;height:{int(self.height)}px;border:1px solid {_markup.EDGE};border-radius:6px"
+        style = f"width:100%;height:{int(self.height)}px;border:1px solid {markup.EDGE};border-radius:6px"
         frame = f'<iframe src="{escape(address)}" title="Screens of the embedded Clio" style="{style}"></iframe>'
-        return frame + _markup.muted(_markup.link(address, "Open these screens in a tab of their own"))
+        return frame + markup.muted(markup.link(address, "Open these screens in a tab of their own"))

@@ -106,13 +106,19 @@ def get_record(
     location: Location, record_id: int, *, fields: str | None = None, nonce: Secret | None = None
 ) -> Request:
     """Ask for one record; with a nonce, the request that proves a launch (guide, "Confirming a User's Action")."""
-    query = () if fields is None else (("fields", fields),)
+    query = (("fields", fields or title_fields(location)),)
     return Request("GET", f"{API}/{location.resource}/{record_id:d}", query, nonce=nonce)
 
 
-def list_records(location: Location, *, fields: str) -> Request:
+def list_records(location: Location) -> Request:
     """Ask for the records of one kind that the token's user may see."""
-    return Request("GET", f"{API}/{location.resource}", (("fields", fields),))
+    return Request("GET", f"{API}/{location.resource}", (("fields", title_fields(location)),))
+
+
+def title_fields(location: Location) -> str:
+    """Return the ``fields`` that name a record of this kind."""
+    own = {Location.ACTIVITIES: "id,type,date,note", Location.MATTERS: "id,display_number,description"}
+    return own.get(location, "id,name")
 
 
 @dataclass(frozen=True, slots=True)

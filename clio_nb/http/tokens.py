@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
+from urllib.parse import urlencode
 
 from .. import errors
 from ..models import Site, Token
 from ..secret import Secret
-from . import oauth, transport, waiting
+from . import messages, oauth, transport, waiting
 
-FORM: Final = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
+_FORM: Final = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 
 
 class TokenSource(Protocol):
@@ -62,7 +63,7 @@ class OwnToken:
 
 async def grant(site: Site, form: Secret, *, before: Token | None = None) -> Token:
     """Send a form to ``/oauth/token`` and read the token. Sent once: it spends a code or a rotating refresh token."""
-    raw = await transport.exchange("POST", site.origin + oauth.TOKEN, headers=FORM, content=form)
+    raw = await transport.exchange("POST", site.origin + oauth.TOKEN, headers=_FORM, content=form)
     return oauth.token_from(raw.status, Secret(raw.body.decode(errors="replace")), before=before)
 
 
@@ -72,3 +73,13 @@ async def refresh(site: Site, token: Token) -> Token:
         return await grant(site, oauth.refresh(site, token), before=token)
     except errors.GrantRefused as cause:
         raise errors.NeedsLogin("This user's access was revoked or has ended. Sign the user in again.") from cause
+
+
+async def revoke(site: Site, token: Token) -> None:
+    """End an access token (``POST /oauth/deauthorize``)."""
+    request = messages.Request("POST", oauth.DEAUTHORIZE)
+    form = Secret(urlencode({"token": token.access.reveal()}))
+    headers: dict[str, str | Secret] = {**_FORM, "authorization": Secret(f"Bearer {token.access.reveal()}")}
+    raw = await transport.exchange(request.method, request.url(site.origin), headers=headers, content=form)
+    if raw.status not in (200, 204):
+        messages.decipher(request, raw.status, raw.headers, raw.body, type(None))

@@ -43,12 +43,20 @@ def timeout(seconds: float | None) -> Iterator[None]:
     """Let the library wait no longer than so many seconds inside a ``with`` block, all its verbs there together.
 
     That covers waiting for answers, for a user's budget of requests, and between retries, in this thread or task and in
-    what it starts; of nested timeouts the shorter counts, and None sets none. Nothing is sent once the time is up.
-    Raises :class:`RateLimited` at once when a budget would take longer, with ``retry_after``, and :class:`NetworkError`
-    when an answer did. A write whose answer did not come in time may have been made; the error says so. ::
+    what it starts; of nested timeouts the shorter counts. Nothing is sent once the time is up. A write whose answer did
+    not come in time may have been made; the error says so.
 
-        with clio.timeout(2):
-            actions = session.list_actions()
+    Args:
+        seconds: How long, 0 or more; None sets no timeout.
+
+    Raises:
+        errors.InvalidInput: ``seconds`` is no such number.
+        errors.RateLimited: A budget would take longer, with ``retry_after``. Raised at once.
+        errors.NetworkError: An answer took longer.
+
+    Examples:
+        >>> with clio.timeout(2):
+        ...     actions = session.list_actions()
     """
     kept = _bounds.get()
     added = () if checked_timeout(seconds) is None else (_Bound(seconds or 0.0),)

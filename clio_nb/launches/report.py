@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 from ..models import Subject
 from ..secret import Secret
-from ..vocabulary import MEANINGS, Place
+from ..vocabulary import MEANINGS, Menu
 
 HIDDEN: Final = "(hidden)"
 _SHOWN_MAX: Final = 80
@@ -103,9 +103,9 @@ class LaunchReport:
         return self.launch is not None
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def menus(self) -> tuple[Menu, ...]:
         """The menus of Clio, out of nine, from which such a launch can come."""
-        return self.launch.subject.location.places if self.launch else ()
+        return self.launch.subject.location.menus if self.launch else ()
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -163,7 +163,7 @@ def own_part(pair: tuple[str, str], secrets: Sequence[str], meaning: str) -> Par
 
 def _explain(launch: Launch, target: str, extras: tuple[tuple[str, str], ...]) -> tuple[Part, ...]:
     nonce = launch.nonce.reveal()
-    views = "; ".join(str(place) for place in launch.subject.location.places)
+    views = "; ".join(str(menu) for menu in launch.subject.location.menus)
     return (
         Part("target", shown(target.partition("?")[0].partition("#")[0], (nonce,)), "the page that Clio opened"),
         *(own_part(pair, (nonce,), "the target's own parameter") for pair in extras),

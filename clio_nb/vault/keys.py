@@ -56,9 +56,12 @@ class InKeyring:
 
     def read(self) -> Secret | None:
         """Return the keys, or None where there is no usable keyring."""
-        import keyring  # noqa: PLC0415 -- talks to the desktop; only when a vault is opened
-        import keyring.errors  # noqa: PLC0415 -- as above
-
+        try:
+            import keyring  # noqa: PLC0415 -- talks to the desktop; only when a vault is opened
+            import keyring.errors  # noqa: PLC0415 -- as above
+        except ImportError:  # on servers, which install what they need alone
+            _log.info("the package keyring is not installed, so the key comes from %s or a key file", VARIABLE)
+            return None
         try:
             text = keyring.get_password(_SERVICE, "vault")
         except (keyring.errors.KeyringError, RuntimeError):  # a backend that cannot start raises RuntimeError
@@ -67,9 +70,11 @@ class InKeyring:
 
     def write(self, keys: Secret) -> None:
         """Keep the keys in the keyring."""
-        import keyring  # noqa: PLC0415 -- as above
-        import keyring.errors  # noqa: PLC0415 -- as above
-
+        try:
+            import keyring  # noqa: PLC0415 -- as above
+            import keyring.errors  # noqa: PLC0415 -- as above
+        except ImportError:
+            raise VaultError(f"The package keyring is not installed. Set {VARIABLE} instead.") from None
         try:
             keyring.set_password(_SERVICE, "vault", keys.reveal())
         except (keyring.errors.KeyringError, RuntimeError):

@@ -17,6 +17,7 @@ from PIL import Image
 from playwright.sync_api import sync_playwright
 
 import clio_nb as clio
+from clio_nb.login import Login
 
 HERE = Path(__file__).parent
 LABELS = ("Send for signature", "Order an appraisal", "Open in the partner's app")
@@ -47,7 +48,7 @@ def screens(folder: Path) -> Iterator[Path]:
         page.screenshot(path=folder / "sandbox-developer.png")
         yield folder / "sandbox-developer.png"
         page.set_viewport_size({"width": 580, "height": 540})
-        page.goto(clio.signin.Login(site).authorization_url)
+        page.goto(Login(site).authorization_url)
         page.screenshot(path=folder / "sandbox-consent.png")
         yield folder / "sandbox-consent.png"
         browser.close()

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from clio_nb.sandbox import Sandbox
-from clio_nb.vocabulary import PLACES, Location
+from clio_nb.vocabulary import MENUS, Location
 
 MANIFEST = """
 [app]
@@ -66,7 +66,7 @@ def test_an_action_is_filled_in_and_created(lab, open_notebook, site):
     expect(form.get_by_text("Use https")).to_be_visible()
     form.get_by_label("Target URL").fill("https://partner.example/launch")
     expect(form.get_by_text("Use https")).to_have_count(0)
-    form.get_by_label("Place").select_option("Contacts (two menus)")
+    form.get_by_label("Location").select_option("Contacts (two menus)")
     form.get_by_role("button", name="Create the action").click()
     expect(form.get_by_role("status")).to_contain_text(f"Created for {site.users[0].name}")
     [action] = actions_of(site, site.users[0])
@@ -88,13 +88,13 @@ def test_all_nine_places_are_pictured_with_the_label_in_them(lab, open_notebook,
     form.get_by_label("Label").fill("Send it")
     seen = set()
     for location in Location:
-        menus = "two menus" if len(location.places) > 1 else "one menu"
-        form.get_by_label("Place").select_option(f"{location.resource.capitalize()} ({menus})")
-        for place in location.places:
-            drawn = form.get_by_role("img", name=re.compile(re.escape(str(place)), re.IGNORECASE))
+        menus = "two menus" if len(location.menus) > 1 else "one menu"
+        form.get_by_label("Location").select_option(f"{location.resource.capitalize()} ({menus})")
+        for menu in location.menus:
+            drawn = form.get_by_role("img", name=re.compile(re.escape(str(menu)), re.IGNORECASE))
             expect(drawn).to_contain_text("Send it")
-            seen.add(str(place))
-    assert len(seen) == len(PLACES)
+            seen.add(str(menu))
+    assert len(seen) == len(MENUS)
 
 
 def test_the_code_is_shown_on_request(lab, open_notebook, site):

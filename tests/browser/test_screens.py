@@ -1,4 +1,4 @@
-"""The sandbox's screens in a real browser: a click in each of the nine places, and pages that everybody can use."""
+"""The sandbox's screens in a real browser: a click in each of the nine menus, and pages that everybody can use."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from clio_nb.sandbox import Sandbox
-from clio_nb.vocabulary import PLACES, Place
+from clio_nb.vocabulary import MENUS, Menu
 
 from .conftest import need
 
@@ -88,9 +88,9 @@ def create(
     return response.raise_for_status().json()["data"]["id"], token
 
 
-def menu_of(page: Any, place: Place, name: str) -> Any:
-    """Open the menu of a place as a person does, and return it."""
-    if place.menu == "More Actions":
+def menu_of(page: Any, menu: Menu, name: str) -> Any:
+    """Open the menu of a menu as a person does, and return it."""
+    if menu.name == "More Actions":
         opener = page.get_by_role("button", name="More Actions")
     else:
         opener = page.get_by_role("button", name=f"Custom actions for {name}", exact=True).first
@@ -98,18 +98,18 @@ def menu_of(page: Any, place: Place, name: str) -> Any:
     return page.get_by_role("group", name="Custom actions")
 
 
-@pytest.mark.parametrize("place", PLACES, ids=str)
+@pytest.mark.parametrize("menu", MENUS, ids=str)
 def test_a_click_opens_the_launch_in_a_new_tab(
-    site: Sandbox, tab: Callable[..., Any], receiver: Receiver, place: Place
+    site: Sandbox, tab: Callable[..., Any], receiver: Receiver, menu: Menu
 ) -> None:
-    resource = place.location.resource
+    resource = menu.location.resource
     action, token = create(site, receiver.url, resource)
     record = site.records(resource)[0]
     name = record.get("filename") or record["name"]
-    path = f"/as/{site.users[0].id}/{resource}" + ("" if place.view == "table" else f"/{record['id']}")
+    path = f"/as/{site.users[0].id}/{resource}" + ("" if menu.view == "table" else f"/{record['id']}")
     page = tab(site.origin + path)
     with page.context.expect_page() as opened:
-        menu_of(page, place, name).get_by_role("button", name="Send for signature").click()
+        menu_of(page, menu, name).get_by_role("button", name="Send for signature").click()
     launch, headers = receiver.launch()
     nonce = launch.pop("custom_action_nonce")
     assert launch == {

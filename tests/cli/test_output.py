@@ -36,13 +36,13 @@ def _own_folders(tmp_path, monkeypatch):
 
 @pytest.fixture
 def hostile_site():
-    """A sandbox whose first user has a hostile name, and an action with a hostile label in each place."""
+    """A sandbox whose first user has a hostile name, and an action with a hostile label in each location."""
     with Sandbox(users=2, rate_limit=None) as site:
         row = site._state.row("users", site.users[0].id)
         row.data["name"] = f"Anna {HOSTILE}"
         session = clio_nb.login(site, site.users[0].id)
-        for place in clio_nb.Location:
-            action = session.create_action("Go", "https://partner.example/launch", place)
+        for location in clio_nb.Location:
+            action = session.create_action("Go", "https://partner.example/launch", location)
             site._state.actions.of(site.users[0].id)[action.id].data["label"] = LABEL
         yield site
 

@@ -10,7 +10,7 @@ import pytest
 import clio_nb
 from clio_nb.login import Login
 
-PLAIN = {"PLACES", "__version__", "errors"}  # no docstring of their own; the tree of errors is drawn in its module
+PLAIN = {"MENUS", "__version__", "errors"}  # no docstring of their own; the tree of errors is drawn in its module
 LATER = ("clio_nb.launches", "clio_nb.vault")
 MANIFEST = """
 [app]

@@ -22,7 +22,7 @@ from clio_nb.launches import Launch, LaunchReport, inspect_launch
 from clio_nb.launches.inspect import URL_MAX
 from clio_nb.models import Subject
 from clio_nb.secret import Secret
-from clio_nb.vocabulary import PLACES, Location
+from clio_nb.vocabulary import MENUS, Location
 
 NONCE = "nonce-0123456789abcdef"
 VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
@@ -76,7 +76,7 @@ def test_a_launch_is_taken_apart():
 def test_each_of_the_five_record_types_is_launched_from_its_own_places(location):
     report = inspect_launch(launch_url(subject=quote(f"/api/v4/{location.resource}/5", safe="")))
     assert report.launch.subject == Subject(location, 5)
-    assert report.places == tuple(place for place in PLACES if place.location is location)
+    assert report.menus == tuple(menu for menu in MENUS if menu.location is location)
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,8 @@ def test_it_shows_what_is_allowed_since_when_and_what_came_of_it(
     assert "It may use: activities, contacts, custom actions, documents, matters, users." in page.text
     assert "Mine" in page.text
     assert "Yours" not in page.text
-    for place in Location.DOCUMENTS.places:
-        assert str(place) in page.text
+    for menu in Location.DOCUMENTS.menus:
+        assert str(menu) in page.text
 
 
 def test_revoking_ends_the_access_and_tells_the_app(told: tuple[str, Queue[Any]], visit: Callable[..., Person]) -> None:

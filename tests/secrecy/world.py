@@ -207,7 +207,7 @@ NO_VERBS = {
     "sandbox": "its secrets are invented, and it shows them to whoever asks",
     "allow_nested_asyncio": "patches asyncio, and is handed nothing",
     "forms": "a room; its forms are below",
-    **dict.fromkeys(("Region", "Location", "Place", "PLACES", "User", "CustomAction", "Subject", "Record"), "a word"),
+    **dict.fromkeys(("Region", "Location", "Menu", "MENUS", "User", "CustomAction", "Subject", "Record"), "a word"),
     **dict.fromkeys(("App", "Token", "Secret", "ClioError"), "a record: it asks nobody"),
 }
 
@@ -309,7 +309,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "Login.finish": lambda w: w.login.finish(w.code.reveal()),
     "Login.finish_async": lambda w: w.login.finish_async(w.code.reveal()),
     "actions_table": lambda w: clio.actions_table(w.session),
-    "places_matrix": lambda w: clio.places_matrix(w.actions),
+    "locations_matrix": lambda w: clio.locations_matrix(w.actions),
     "inspect_launch": lambda w: clio.inspect_launch(w.launch.reveal()),
     "lint": lambda w: clio.lint(("L" * 40, w.launch.reveal(), "nowhere")),
     "verify_launch": lambda w: clio.verify_launch(w.launch.reveal(), w.session, fields="{"),
@@ -333,7 +333,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "forms.inbox": lambda w: clio.forms.inbox(_closed(w), w.site).submit(),
     "forms.firm": lambda w: clio.forms.firm(w.firm, MANIFEST).make_plan(),
     "forms.screens": lambda w: clio.forms.screens(w.site),
-    "forms.places": lambda w: clio.forms.places("Sign"),
+    "forms.menus": lambda w: clio.forms.menus("Sign"),
     # further ways into the same verbs
     "login, to be awaited": lambda w: login_async(w.site, w.user.id),
     "connect without an id": lambda w: clio.connect("us", client_secret=w.secret.reveal()),
@@ -344,11 +344,11 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "a table with tokens": lambda w: w.firm.import_tokens(w.table),
 }
 NEVER_FAILS = {
-    *("AsyncSession", "AsyncSession.token", "Session", "Vault", "Vault.close", "Login", "places_matrix"),
+    *("AsyncSession", "AsyncSession.token", "Session", "Vault", "Vault.close", "Login", "locations_matrix"),
     *(
         f"{cls}.{verb}" for cls in ("Firm", "AsyncFirm") for verb in ("audit", "runs")
     ),  # the journal is a file, kept open
-    *("inspect_launch", "Inbox.close", "Inbox.on_launch", "Inbox.to_frame", "forms.screens", "forms.places", "lint"),
+    *("inspect_launch", "Inbox.close", "Inbox.on_launch", "Inbox.to_frame", "forms.screens", "forms.menus", "lint"),
 }
 
 

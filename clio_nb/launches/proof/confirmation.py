@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 from ... import errors
 from ...http import messages, waiting
 from ...models import CustomAction
-from ...session import AsyncSession, title_fields
+from ...session import AsyncSession
 from ...vocabulary import NONCE_LIFETIME, Location
 from ..report import Launch
 from ..verdict import State
@@ -129,5 +129,5 @@ class _TooLate(errors.ClioError):
 def fields_with_id(fields: str | None, location: Location) -> str:
     """Ask for the id too: the answer must say which record it is."""
     if fields is None:
-        return title_fields(location)
+        return messages.title_fields(location)
     return fields if "id" in re.sub(r"\{.*?\}", "", fields).split(",") else f"id,{fields}"

@@ -21,7 +21,7 @@ def _apps(visit: Visit) -> Response:
         permissions=sorted(grant.permissions) if grant else [],
         tells=visit.state.url("deauthorization_url"),
         actions=[row.data for row in visit.state.actions.of(visit.me.id).values()],
-        menus={location.value: location.places for location in Location},
+        menus={location.value: location.menus for location in Location},
         revoked="revoked" in visit.request.query_params,
     )
 

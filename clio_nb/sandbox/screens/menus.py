@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlsplit
 
-from ...vocabulary import PLACES, Location, Place
+from ...vocabulary import MENUS, Location, Menu
 from ..world.state import State
 
 _WEB: Final = ("http", "https")
@@ -32,14 +32,14 @@ def items(state: State, user_id: int, location: Location) -> Sequence[Item]:
     ]
 
 
-def table_menu(location: Location) -> Place:
+def table_menu(location: Location) -> Menu:
     """Return the menu that the rows of a table have."""
-    return next(menu for menu in PLACES if menu.location is location and menu.view == "table")
+    return next(menu for menu in MENUS if menu.location is location and menu.view == "table")
 
 
-def singular_menu(location: Location) -> Place | None:
+def singular_menu(location: Location) -> Menu | None:
     """Return the menu that a record's own page has; folders have none."""
-    return next((menu for menu in PLACES if menu.location is location and menu.view == "singular"), None)
+    return next((menu for menu in MENUS if menu.location is location and menu.view == "singular"), None)
 
 
 def is_web(target_url: str) -> bool:

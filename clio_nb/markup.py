@@ -1,4 +1,7 @@
-"""Draw text as HTML for widgets. Everything that is not ours is escaped here, and colours come from the theme."""
+"""How notebooks show things: text and tables as HTML, in the colours of the theme, and the marks for yes and no.
+
+Everything that is not ours is escaped here.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,8 @@ from html import escape
 from typing import Final
 from urllib.parse import urlsplit
 
-LABELS: Final = "9em"
-"""Width of the column of labels in every form."""
+MARKS: Final = {True: "✓", False: "✗", None: "·"}
+"""Yes, no, and not decided. Terminals use them too."""
 
 INK: Final = "var(--jp-ui-font-color1, inherit)"
 MUTED: Final = "var(--jp-ui-font-color2, inherit)"
@@ -18,32 +21,12 @@ RAISED: Final = "var(--jp-layout-color2, transparent)"
 GOOD: Final = "var(--jp-success-color1, currentColor)"
 BAD: Final = "var(--jp-error-color1, currentColor)"
 
-_STYLE: Final = f"""
-.clio-form{{border:1px solid {EDGE};border-radius:6px;padding:14px 18px 12px;margin:4px 2px;max-width:56em}}
-.clio-form .widget-label{{text-align:left}}
-.clio-form .widget-html-content{{line-height:1.45;color:{INK}}}
-.clio-form .clio-title{{font-size:1.15em;font-weight:600;padding-bottom:4px}}
-.clio-form table{{border-collapse:collapse;margin:4px 0}}
-.clio-form caption{{text-align:left;font-weight:600;padding:0 0 4px;color:{INK}}}
-.clio-form th,.clio-form td{{text-align:left;vertical-align:top;padding:3px 16px 3px 0;font-weight:normal}}
-.clio-form td code{{display:inline-block;min-width:19em}}
-.clio-form thead th{{color:{MUTED}}}
-.clio-form tbody tr{{border-top:1px solid {EDGE}}}
-"""
-_MARKS: Final = {"idle": "", "busy": "… ", "done": "✓ ", "failed": "✗ "}
-_EDGES: Final = {"idle": EDGE, "busy": EDGE, "done": GOOD, "failed": BAD}
-
-
-def heading(title: str) -> str:
-    """Draw a form's title; the styles of the form come with it."""
-    return f'<style>{_STYLE}</style><div class="clio-title">{escape(title)}</div>'
-
-
-def status(kind: str, sentence: str) -> str:
-    """Draw the status line: a mark, a sentence, and a role, so that it is also heard. Failures interrupt."""
-    style = f"border-left:3px solid {_EDGES[kind]};padding-left:8px"
-    role = "alert" if kind == "failed" else "status"
-    return f'<div role="{role}" style="{style}">{_MARKS[kind]}{text(sentence)}</div>'
+_TABLE: Final = (
+    f"<style>.clio-table{{border-collapse:collapse;margin:4px 0;color:{INK}}}"
+    ".clio-table caption{text-align:left;font-weight:600;padding:0 0 4px}"
+    ".clio-table th,.clio-table td{text-align:left;vertical-align:top;padding:3px 16px 3px 0;font-weight:normal}"
+    f".clio-table thead th{{color:{MUTED}}}.clio-table tbody tr{{border-top:1px solid {EDGE}}}</style>"
+)
 
 
 def text(value: object) -> str:
@@ -82,7 +65,10 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -
     body = "".join(
         f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{one}</td>" for one in row[1:]) + "</tr>" for row in rows
     )
-    return f"<table><caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    return (
+        f'{_TABLE}<table class="clio-table"><caption>{escape(caption)}</caption>'
+        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+    )
 
 
 def scrolling(html: str, label: str) -> str:

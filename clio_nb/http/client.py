@@ -1,0 +1,152 @@
+"""One token's requests: paced by its budget, renewed when it ends, repeated where that is safe, read page by page."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from typing import Final, TypeVar
+
+from .. import errors
+from ..models import Clock, Site, Token, User
+from ..secret import Secret
+from . import messages, transport, waiting
+from .pace import Pace
+from .retry import repeat
+from .tokens import OwnToken, TokenSource
+from .twins import on_loop
+
+T = TypeVar("T")
+E = TypeVar("E", bound=errors.ClioError)
+
+MARGIN: Final = 60.0  # seconds before its end at which a token is renewed beforehand: a nonce must not meet a 401
+
+
+class Client:
+    """Sends the requests of one user, who is named in errors where that is known."""
+
+    def __init__(self, site: Site, token: Token | Secret | str | TokenSource, user: User | None) -> None:
+        self.site = site
+        self._user = user
+        self._clock: Clock | None = getattr(site, "clock", None)
+        self._tokens = OwnToken(site, Token.of(token)) if isinstance(token, Token | Secret | str) else token
+        self._pace = Pace()
+        self._paced: Secret | None = None  # the access token that the pace counts for
+
+    @on_loop
+    async def request(
+        self, request: messages.Request, shape: type[T], *, once: bool = False, patience: float = math.inf
+    ) -> messages.Answer[T]:
+        """Send a request with this user's token and return its data in the given shape.
+
+        With ``once`` it is sent exactly once and every failure is raised; if the user's budget of requests would make
+        it wait ``patience`` seconds or more, it is not sent, which is :class:`errors.RateLimited`. Otherwise a 401
+        renews the token, a 429 waits (neither was carried out), and a read is repeated within bounds after a 5xx or a
+        lost answer.
+        """
+        if once:
+            return await self._send(request, shape, await self.token(), patience)
+        renewed: Token | None = None
+
+        async def attempt() -> messages.Answer[T]:
+            nonlocal renewed
+            token = await self.token()
+            try:
+                return await self._send(request, shape, token)
+            except errors.Unauthorized:
+                if renewed is not None:
+                    raise
+                renewed = await self.renew(token)
+                return await self._send(request, shape, renewed)
+
+        try:
+            return await attempt()
+        except (errors.RateLimited, errors.ServerError, errors.NetworkError) as failure:
+            return await repeat(request, attempt, failure, self._clock)
+
+    @on_loop
+    async def token(self) -> Token:
+        """Return the token in use, renewed beforehand when it is about to end."""
+        token = await self._tokens.current()
+        return await self._tokens.renew(token) if token.refresh and token.ends_within(MARGIN) else token
+
+    @on_loop
+    async def renew(self, stale: Token) -> Token:
+        """Return a newer token than ``stale``. Raises :class:`errors.NeedsLogin` when there can be none."""
+        try:
+            return await self._tokens.renew(stale)
+        except errors.NeedsLogin as error:
+            raise self._named(error) from error.__cause__
+
+    async def _data(self, request: messages.Request, shape: type[T]) -> T:
+        return (await self.request(request, shape)).data
+
+    async def _pages(self, first: messages.Request, shape: type[list[T]]) -> list[T]:
+        """Read all pages. A page that comes twice is an error: otherwise reading would never end."""
+        rows: list[T] = []
+        following: messages.Request | None = first
+        read = set()
+        while following is not None:
+            if following in read:
+                raise errors.UnexpectedAnswer(
+                    f"{first}: Clio named a page as the next one that was read before. Try again.",
+                    status=200,
+                    request=str(first),
+                )
+            read.add(following)
+            answer = await self.request(following, shape)
+            rows += answer.data
+            following = answer.next
+        return rows
+
+    async def _send(
+        self, request: messages.Request, shape: type[T], token: Token, patience: float = math.inf
+    ) -> messages.Answer[T]:
+        pace = await self._turn(request, token, patience)
+        window, rate, sent = pace.window, None, self._now()
+        headers: dict[str, str | Secret] = {"accept": "application/json"}
+        headers["authorization"] = Secret(f"Bearer {token.access.reveal()}")
+        if request.data is not None:
+            headers["content-type"] = "application/json"
+        if request.if_match is not None:
+            headers["if-match"] = request.if_match
+        try:
+            raw = await transport.exchange(
+                request.method, request.url(self.site.origin), headers=headers, content=request.body or b""
+            )
+            rate = messages.rate(raw.headers)
+        finally:
+            # a clock that others move does not say when the answer was made; it was when this was sent
+            then = waiting.now() if self._clock is None else sent
+            pace.answered(window, then, rate)
+        try:
+            return messages.decipher(request, raw.status, raw.headers, raw.body, shape)
+        except errors.RateLimited as error:
+            pace.refused(then, error.retry_after)
+            raise self._named(error) from None
+        except errors.ApiError as error:
+            raise self._named(error) from error.__cause__
+
+    async def _turn(self, request: messages.Request, token: Token, patience: float) -> Pace:
+        """Wait until the token's budget allows one more request, unless that takes ``patience`` seconds or more."""
+        if token.access != self._paced:  # Clio counts per access token
+            self._pace, self._paced = Pace(), token.access
+        while wait := self._pace.take(now := self._now()):
+            if wait >= min(patience, waiting.left()):
+                raise errors.RateLimited(
+                    f"{request} was not sent: this user's budget of requests is used up for {wait:.0f} s.",
+                    status=429,
+                    retry_after=wait,
+                    request=str(request),
+                )
+            if self._clock is not None and self._pace.in_flight:  # their answers first: they say more of the budget
+                await asyncio.sleep(0.001)
+            else:
+                await waiting.rest(wait, self._clock, now + wait)
+        return self._pace
+
+    def _now(self) -> float:
+        return waiting.now() if self._clock is None else self._clock.now()
+
+    def _named(self, error: E) -> E:
+        error.user = str(self._user) if self._user else ""
+        return error

@@ -1,0 +1,40 @@
+"""What a receiver of launches imports is a list, shipped for servers: no package is missing and none is spare."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import clio_nb.web
+from clio_nb.vault.keys import new_key
+
+from .page import ROOT
+
+LISTED = Path(clio_nb.web.__file__).with_name("requirements.txt")
+BOUNDS = dict(re.findall(r"^([a-z0-9-]+)(>=[\d.]+)?$", LISTED.read_text(), re.MULTILINE))
+
+
+def test_a_receiver_imports_what_the_list_for_servers_names_and_nothing_else(
+    clio_sandbox, clio_user, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("CLIO_NB_KEY", new_key().reveal())
+    launch = clio_sandbox.click_on(clio_user.id, "https://partner.example/launch", at="matters")
+    command = [sys.executable, Path(__file__).with_name("receive.py"), json.dumps([*BOUNDS])]
+    done = subprocess.run(
+        [*command, clio_sandbox.origin, launch, tmp_path], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    received = json.loads(done.stdout)
+    assert received["statuses"] == [303, 403]  # let in by the first, and its nonce was spent for the second
+    assert received["used"] == sorted(BOUNDS)
+
+
+@pytest.mark.skipif(not (ROOT / "pyproject.toml").exists(), reason="the bounds are compared in a checkout only")
+def test_the_bounds_in_the_list_are_those_of_the_package():
+    ours = dict(re.findall(r'^  "([a-z0-9-]+)(>=[\d.]+)', (ROOT / "pyproject.toml").read_text(), re.MULTILINE))
+    assert {name: bound for name, bound in BOUNDS.items() if name in ours} == {
+        name: ours[name] for name in BOUNDS if name in ours
+    }
