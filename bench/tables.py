@@ -11,7 +11,7 @@ import pandas as pd
 
 from clio_nb.http import messages
 from clio_nb.models import CustomAction, User
-from clio_nb.tables import PLACE_COLUMNS, actions_frame, places_matrix
+from clio_nb.tables import LOCATION_COLUMNS, actions_frame, locations_matrix
 
 from .rounds import ratio, timed
 from .table import Row, at_most
@@ -33,16 +33,16 @@ def rows(*, smoke: bool) -> Iterator[Row]:
         lists = [(user, json.loads(body)["data"]) for user, body in zip(users, bodies, strict=True)]
         return pd.DataFrame([{"user_id": user.id, "user": user.name, **row} for user, data in lists for row in data])
 
-    same = places_matrix(table(), users)[PLACE_COLUMNS].to_numpy() == _pivoted(plain_table()).to_numpy()
+    same = locations_matrix(table(), users)[LOCATION_COLUMNS].to_numpy() == _pivoted(plain_table()).to_numpy()
     if not same.all():
         raise AssertionError("ours and its peer count differently")
 
-    took = timed(times, ours=lambda: places_matrix(table(), users), plain=lambda: _pivoted(plain_table()))
+    took = timed(times, ours=lambda: locations_matrix(table(), users), plain=lambda: _pivoted(plain_table()))
     work = f"{pages} pages, {pages * PAGE:,} actions, to table and matrix"
     yield _row(work, took, "json + list of dicts + pivot_table", 0.75)
 
     many, plainly = (pd.concat([frame] * 10, ignore_index=True) for frame in (table(), plain_table()))
-    took = timed(times, ours=lambda: places_matrix(many, users), plain=lambda: _pivoted(plainly))
+    took = timed(times, ours=lambda: locations_matrix(many, users), plain=lambda: _pivoted(plainly))
     yield _row(f"the matrix alone, {len(many):,} rows", took, "pivot_table", 0.25)
 
 
@@ -68,7 +68,7 @@ def _page(user: int) -> bytes:
             "etag": f'"{number:032x}"',
             "label": f"Action {number}",
             "target_url": "https://partner.example/launch",
-            "ui_reference": PLACE_COLUMNS[number % len(PLACE_COLUMNS)],
+            "ui_reference": LOCATION_COLUMNS[number % len(LOCATION_COLUMNS)],
             "created_at": "2026-01-15T17:00:00Z",
             "updated_at": "2026-01-15T17:00:00Z",
         }

@@ -32,7 +32,7 @@ from .session import logout as logout
 from .session import record as record
 from .session import update_action as update_action
 from .session import who_am_i as who_am_i
-from .tables import places_matrix as places_matrix
+from .tables import locations_matrix as locations_matrix
 from .vault import Vault as Vault
 from .version import __version__ as __version__
 from .vocabulary import PLACES as PLACES

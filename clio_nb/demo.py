@@ -74,9 +74,10 @@ def run() -> None:
         show(frame_table(frame.head(6)[["user", "location", "label", "action_id"]]))
         show(f"  … {len(frame)} rows", style="dim")
         show("")
-        matrix = tables.places_matrix(frame)
+        matrix = tables.locations_matrix(frame)
         _check(
-            bool((matrix[list(tables.PLACE_COLUMNS)] == 1).all(axis=None)), "every user has one action in every place"
+            bool((matrix[list(tables.LOCATION_COLUMNS)] == 1).all(axis=None)),
+            "every user has one action in every place",
         )
         show(frame_table(matrix))
 

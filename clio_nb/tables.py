@@ -19,7 +19,7 @@ from .vocabulary import Location
 if TYPE_CHECKING:
     from pandas.io.formats.style import Styler
 
-PLACE_COLUMNS: Final = [location.value for location in Location]
+LOCATION_COLUMNS: Final = [location.value for location in Location]
 """The five ``ui_reference`` values in the order of every table: activities, contacts, documents, folders, matters."""
 
 Column: TypeAlias = pd.api.extensions.ExtensionArray
@@ -52,7 +52,7 @@ def actions_frame(rows: Iterable[tuple[User, CustomAction]]) -> pd.DataFrame:
     )
 
 
-def places_matrix(actions: pd.DataFrame, users: Iterable[User] = ()) -> pd.DataFrame:
+def locations_matrix(actions: pd.DataFrame, users: Iterable[User] = ()) -> pd.DataFrame:
     """Count the actions of each user in each of the five places.
 
     One row for each of ``users``, then for each further user of ``actions``, by the index ``user_id`` (Int64). Columns:
@@ -71,7 +71,7 @@ def places_matrix(actions: pd.DataFrame, users: Iterable[User] = ()) -> pd.DataF
 
     Examples:
         >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
-        >>> clio.places_matrix(clio.actions_table(session))["matters/show"].tolist()
+        >>> clio.locations_matrix(clio.actions_table(session))["matters/show"].tolist()
         [1]
     """
     if not isinstance(actions, pd.DataFrame):
@@ -81,7 +81,7 @@ def places_matrix(actions: pd.DataFrame, users: Iterable[User] = ()) -> pd.DataF
     # Actions are read user by user, so the ids come in runs, and numbering runs is far less work than numbering rows.
     starts = np.flatnonzero(np.concatenate([ids[:1] == ids[:1], ids[1:] != ids[:-1]]))
     runs, unique = pd.factorize(ids[starts])
-    width = len(PLACE_COLUMNS) + 1
+    width = len(LOCATION_COLUMNS) + 1
     cells = np.repeat(runs * width, np.diff(starts, append=len(ids)))[len(leading) :]
     places = actions["location"].cat
     cells += _column_of(places.categories)[places.codes.to_numpy()]
@@ -89,7 +89,7 @@ def places_matrix(actions: pd.DataFrame, users: Iterable[User] = ()) -> pd.DataF
 
     first = starts[np.flatnonzero(np.diff(np.maximum.accumulate(runs), prepend=-1))]
     names = [texts([user.name for user in leading]), actions["user"].array]
-    matrix = pd.DataFrame(counts, columns=PLACE_COLUMNS, index=pd.Index(integers(unique), name="user_id"))
+    matrix = pd.DataFrame(counts, columns=LOCATION_COLUMNS, index=pd.Index(integers(unique), name="user_id"))
     matrix.insert(0, "user", pd.concat([pd.Series(part) for part in names], ignore_index=True).array.take(first))
     return matrix
 
@@ -114,7 +114,7 @@ def heat_map(coverage: pd.DataFrame) -> Styler:
     It can be read without colour: a cell says what the user sees, with what is odd about it in brackets, or after a
     dash the reason why there is nothing.
     """
-    return styled(coverage, "Who sees what, and why not").map(_colour, subset=pd.Index(PLACE_COLUMNS))
+    return styled(coverage, "Who sees what, and why not").map(_colour, subset=pd.Index(LOCATION_COLUMNS))
 
 
 def save_table(frame: pd.DataFrame, path: str | Path) -> Path:
@@ -154,7 +154,7 @@ def neutral(text: str) -> str:
 
 def locations(places: Sequence[str | None]) -> pd.Categorical[str]:
     """Return ``ui_reference`` texts as a categorical: the five known places first, then any other text as it came."""
-    codes: dict[str | None, int] = {place: code for code, place in enumerate(PLACE_COLUMNS)}
+    codes: dict[str | None, int] = {place: code for code, place in enumerate(LOCATION_COLUMNS)}
     for text in places:
         if text is not None and text not in codes:
             codes[text] = len(codes)
@@ -183,8 +183,8 @@ def texts(words: Sequence[str | None]) -> Column:
 
 def _column_of(categories: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
     """Return for each category its place column, or the one past them; so does the last entry, for the code -1."""
-    columns = {place: column for column, place in enumerate(PLACE_COLUMNS)}
-    past = len(PLACE_COLUMNS)
+    columns = {place: column for column, place in enumerate(LOCATION_COLUMNS)}
+    past = len(LOCATION_COLUMNS)
     return np.array([*(columns.get(category, past) for category in categories), past], np.int8)
 
 

@@ -17,7 +17,7 @@ FUNCTIONS = [name for name in dir(aio) if inspect.isfunction(getattr(aio, name))
 CLASSES = [name for name in dir(aio) if inspect.isclass(getattr(aio, name))]
 ON_A_SESSION = [name for name in FUNCTIONS if "session" in inspect.signature(getattr(aio, name)).parameters]
 BELOW = {"request", "token", "renew", "the_user"}  # of an awaited session: what the package builds on
-OFFLINE = {"inspect_launch", "lint", "places_matrix", "allow_nested_asyncio"}
+OFFLINE = {"inspect_launch", "lint", "locations_matrix", "allow_nested_asyncio"}
 
 
 def waits(name: str):
@@ -225,7 +225,7 @@ def test_a_launch_and_a_form_say_which_sessions_they_need(others, wrong):
         with pytest.raises(InvalidInput, match="needs a session, and this is"):
             form(others[wrong])
     with pytest.raises(InvalidInput, match="Pass a table of actions"):
-        clio_nb.places_matrix(others[wrong])
+        clio_nb.locations_matrix(others[wrong])
 
 
 def test_the_user_of_a_bare_token_is_asked_for_first(clio_sandbox):

@@ -9,7 +9,7 @@ from ..firm.apply.apply import Result
 from ..firm.item import Item, Kind
 from ..firm.plan.plan import Plan
 from ..models import NOT_WANTED, NOTHING
-from ..tables import PLACE_COLUMNS
+from ..tables import LOCATION_COLUMNS
 from ..vocabulary import Location
 from . import _markup
 
@@ -24,7 +24,7 @@ _SOFT: Final = f'<td style="color:{_markup.MUTED}">'
 def coverage(frame: pd.DataFrame, containing: str = "") -> str:
     """Draw a coverage table (see ``rollout.view.coverage_frame``), only the rows that contain a text."""
     wanted = containing.strip().casefold()
-    columns = [frame["user"].astype(object), *(frame[place].astype(object) for place in PLACE_COLUMNS)]
+    columns = [frame["user"].astype(object), *(frame[place].astype(object) for place in LOCATION_COLUMNS)]
     rows = list(zip(*(column.array for column in columns), strict=True))
     if wanted:
         rows = [row for row in rows if wanted in "\n".join(map(str, row)).casefold()]
@@ -58,7 +58,9 @@ def plan(drawn: Plan) -> str:
         (
             f"{_MARKS[item.kind]}&nbsp;{item.kind.value}",
             _markup.text(item.user or item.user_id),
-            _markup.text(Location(item.place).resource if item.place in PLACE_COLUMNS else item.place or ""),
+            _markup.text(
+                Location(item.location).resource if item.location in LOCATION_COLUMNS else item.location or ""
+            ),
             _change(item),
         )
         for item in lines[:ROWS_SHOWN]

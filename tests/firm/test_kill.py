@@ -17,7 +17,7 @@ import pytest
 from clio_nb.errors import InvalidInput, VaultError
 from clio_nb.firm import Firm
 from clio_nb.firm.apply import apply
-from clio_nb.firm.apply.journal import DONE, Note
+from clio_nb.firm.apply.journal import DONE, EntryChange
 from clio_nb.firm.manifest import Manifest, parse_manifest
 from clio_nb.http import loop, transport
 from clio_nb.sandbox import Sandbox
@@ -34,13 +34,13 @@ key = "sign"
 label = "Sign"
 target_url = "https://p.example/sign"
 formerly = ["https://p.example/before"]
-places = ["matters"]
+locations = ["matters"]
 
 [[actions]]
 key = "view"
 label = "View"
 target_url = "https://p.example/view"
-places = ["folders"]
+locations = ["folders"]
 """
 FOREIGN = ("Theirs", "https://theirs.example/", "matters")
 STARTS = [
@@ -187,7 +187,7 @@ def test_h6_going_on_reads_only_the_users_who_were_not_finished(
     exchange, note = transport.exchange, firm.aio._journal.note
     sent, done, all_but_one = 0, 0, asyncio.Event()
 
-    def noting(run: str, app: str, notes: list[Note]) -> None:
+    def noting(run: str, app: str, notes: list[EntryChange]) -> None:
         nonlocal done
         note(run, app, notes)
         done += sum(each.outcome == DONE for each in notes)

@@ -1,4 +1,4 @@
-"""Plan, apply, drift, export, audit: the verbs over a firm that has no trouble."""
+"""Plan, apply, drift, export, audit: the verbs over a firm that has no problem."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_a_second_run_reads_once_per_user_and_writes_nothing(
     before = len(clio_sandbox.requests)
     result = applied.apply(applied.plan(manifest), progress=False)
     assert result
-    assert result.lines == ()
+    assert result.results == ()
     seen = [(request["method"], request["path"]) for request in clio_sandbox.requests[before:]]
     assert sorted(seen) == sorted([("GET", "/api/v4/users"), *[("GET", "/api/v4/custom_actions")] * 5])
 
@@ -85,11 +85,11 @@ def test_roles_types_names_and_exclusions_choose_the_users(firm: Firm, clio_sand
         key="a",
         label="A",
         target_url=TARGET,
-        places=("matters",),
+        locations=("matters",),
         who=Who(roles=("reports",), users=(users[4].email,), exclude=(users[0].id,)),
     )
     attorneys = Action(
-        key="b", label="B", target_url=TARGET, places=("folders",), who=Who(subscription_types=("Attorney",))
+        key="b", label="B", target_url=TARGET, locations=("folders",), who=Who(subscription_types=("Attorney",))
     )
     firm.apply(firm.plan(Manifest(app=AppOf("partner"), actions=(some, attorneys))), progress=False)
     actions = firm.actions()
@@ -108,7 +108,7 @@ def test_a_manifest_that_names_nobody_is_noted(firm: Firm, manifest: Manifest) -
     (action,) = manifest.actions
     named = msgspec.structs.replace(action, who=Who(users=("nobody@x.example",)))
     plan = firm.plan(msgspec.structs.replace(manifest, actions=(named,)))
-    assert plan.notes == ("Action 'sign' names 'nobody@x.example', who is no user of this firm.",)
+    assert plan.notes == ("Action 'sign' names 'nobody@x.example', who is not a user of this firm.",)
     assert "nobody@x.example" in plan._repr_html_()
 
 
@@ -160,7 +160,7 @@ def test_a_plan_saved_and_loaded_is_the_same_and_can_be_applied(firm: Firm, mani
     assert loaded == plan
     assert firm.apply(loaded, progress=False)
     (tmp_path / "plan.json").write_text("{}")
-    with pytest.raises(InvalidInput, match="is no plan"):
+    with pytest.raises(InvalidInput, match="not a saved plan"):
         Plan.load(tmp_path / "plan.json")
     with pytest.raises(InvalidInput, match="cannot be read"):
         Plan.load(tmp_path / "none.json")

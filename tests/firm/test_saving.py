@@ -10,7 +10,7 @@ import pytest
 
 from clio_nb.errors import InvalidInput
 from clio_nb.models import NOT_WANTED, CustomAction, User, visible
-from clio_nb.tables import PLACE_COLUMNS, actions_frame, heat_map, save_table, styled
+from clio_nb.tables import LOCATION_COLUMNS, actions_frame, heat_map, save_table, styled
 
 NASTY = User(id=1, name="<script>alert(1)</script>\u202egnp")
 LABELS = ["=HYPERLINK(A1)", "+1", "-1", "@SUM(A1)", " =1", "|cmd", "%1", "＝1", "a\tb\x00c\nd", "Sign", "“Sign”"]
@@ -82,7 +82,7 @@ def test_the_same_table_gives_the_same_page(frame: pd.DataFrame) -> None:
 
 def test_a_heat_map_says_in_words_what_its_colours_say() -> None:
     cells = ["Sign", "Sign (duplicate)", "– revoked", NOT_WANTED, "Sign (not ours); – other target"]
-    columns = dict(zip(PLACE_COLUMNS, cells, strict=True))
+    columns = dict(zip(LOCATION_COLUMNS, cells, strict=True))
     coverage = pd.DataFrame(
         {"user": ["<b>A</b>"], "access": ["revoked"], **columns}, index=pd.Index([1], name="user_id")
     )

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from clio_nb.models import CustomAction, User
-from clio_nb.tables import PLACE_COLUMNS, actions_frame, places_matrix
+from clio_nb.tables import LOCATION_COLUMNS, actions_frame, locations_matrix
 from clio_nb.vocabulary import Location
 
 DTYPES = {
@@ -46,9 +46,9 @@ def test_every_action_is_a_row_in_the_order_given() -> None:
 
 def test_an_empty_table_has_the_same_columns_and_dtypes() -> None:
     assert dtypes(actions_frame([])) == DTYPES
-    matrix = places_matrix(actions_frame([]))
+    matrix = locations_matrix(actions_frame([]))
     assert matrix.empty
-    assert dtypes(matrix) == {"user": "string"} | dict.fromkeys(PLACE_COLUMNS, "int64")
+    assert dtypes(matrix) == {"user": "string"} | dict.fromkeys(LOCATION_COLUMNS, "int64")
     assert (matrix.index.name, str(matrix.index.dtype)) == ("user_id", "Int64")
 
 
@@ -59,9 +59,9 @@ def test_what_clio_left_out_is_missing_not_text() -> None:
 
 def test_an_unknown_place_is_shown_as_clio_sent_it_and_counts_in_none_of_the_five() -> None:
     frame = actions_frame([(ANNA, action(1, "bills/show")), (ANNA, action(2, None)), (ANNA, action(3))])
-    assert frame["location"].cat.categories.tolist() == [*PLACE_COLUMNS, "bills/show"]
+    assert frame["location"].cat.categories.tolist() == [*LOCATION_COLUMNS, "bills/show"]
     assert frame["location"].iloc[0] == "bills/show"
-    assert places_matrix(frame).loc[7, PLACE_COLUMNS].tolist() == [0, 0, 0, 0, 1]
+    assert locations_matrix(frame).loc[7, LOCATION_COLUMNS].tolist() == [0, 0, 0, 0, 1]
 
 
 def test_times_of_any_zone_become_utc_nanoseconds() -> None:
@@ -73,19 +73,19 @@ def test_times_of_any_zone_become_utc_nanoseconds() -> None:
 
 def test_the_matrix_keeps_users_who_have_no_action() -> None:
     frame = actions_frame([(BEN, action(1)), (BEN, action(2)), (BEN, action(3, "contacts/show"))])
-    matrix = places_matrix(frame, users=[ANNA, BEN])
+    matrix = locations_matrix(frame, users=[ANNA, BEN])
     assert matrix.index.tolist() == [7, 9]
     assert matrix["user"].tolist() == ["Anna Demo", pd.NA]
-    assert matrix[PLACE_COLUMNS].to_numpy().tolist() == [[0] * 5, [0, 1, 0, 0, 2]]
+    assert matrix[LOCATION_COLUMNS].to_numpy().tolist() == [[0] * 5, [0, 1, 0, 0, 2]]
 
 
 @settings(deadline=None)  # a busy machine is no mistake
 @given(st.lists(st.tuples(st.integers(1, 6), st.sampled_from([*Location, "bills/show", None])), max_size=40))
 def test_the_matrix_counts_what_a_crosstab_counts(cells: list[tuple[int, str | None]]) -> None:
     frame = actions_frame([(User(id=user), action(number, place)) for number, (user, place) in enumerate(cells)])
-    matrix = places_matrix(frame)
+    matrix = locations_matrix(frame)
     counts = {
-        (user, place): sum(cell == (user, place) for cell in cells) for user, _ in cells for place in PLACE_COLUMNS
+        (user, place): sum(cell == (user, place) for cell in cells) for user, _ in cells for place in LOCATION_COLUMNS
     }
     assert matrix.index.tolist() == list(dict.fromkeys(user for user, _ in cells))
     assert {(user, place): matrix.loc[user, place] for user, place in counts} == counts

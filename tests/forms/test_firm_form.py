@@ -12,7 +12,7 @@ from clio_nb import forms
 from clio_nb.errors import InvalidInput
 from clio_nb.firm import Firm
 from clio_nb.forms import _firm_view
-from clio_nb.tables import PLACE_COLUMNS
+from clio_nb.tables import LOCATION_COLUMNS
 
 MANIFEST = """
 [app]
@@ -22,7 +22,7 @@ name = "partner-sign"
 key = "sign"
 label = "Send for signature"
 target_url = "https://partner.example/launch"
-places = ["matters", "documents"]
+locations = ["matters", "documents"]
 """
 
 
@@ -52,7 +52,7 @@ def pressed(button, form, until):
 
 def test_coverage_is_one_table_with_the_reasons(firm, manifest, until, site, drawn):
     form = forms.firm(firm, manifest)
-    pressed(form.look, form, until)
+    pressed(form.fields, form, until)
     assert drawn(form).count("<table>") == 1
     assert all(user.name in drawn(form) for user in site.users)
     assert "never signed in" in drawn(form)
@@ -133,7 +133,7 @@ def test_a_bad_manifest_is_said_with_its_place(firm, manifest, until):
 
 
 def test_coverage_of_200_users_is_drawn_in_20_ms_as_one_widget():
-    cells = {place: ["Send for signature", "– never signed in"] * 100 for place in PLACE_COLUMNS}
+    cells = {place: ["Send for signature", "– never signed in"] * 100 for place in LOCATION_COLUMNS}
     frame = pd.DataFrame({"user": [f"User {number}" for number in range(200)], **cells}).astype("string")
     _firm_view.coverage(frame)
     fastest = min(_processor_time(_firm_view.coverage, frame) for _ in range(5))

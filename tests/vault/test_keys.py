@@ -47,23 +47,23 @@ def test_the_keyring_comes_first_then_the_variable_then_the_file(
     os_keyring.works = False
     in_file = find_keys(key_file)
     assert in_file is not None
-    assert in_file.place.name == f"the key file {key_file}"
+    assert in_file.store.name == f"the key file {key_file}"
     monkeypatch.setenv("CLIO_NB_KEY", new_key().reveal())
     in_variable = find_keys(key_file)
     assert in_variable is not None
-    assert in_variable.place.name == "the variable CLIO_NB_KEY"
+    assert in_variable.store.name == "the variable CLIO_NB_KEY"
     os_keyring.works = True
     os_keyring.entries["clio-nb", "vault"] = new_key().reveal()
     in_keyring = find_keys(key_file)
     assert in_keyring is not None
-    assert in_keyring.place.name == "the keyring of this system"
+    assert in_keyring.store.name == "the keyring of this system"
     assert all(keys.first in in_keyring for keys in (in_file, in_variable))
 
 
 def test_a_first_key_is_made_in_the_keyring(os_keyring: Keyring, key_file: Path) -> None:
     keys = find_keys(key_file)
     assert keys is not None
-    assert keys.place.name == "the keyring of this system"
+    assert keys.store.name == "the keyring of this system"
     assert len(os_keyring.entries["clio-nb", "vault"]) == 44
     assert not key_file.exists()
 
@@ -99,7 +99,7 @@ def test_a_text_that_is_no_key_is_named_by_its_place_and_not_shown(
     text: str, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLIO_NB_KEY", text)
-    with pytest.raises(VaultError, match="the variable CLIO_NB_KEY is no key") as error:
+    with pytest.raises(VaultError, match="Invalid key in the variable CLIO_NB_KEY") as error:
         find_keys(key_file)
     assert text not in str(error.value)
 
@@ -148,7 +148,7 @@ def test_a_crash_while_rotating_loses_no_token(path: Path, key_file: Path, monke
         raise KeyboardInterrupt
 
     with monkeypatch.context() as crashing:
-        crashing.setattr(vault._store, "reseal", crash)
+        crashing.setattr(vault.sealed.store, "reseal", crash)
         with pytest.raises(KeyboardInterrupt):
             vault.rotate()
     reopened = Vault.open(path, key_file=key_file)
@@ -192,14 +192,14 @@ def test_a_keyring_that_takes_nothing_is_passed_over(os_keyring: Keyring, key_fi
     os_keyring.set_password = lambda *_: None  # type: ignore[method-assign]  # as some backends do
     keys = find_keys(key_file)
     assert keys is not None
-    assert keys.place.name == f"the key file {key_file}"
+    assert keys.store.name == f"the key file {key_file}"
 
 
 def test_a_token_sealed_under_a_key_that_is_gone_is_named_so(path: Path, key_file: Path, os_keyring: Keyring) -> None:
     vault = kept(path, key_file)
     os_keyring.entries["clio-nb", "vault"] = new_key().reveal()
     other = Vault.open(path.with_name("other.sqlite"), key_file=key_file)
-    other._store = vault._store
+    other.sealed.store = vault.sealed.store
     with pytest.raises(VaultError, match="the key does not open it"):
         other.grant(SITE, ANNA.id)
     with pytest.raises(VaultError, match="the key does not open it"):
