@@ -12,6 +12,7 @@ from clio_nb.firm import Firm
 from clio_nb.firm.apply.apply import Outcome, Result
 from clio_nb.firm.manifest import Manifest
 from clio_nb.http import retry
+from clio_nb.http.waiting import timeout
 from clio_nb.models import App
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
@@ -357,3 +358,21 @@ def test_a_session_without_access_says_so(firm: Firm, clio_sandbox: Sandbox) -> 
     clio_sandbox.revoke(clio_sandbox.users[0].id)
     with pytest.raises(NeedsLogin):
         session.list_actions()
+
+
+@pytest.mark.parametrize("kind", ["create", "update", "delete"])
+def test_h3_a_change_that_never_left_this_machine_is_called_not_sent(
+    applied: Firm, clio_sandbox: Sandbox, manifest: Manifest, kind: str
+) -> None:
+    if kind == "create":
+        assert applied.offboard(progress=False)
+    plan = applied.plan_offboard() if kind == "delete" else applied.plan(relabelled(manifest))
+    assert {item.kind for item in plan.changes} == {kind}
+    asked = len(clio_sandbox.requests)
+    with timeout(0):
+        result = applied.apply(plan, progress=False)
+    assert result.counts() == {"not sent": 10}
+    assert len(clio_sandbox.requests) == asked
+    noted = applied.audit(result.run)
+    assert set(noted["outcome"]) == {"not sent"}
+    assert noted["at"].isna().all()

@@ -64,7 +64,7 @@ def test_a_label_that_is_foreign_blocks_and_the_line_says_what_can_be_done() -> 
     wanted = manifest(Action(key="a", label="A", target_url=A, locations=("matters",)))
     blocked = plan(wanted, [action(5, "A", B)])[-1]
     assert blocked.advice == (
-        f"An action that is not ours has this label here (id 5) and leads to {B}. If it is yours, name that URL under "
+        f"An action that is not ours has this label here (id 5) and leads to {B}. If it is yours, add that URL to "
         "formerly; if not, choose another label."
     )
 

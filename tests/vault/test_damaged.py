@@ -12,7 +12,7 @@ import pytest
 from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
-from clio_nb.cli import app as command_line
+from clio_nb.cli.commands import app as command_line
 from clio_nb.errors import NeedsLogin, VaultError
 from clio_nb.firm import Firm
 from clio_nb.firm.manifest import parse_manifest

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,7 @@ from clio_nb.errors import VaultError
 from clio_nb.models import App, Token, User
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault, new_key
-from clio_nb.vault.keys import find_keys
+from clio_nb.vault.keys import InFile, find_keys
 from clio_nb.vocabulary import Region
 
 from .conftest import Keyring
@@ -205,3 +209,68 @@ def test_a_token_sealed_under_a_key_that_is_gone_is_named_so(path: Path, key_fil
     with pytest.raises(VaultError, match="the key does not open it"):
         other.rotate()
     assert token_in(vault) == TOKEN
+
+
+def other_process(path: Path, key_file: Path, work: str) -> str:
+    """Run something in another process, which does not wait for a lock, and return what it printed."""
+    program = (
+        "import sys, pathlib\nfrom clio_nb import errors, models\nfrom clio_nb.secret import Secret\n"
+        "from clio_nb.vault import Vault, keys\nfrom clio_nb.vocabulary import Region\n"
+        "keys.PATIENCE = 0\nsite = models.App(Region.US, 'app-1', Secret('hush'))\n"
+        "try:\n    vault = Vault.open(sys.argv[1], key_file=pathlib.Path(sys.argv[2]))\n"
+        f"    {work}\n    print('done')\nexcept errors.VaultError as error:\n    print(error)\n"
+    )
+    environment = {**os.environ, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    command = [sys.executable, "-W", "ignore", "-c", program, str(path), str(key_file)]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+
+
+KEEP = "vault.keep(site, models.User(id=8), models.Token(access=Secret('other')))"
+
+
+def between(monkeypatch: pytest.MonkeyPatch, write: int, work: Callable[[], object]) -> list[int]:
+    """Do something just before the n-th write of the keys."""
+    writes: list[int] = []
+
+    def written(self: InFile, keys: Secret, to: Callable[[InFile, Secret], None] = InFile.write) -> None:
+        writes.append(1)
+        if len(writes) == write:
+            work()
+        to(self, keys)
+
+    monkeypatch.setattr(InFile, "write", written)
+    return writes
+
+
+@pytest.mark.usefixtures("no_keyring")
+@pytest.mark.parametrize("write", [1, 2], ids=["before the new key is kept", "before the old one is dropped"])
+def test_s6_two_processes_that_rotate_at_once_lose_neither_key_nor_token(
+    path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
+    vault, said = kept(path, key_file), []
+    writes = between(monkeypatch, write, lambda: said.append(other_process(path, key_file, "vault.rotate()")))
+    vault.rotate()
+    assert len(writes) == 2
+    assert token_in(Vault.open(path, key_file=key_file)) == TOKEN
+    assert said == ["Another process is changing the vault's key. Nothing was changed; try again."]
+    assert other_process(path, key_file, "vault.rotate()") == "done"
+    assert token_in(vault) == TOKEN
+    assert token_in(Vault.open(path, key_file=key_file)) == TOKEN
+
+
+@pytest.mark.usefixtures("no_keyring")
+def test_s6_two_processes_that_make_the_first_key_at_once_share_one(
+    path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    between(monkeypatch, 1, lambda: other_process(path, key_file, KEEP))
+    kept(path, key_file)
+    assert other_process(path, key_file, KEEP) == "done"
+    assert {grant.problem for grant in Vault.open(path, key_file=key_file).grants(SITE)} == {""}
+
+
+@pytest.mark.usefixtures("no_keyring")
+def test_s6_a_rotation_after_one_in_another_process_starts_from_its_key(path: Path, key_file: Path) -> None:
+    vault = kept(path, key_file)
+    assert other_process(path, key_file, "vault.rotate()") == "done"
+    vault.rotate()
+    assert token_in(Vault.open(path, key_file=key_file)) == TOKEN

@@ -11,7 +11,7 @@ import pytest
 
 from clio_nb.errors import NeedsLogin, VaultError
 from clio_nb.firm import Firm
-from clio_nb.firm.apply.apply import Line, Outcome
+from clio_nb.firm.item import ItemResult, Outcome
 from clio_nb.firm.manifest import parse_manifest
 from clio_nb.http import loop, waiting
 from clio_nb.models import Token, User
@@ -210,20 +210,20 @@ def test_p5_a_running_apply_stops_for_a_user_whose_token_is_removed_and_goes_on_
     firm = signed_in(clio_sandbox, vaults[0])
     plan = firm.plan(MANY)
     gone = plan.changes[0].user_id
-    seen: list[Line] = []
+    seen: list[ItemResult] = []
 
-    def on_result(line: Line) -> None:
-        seen.append(line)
-        if line.item.user_id == gone and len([each for each in seen if each.item.user_id == gone]) == 2:
+    def on_result(result: ItemResult) -> None:
+        seen.append(result)
+        if result.item.user_id == gone and len([each for each in seen if each.item.user_id == gone]) == 2:
             vaults[1].remove(clio_sandbox, gone)
             if far:
                 elsewhere()
                 clock.time += 30.0
 
-    result = loop.run(firm.aio.apply, plan, on_result=on_result)
-    theirs = [line.outcome for line in result.lines if line.item.user_id == gone]
+    result = loop.run(firm.aio.apply, plan, progress=on_result)
+    theirs = [each.outcome for each in result.results if each.item.user_id == gone]
     assert theirs == [Outcome.DONE] * 2 + [Outcome.FAILED] + [Outcome.NOT_SENT] * (len(theirs) - 3)
-    assert {line.outcome for line in result.lines if line.item.user_id != gone} == {Outcome.DONE}
+    assert {each.outcome for each in result.results if each.item.user_id != gone} == {Outcome.DONE}
 
 
 def test_p5_looking_again_costs_no_query_for_each_request(
