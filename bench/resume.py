@@ -17,7 +17,7 @@ from clio_nb.errors import InvalidInput
 from clio_nb.firm import Firm
 from clio_nb.firm.apply.journal import DONE, Journal
 from clio_nb.vault import Vault
-from clio_nb.vault.vault import FIRM, shelf_of
+from clio_nb.vault.vault import FIRM, firm_key_of
 
 from .clients import PLACES
 from .clients.firm import MANIFEST, app_at, filled
@@ -79,8 +79,8 @@ def _killed_and_run_again(there: Server, users: int, at: int) -> int:
 
 def _unfinished(there: Server, users: int, home: Path) -> int:
     """Return for how many users the journal does not know that all was done; all of them, if no run was begun."""
-    with closing(Journal(home / "journal.sqlite", shelf_of(app_at(there.origin), FIRM))) as journal:
-        steps = journal.steps()
+    with closing(Journal(home / "journal.sqlite", firm_key_of(app_at(there.origin), FIRM))) as journal:
+        steps = journal.entries()
     return len({step.user_id for step in steps if step.outcome != DONE}) if steps else users
 
 

@@ -219,7 +219,7 @@ def firm(site: Sandbox) -> Firm:
 
 def manifest_of(label: str, target: str, place: str) -> Manifest:
     return Manifest(
-        app=AppOf("partner"), actions=(Action(key="sign", label=label, target_url=target, places=(place,)),)
+        app=AppOf("partner"), actions=(Action(key="sign", label=label, target_url=target, locations=(place,)),)
     )
 
 
@@ -440,7 +440,7 @@ def test_what_was_applied_before_there_was_a_judge_can_be_found_told_about_and_r
     assert result.run in set(firm.runs()["run"])
     mended = parse_manifest(
         f'[app]\nname = "partner"\n[[actions]]\nkey = "sign"\nlabel = "{LABEL}"\ntarget_url = "{GOOD}"\n'
-        f'places = ["matters"]\nformerly = ["{broken}"]'
+        f'locations = ["matters"]\nformerly = ["{broken}"]'
     )
     plan = firm.plan(mended)
     assert plan.counts() == {"update": 2}

@@ -59,7 +59,7 @@ def spoken(annotation: object) -> str:
 
 @EACH_TWIN
 def test_what_waits_and_what_is_awaited_have_one_name_and_the_same_arguments(awaited, waiting):
-    assert inspect.iscoroutinefunction(awaited)
+    assert inspect.iscoroutinefunction(awaited) or awaited is aio.verify_launch  # it begins at the call
     assert not inspect.iscoroutinefunction(waiting)
     assert waiting.__name__ == awaited.__name__
     assert parameters(waiting) == parameters(awaited)

@@ -14,7 +14,7 @@ from clio_nb.secret import Secret
 from clio_nb.vault import Vault
 from clio_nb.vault._grants import Grant
 from clio_nb.vault.database import sqlite_store
-from clio_nb.vault.vault import FIRM, shelf_of
+from clio_nb.vault.vault import FIRM, firm_key_of
 from clio_nb.vocabulary import Region
 
 from . import LABEL, PLACES, TARGET, arguments, compete, token_of
@@ -40,10 +40,10 @@ def app_at(origin: str) -> App:
 
 def filled(vault: Vault, app: App, users: int) -> Vault:
     """Return the vault, in which so many users now have a token; they came a thousand at a time."""
-    shelf = shelf_of(app, FIRM)
+    firm_key = firm_key_of(app, FIRM)
     for first in range(1, users + 1, 1000):
-        vault.keep_all(
-            (shelf, Grant(User(id=number, name=f"User {number}"), Token(access=Secret(token_of(number)))))
+        vault.sealed.keep_all(
+            (firm_key, Grant(User(id=number, name=f"User {number}"), Token(access=Secret(token_of(number)))))
             for number in range(first, min(first + 1000, users + 1))
         )
     return vault

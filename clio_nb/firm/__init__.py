@@ -1,6 +1,8 @@
 """A firm: everyone who has signed in, and the verbs over all of them at once."""
 
-from .async_firm import AsyncFirm, journal_path
-from .firm import Firm, actions_table
+from .actions import actions_table
+from .apply.journal import journal_path
+from .async_firm import AsyncFirm
+from .firm import Firm
 
 __all__ = ["AsyncFirm", "Firm", "actions_table", "journal_path"]

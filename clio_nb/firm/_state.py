@@ -1,4 +1,4 @@
-"""What there is: each user's access and actions as Clio showed them, and which actions the journal knows as ours."""
+"""What is known of a firm: each user's access and actions at Clio, and which actions are ours by the journal."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import msgspec
 
@@ -16,7 +16,7 @@ from ..action_rules import as_shown, same_label, same_url
 from ..models import CustomAction, User
 
 Kept: TypeAlias = AbstractSet[tuple[str, str]]
-"""What Clio was seen to keep in its own way: a label or target URL as it was sent, and as Clio answered."""
+"""What Clio changed when it stored it: a label or target URL as it was sent, and as Clio answered."""
 
 
 class Access(StrEnum):
@@ -36,12 +36,12 @@ class Access(StrEnum):
 ADVICE = {
     Access.SIGNED_IN: "",
     Access.NEVER_SIGNED_IN: "Ask this user to sign in.",
-    Access.REVOKED: "The access was taken back. Ask this user to sign in again.",
-    Access.EXPIRED: "The access has ended and cannot be renewed. Ask this user to sign in again.",
-    Access.DAMAGED: "What the vault holds of this user cannot be read. Ask this user to sign in again, or remove it.",
-    Access.NO_PERMISSION: "Tick the custom_actions permission of the app, then ask this user to sign in again.",
-    Access.WRONG_REGION: "The token is of another region. Ask this user to sign in in this one.",
-    Access.DISABLED: "The user is disabled in Clio. Enable the user there, or exclude the user in the manifest.",
+    Access.REVOKED: "Access was revoked. Ask this user to sign in again.",
+    Access.EXPIRED: "The token has expired and cannot be renewed. Ask this user to sign in again.",
+    Access.DAMAGED: "The token in the vault cannot be read. Ask this user to sign in again, or remove the token.",
+    Access.NO_PERMISSION: "Give the app the custom_actions permission, then ask this user to sign in again.",
+    Access.WRONG_REGION: "The token belongs to another region. Ask this user to sign in to this one.",
+    Access.DISABLED: "The user is disabled in Clio. Enable the user there, or add the user to exclude in the manifest.",
     Access.UNREADABLE: "The actions could not be read. Plan again later.",
 }
 
@@ -61,46 +61,45 @@ class UserState:
         return " ".join(filter(None, (self.detail, ADVICE[self.access])))
 
 
-class Look(msgspec.Struct, frozen=True):
-    """What a user sees of an action: its label, target URL and place."""
+class ActionFields(msgspec.Struct, frozen=True):
+    """What a user sees of an action: its label, target URL and location."""
 
     label: str | None
     target_url: str | None
     ui_reference: str | None
 
     @classmethod
-    def of(cls, action: CustomAction) -> Look:
-        """Return the look of an action."""
+    def of(cls, action: CustomAction) -> ActionFields:
+        """Return the fields of an action."""
         return cls(action.label, action.target_url, action.ui_reference)
 
-    def differing(self, asked: Look, kept: Kept = frozenset()) -> tuple[str, ...]:
-        """Return the fields that are not as asked: neither by what they mean nor by how Clio was seen to keep them."""
+    def differing(self, asked: ActionFields, kept: Kept = frozenset()) -> tuple[str, ...]:
+        """Return which fields differ from ``asked``, except where Clio is known to store that value this way."""
         if self == asked:
             return ()
         pairs = {name: (getattr(asked, name), getattr(self, name)) for name in self.__struct_fields__}
         alike = {"label": same_label, "target_url": same_url, "ui_reference": operator.eq}
         return tuple(name for name, pair in pairs.items() if pair not in kept and not alike[name](*pair))
 
-    def kept_for(self, asked: Look | None) -> list[tuple[str, str]]:
-        """Return the label and the target URL that Clio keeps in its own way, each as asked for and as kept."""
+    def kept_for(self, asked: ActionFields | None) -> list[tuple[str, str]]:
+        """Return the label and the target URL that Clio stored differently, each as sent and as stored."""
         pairs = [] if asked is None else [(asked.label, self.label), (asked.target_url, self.target_url)]
         return [(sent, kept) for sent, kept in pairs if sent and kept and sent != kept]
 
     @property
     def slot(self) -> tuple[str | None, str | None]:
-        """Place and label as shown: Clio lets a user have each pair once (reference, "Links are unique across")."""
+        """Location and label as shown: Clio lets a user have each pair once (reference, "Links are unique across")."""
         return self.ui_reference, as_shown(self.label or "")
 
 
-@dataclass(frozen=True, slots=True)
-class Owned:
+class Owned(NamedTuple):
     """An action that a manifest of this app made or adopted, as it was when last written."""
 
     user_id: int
     action_id: int
     manifest: str
     key: str
-    look: Look
+    fields: ActionFields
     created_at: dt.datetime | None = None
 
     def is_same(self, action: CustomAction) -> bool:
@@ -109,26 +108,25 @@ class Owned:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class UserLedger:
     """What the journal knows of one user.
 
-    ``owned`` by action id. ``claims`` are creates that were sent and whose answer was lost: by look, the manifest and
-    key that an action of that look belongs to. ``kept`` is what Clio was seen to keep in its own way, for any user.
+    ``owned`` by action id. ``claims`` are creates that were sent and whose answer was lost: the fields that were sent,
+    with the manifest and key that such an action belongs to. ``kept`` is what Clio stores differently, for any user.
     """
 
     owned: Mapping[int, Owned] = field(default_factory=dict)
-    claims: Mapping[Look, tuple[str, str]] = field(default_factory=dict)
+    claims: Mapping[ActionFields, tuple[str, str]] = field(default_factory=dict)
     kept: Kept = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class Claim:
+class Claim(NamedTuple):
     """A create that was sent for a user and whose answer was lost."""
 
     user_id: int
     manifest: str
     key: str
-    look: Look
+    fields: ActionFields
 
 
 class Ledger:
@@ -137,21 +135,21 @@ class Ledger:
     def __init__(self, owned: Iterable[Owned] = (), claims: Iterable[Claim] = (), kept: Kept = frozenset()) -> None:
         self.kept = kept
         self._owned: dict[int, dict[int, Owned]] = {}
-        self._claims: dict[int, dict[Look, tuple[str, str]]] = {}
+        self._claims: dict[int, dict[ActionFields, tuple[str, str]]] = {}
         for one in owned:
             self._owned.setdefault(one.user_id, {})[one.action_id] = one
         for claim in claims:
-            self._claims.setdefault(claim.user_id, {})[claim.look] = (claim.manifest, claim.key)
+            self._claims.setdefault(claim.user_id, {})[claim.fields] = (claim.manifest, claim.key)
 
-    def of(self, user_id: int) -> Known:
+    def of(self, user_id: int) -> UserLedger:
         """Return what is known of one user."""
-        return Known(self._owned.get(user_id, {}), self._claims.get(user_id, {}), self.kept)
+        return UserLedger(self._owned.get(user_id, {}), self._claims.get(user_id, {}), self.kept)
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One action that one user should see. ``error`` says why it cannot be had as the manifest says, if it cannot."""
+    """One action that one user should see. ``error`` says what is wrong with it in the manifest, if anything."""
 
     key: str
-    look: Look
+    fields: ActionFields
     error: str = ""

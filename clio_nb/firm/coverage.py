@@ -1,4 +1,4 @@
-"""What each user sees in each place, and why not: plain records, of which ``view`` makes a table."""
+"""What each user sees in each location, and why not: plain records, of which ``tables`` makes a table."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .item import Item, Kind
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What one user sees. ``places`` has a text for each of the five ``ui_reference`` values."""
+    """What one user sees. ``locations`` has a text for each of the five ``ui_reference`` values."""
 
     user: User
     access: Access
-    places: dict[str, str]
+    locations: dict[str, str]
 
 
 def coverage_of(states: Sequence[UserState], items: Iterable[Item]) -> list[Coverage]:
@@ -28,23 +28,23 @@ def coverage_of(states: Sequence[UserState], items: Iterable[Item]) -> list[Cove
     (``Sign (renamed by hand)``), or a dash and the reason why there is nothing.
     """
     readable = {state.user.id for state in states if state.access is Access.SIGNED_IN}
-    seen: dict[tuple[int, str | None], list[str]] = {}
+    shown: dict[tuple[int, str | None], list[str]] = {}
     lacking: dict[tuple[int, str | None], list[str]] = {}
     for item in items:
         if item.before is not None and item.user_id in readable:
-            seen.setdefault((item.user_id, item.before.ui_reference), []).append(_sight(item))
+            shown.setdefault((item.user_id, item.before.ui_reference), []).append(_shown(item))
         if item.after is not None and (item.before is None or item.user_id not in readable or _moves(item)):
             lacking.setdefault((item.user_id, item.after.ui_reference), []).append(item.reason)
 
-    def cell(state: UserState, place: str) -> str:
-        at = (state.user.id, place)
+    def cell(state: UserState, location: str) -> str:
+        at = (state.user.id, location)
         reasons = [f"{NOTHING}{reason}" for reason in dict.fromkeys(lacking.get(at, ()))]
-        if not reasons and at not in seen:
+        if not reasons and at not in shown:
             return NOT_WANTED if state.access is Access.SIGNED_IN else f"{NOTHING}{state.access.value}"
-        return "; ".join([*seen.get(at, ()), *reasons])
+        return "; ".join([*shown.get(at, ()), *reasons])
 
     return [
-        Coverage(state.user, state.access, {place.value: cell(state, place.value) for place in Location})
+        Coverage(state.user, state.access, {location.value: cell(state, location.value) for location in Location})
         for state in states
     ]
 
@@ -60,7 +60,7 @@ _ODD: Final = {
 }
 
 
-def _sight(item: Item) -> str:
+def _shown(item: Item) -> str:
     """Say what a user sees of one action, with what is odd about it."""
     label = (item.before and item.before.label) or "without a label"
     odd = _ODD.get(item.kind, item.reason)

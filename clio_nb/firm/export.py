@@ -13,10 +13,10 @@ from .manifest import Action, AppOf, Manifest, Who, problems
 
 
 def manifest_of(name: str, region: Region | None, states: Iterable[UserState]) -> Manifest:
-    """Return the manifest that says what these users see: planned again, it has nothing to do for them.
+    """Return the manifest of what these users see: a plan of it has nothing to do for them.
 
-    Actions of one label and target URL become one key for each set of users. What no manifest can say (a place that
-    this library does not know, a target URL that is none) is left out.
+    Actions of one label and target URL become one key for each set of users. What no manifest can say (an unknown
+    location, an invalid target URL) is left out.
     """
     readable = {state.user.id: state for state in states if state.access is Access.SIGNED_IN}
     spellings: dict[str, str] = {}
@@ -25,20 +25,20 @@ def manifest_of(name: str, region: Region | None, states: Iterable[UserState]) -
         for action in state.actions:
             if action.label and action.target_url and action.location:
                 spelling = spellings.setdefault(canonical(action.target_url), action.target_url)
-                places = seen.setdefault((action.label, spelling), {})
-                places.setdefault(action.location, []).append(state.user.id)
+                locations = seen.setdefault((action.label, spelling), {})
+                locations.setdefault(action.location, []).append(state.user.id)
     actions: list[Action] = []
-    for (label, target_url), places in seen.items():
-        for users in dict.fromkeys(tuple(users) for users in places.values()):
-            line = Action(
+    for (label, target_url), locations in seen.items():
+        for users in dict.fromkeys(tuple(users) for users in locations.values()):
+            one = Action(
                 key=_key(label, {other.key for other in actions}),
                 label=label,
                 target_url=target_url,
-                places=tuple(place.resource for place in Location if tuple(places.get(place, ())) == users),
+                locations=tuple(at.resource for at in Location if tuple(locations.get(at, ())) == users),
                 who=_who([readable[user].user for user in users], len(readable)),
             )
-            if not any(problems(Manifest(app=AppOf(name), actions=(line,)))):
-                actions.append(line)
+            if not any(problems(Manifest(app=AppOf(name), actions=(one,)))):
+                actions.append(one)
     return Manifest(app=AppOf(name=name, region=region), actions=tuple(actions))
 
 

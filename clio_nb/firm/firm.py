@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from concurrent.futures import wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import lazy_loader
 
-from ..arguments import sessions_of_kind
 from ..frames import verbs
 from ..http import loop
 from ..http.twins import sync_method, sync_method_into
@@ -17,11 +15,12 @@ from ..models import Site
 from ..session import Session
 from ..vault import Vault
 from ..vault.vault import FIRM
-from . import async_firm
-from .apply.apply import Line, Result, Stop
-from .async_firm import AsyncFirm, Progress, Users
+from .apply.apply import Result, Stop
+from .async_firm import AsyncFirm, Progress
+from .item import ItemResult
 from .manifest import Manifest
 from .plan.plan import Plan
+from .survey import Users
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,44 +29,7 @@ if TYPE_CHECKING:
 else:
     tables = lazy_loader.load("clio_nb.firm.tables", suppress_warning=True)  # pandas loads when the first table is made
 
-LOOK: Final = 0.1  # seconds between looks at a run: to be woken for every line would slow it down
-
-
-def actions_table(sessions: Session | Iterable[Session]) -> pd.DataFrame:
-    """Read the custom actions of one session, or of many at once, into a table.
-
-    ==========  ===================  =========================================================================
-    column      dtype                holds
-    ==========  ===================  =========================================================================
-    user_id     Int64                the user who sees the action
-    user        string               that user's name
-    location    category             its ``ui_reference``, such as ``matters/show``
-    label       string               the text on the button
-    target_url  string               where a click leads
-    action_id   Int64                Clio's id of the action
-    created_at  datetime64[ns, UTC]  when it was made
-    updated_at  datetime64[ns, UTC]  when it was last changed
-    ==========  ===================  =========================================================================
-
-    Args:
-        sessions: A session, or several. Each costs one request, and one more where its user is not known yet.
-
-    Returns:
-        One row for each action, in the columns above, also when there is none. Awaited, in :mod:`clio_nb.aio`: a list
-        of pairs of a :class:`User` and a :class:`CustomAction`.
-
-    Raises:
-        errors.ApiError: What one session meets ends it.
-
-    Examples:
-        >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
-        >>> clio.actions_table(session)["label"].tolist()
-        ['Sign']
-    """
-    from ..tables import actions_frame  # noqa: PLC0415 -- pandas loads when the first table is made
-
-    several = [session.aio for session in sessions_of_kind(sessions, Session, "actions_table")]
-    return actions_frame(loop.run(async_firm.actions_table, several))
+POLL: Final = 0.1  # seconds between two looks at a run: to be woken for every result would slow it down
 
 
 @verbs
@@ -79,7 +41,7 @@ class Firm:
     Args:
         site: The app and Clio to talk to.
         vault: Where the tokens are, by default in memory.
-        name: The firm's shelf in the vault, needed when one vault serves several.
+        name: The firm's name in the vault, needed when one vault serves several.
         journal: A file that remembers what was written; by default in this user's data folder, or in memory when the
             vault is.
         timeout: Seconds that each verb may wait in all (:func:`clio_nb.timeout`), and each verb of its sessions.
@@ -143,11 +105,11 @@ class Firm:
         =================  ========  ===================================================================================
 
         Returns:
-            One row for each user. Who has a token and is not listed by Clio is listed all the same. Awaited: pairs of a
+            One row for each user, also for one with a token whom Clio's list does not have. Awaited: pairs of a
             :class:`User` and an :class:`Access`.
 
         Raises:
-            errors.NeedsLogin: Nobody's token can list the users.
+            errors.NeedsLogin: No user's token can list the users.
 
         Examples:
             >>> firm.users()["access"].unique().tolist()
@@ -173,7 +135,7 @@ class Firm:
         return actions_frame(loop.run(self.aio.actions))
 
     def coverage(self, manifest: Manifest | Path | str | None = None, *, profile: str | None = None) -> pd.DataFrame:
-        """Return users x five places: what each sees, and why not.
+        """Return users x five locations: what each sees, and why not.
 
         One row for each user, by the index ``user_id`` (Int64). Columns: ``user`` (string), ``access`` (category),
         then the five ``ui_reference`` values (string). A cell holds the labels that the user sees there, with what is
@@ -198,7 +160,7 @@ class Firm:
         return tables.coverage_frame(loop.run(self.aio.coverage, manifest, profile=profile))
 
     def drift(self, manifest: Manifest | Path | str | None = None, *, profile: str | None = None) -> pd.DataFrame:
-        """Return what is not as it should be; empty when all is well.
+        """Return what is not as it should be; empty when everything is.
 
         Args:
             manifest: With one, what a plan of it would change; without one, what was changed by hand since it was
@@ -206,7 +168,7 @@ class Firm:
             profile: Which target URLs of the manifest count.
 
         Returns:
-            One row for each line, in the columns of :func:`clio_nb.firm.tables.items_frame`. Awaited: a list of
+            One row for each item, in the columns of :func:`clio_nb.firm.tables.items_frame`. Awaited: a list of
             :class:`clio_nb.firm.item.Item`.
 
         Raises:
@@ -220,7 +182,7 @@ class Firm:
         return tables.items_frame(loop.run(self.aio.drift, manifest, profile=profile))
 
     def audit(self, run: str | None = None) -> pd.DataFrame:
-        """Return who got which action when: one row for each write that the journal knows.
+        """Return who got which action when: one row for each change in the journal.
 
         Columns: ``at`` (datetime64[ns, UTC], missing if it was never sent), ``run`` and ``purpose`` (string),
         ``user_id`` (Int64), ``user`` (string), ``kind`` (category), ``key`` (string), ``location`` (category),
@@ -228,10 +190,10 @@ class Firm:
         ``message`` (string), ``action_id`` (Int64).
 
         Args:
-            run: The run to tell about; all, if left out.
+            run: The run; all, if left out.
 
         Returns:
-            The table. Awaited: a list of :class:`clio_nb.firm.apply.journal.Step`.
+            The table. Awaited: a list of :class:`clio_nb.firm.entry.Entry`.
 
         Raises:
             errors.InvalidInput: There is no such run.
@@ -247,10 +209,10 @@ class Firm:
         """Return the runs that the journal knows, oldest first.
 
         Columns: ``run``, ``purpose``, ``app`` (string), ``started``, ``finished`` (datetime64[ns, UTC]; the last is
-        missing for a run that was interrupted, and can be gone on with).
+        missing for an interrupted run, which can be resumed).
 
         Returns:
-            The table. Awaited: a list of :class:`clio_nb.firm.apply.journal.Run`.
+            The table. Awaited: a list of :class:`clio_nb.firm.entry.Run`.
 
         Examples:
             >>> firm.runs().empty
@@ -289,7 +251,7 @@ class Firm:
         """Return what the vault holds of this firm; the tokens themselves do not show.
 
         Columns: ``user_id`` (Int64), ``name``, ``email`` (string), ``access_token``, ``refresh_token`` (object:
-        :class:`Secret` or None), ``expires_at`` (datetime64[ns, UTC]), ``trouble`` (string: revoked,
+        :class:`Secret` or None), ``expires_at`` (datetime64[ns, UTC]), ``problem`` (string: revoked,
         expired, damaged).
 
         Returns:
@@ -321,18 +283,18 @@ class Firm:
         return export_tokens(self.vault, self.site, self.aio.name, Path(path))
 
     def apply(self, plan: Plan, *, progress: Progress = True, stop: Stop | None = None) -> Result:
-        """Do exactly what the plan says, with a progress bar. One user's failure stops nobody else.
+        """Do exactly what the plan says, with a progress bar. One user's failure does not stop the others.
 
-        Ctrl-C (or interrupting the kernel) stops it safely: what is under way is finished and noted, then
+        Ctrl-C (or interrupting the kernel) stops it safely: requests under way are finished and recorded, then
         ``KeyboardInterrupt`` is raised, and :meth:`resume` goes on later.
 
         Args:
             plan: What :meth:`plan` and its siblings return.
-            progress: False for no bar; or a function that hears of each line as it ends.
+            progress: False for no bar; or a function that is called with each result.
             stop: Ends the run early, when it is asked to.
 
         Returns:
-            What came of each line: who failed, why, and what to do.
+            The result for each item: who failed, why, and what to do.
 
         Raises:
             errors.InvalidInput: The plan is of another firm.
@@ -342,16 +304,16 @@ class Firm:
             >>> firm.apply(firm.plan("actions.toml"), progress=False)
             <Result of run ...: 5 done>
         """
-        from tqdm.auto import tqdm  # noqa: PLC0415 -- looks for a notebook when it is imported
+        from tqdm.auto import tqdm  # noqa: PLC0415 -- fields for a notebook when it is imported
 
         stop, interrupted = stop or Stop(), False
-        ended: list[Line] = []
-        on_line = progress if callable(progress) else ended.append
-        work = loop.submit(self.aio.apply, plan, progress=on_line, stop=stop)
+        ended: list[ItemResult] = []
+        on_result = progress if callable(progress) else ended.append
+        work = loop.submit(self.aio.apply, plan, progress=on_result, stop=stop)
         with tqdm(total=len(plan.changes), desc=plan.purpose, unit="action", disable=progress is not True) as bar:
             while not work.done():
                 try:
-                    wait([work], timeout=LOOK)
+                    wait([work], timeout=POLL)
                 except KeyboardInterrupt:
                     if interrupted:
                         work.cancel()
@@ -370,7 +332,7 @@ class Firm:
             progress: As in :meth:`apply`.
 
         Returns:
-            What came of each line.
+            The result for each item.
 
         Raises:
             errors.InvalidInput: There is no such run.
@@ -396,7 +358,7 @@ class Firm:
             progress: As in :meth:`apply`.
 
         Returns:
-            What came of each line.
+            The result for each item.
 
         Raises:
             errors.InvalidInput: One of ``users`` is not in the firm.
@@ -410,13 +372,13 @@ class Firm:
         return self.apply(self.plan_offboard(users, manifest=manifest), progress=progress)
 
     def resume(self, *, progress: Progress = True) -> Result:
-        """Go on with the last run that was interrupted: :meth:`plan_resume`, applied.
+        """Resume the last interrupted run: :meth:`plan_resume`, applied.
 
         Args:
             progress: As in :meth:`apply`.
 
         Returns:
-            What came of each line.
+            The result for each item.
 
         Raises:
             errors.InvalidInput: No run was interrupted.

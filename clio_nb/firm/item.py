@@ -1,18 +1,18 @@
-"""One line of a plan: what is to be done about one action of one user, and why."""
+"""One item of a plan: what is to be done about one action of one user, and why; and how it ended in a run."""
 
 from __future__ import annotations
 
 import datetime as dt
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 
-from ._state import Look
+from ._state import ActionFields
 
 
 class Kind(StrEnum):
-    """What a line of a plan says of one action of one user."""
+    """What a plan says of one action of one user."""
 
     CREATE = "create"
     UPDATE = "update"
@@ -25,7 +25,7 @@ class Kind(StrEnum):
 
 
 class Outcome(StrEnum):
-    """What came of one item of a run."""
+    """How one item of a run ended."""
 
     DONE = "done"
     CONFLICT = "conflict"
@@ -38,7 +38,7 @@ WRITES: Final = (Kind.CREATE, Kind.UPDATE, Kind.DELETE)
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One line of a plan. ``before`` is how the action looks now, ``after`` how it should; ``etag`` as it was read."""
+    """One item of a plan. ``before`` is how the action is now, ``after`` how it should be; ``etag`` as it was read."""
 
     kind: Kind
     user_id: int
@@ -47,16 +47,16 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     action_id: int | None = None
     etag: str | None = None
     created_at: dt.datetime | None = None
-    before: Look | None = None
-    after: Look | None = None
+    before: ActionFields | None = None
+    after: ActionFields | None = None
     reason: str = ""
     advice: str = ""
 
     @property
-    def place(self) -> str | None:
+    def location(self) -> str | None:
         """The ``ui_reference`` that it is about."""
-        look = self.after or self.before
-        return look.ui_reference if look else None
+        fields = self.after or self.before
+        return fields.ui_reference if fields else None
 
     def diff(self) -> dict[str, tuple[str | None, str | None]]:
         """Return which fields change in what they mean, from what to what."""
@@ -64,3 +64,11 @@ class Item(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
             return {}
         differing = self.before.differing(self.after)
         return {name: (getattr(self.before, name), getattr(self.after, name)) for name in differing}
+
+
+class ItemResult(NamedTuple):
+    """One change of a plan and how it ended. ``message`` says why and what to do, or what Clio keeps differently."""
+
+    item: Item
+    outcome: Outcome
+    message: str = ""

@@ -9,15 +9,15 @@
     key = "sign"                               # what this action is called here, whatever its label becomes
     label = "Send for signature"
     target_url = "https://partner.example/launch"
-    places = ["matters", "documents"]
+    locations = ["matters", "documents"]
     formerly = ["https://old.example/launch"]  # earlier target URLs, so that an action made with one is found
     who = { roles = ["admin"], users = ["anna@firm.example"], exclude = [123] }  # everyone, if left out
 
     [profiles.dev]                             # other target URLs, by key, for clio-nb plan --profile dev
     sign = "https://dev.partner.example/launch"
 
-Read strictly: an unknown key, a wrong type or a value that Clio would refuse is an error that names the file, the place
-in it, and the nearest right word.
+Read strictly: an unknown key, a wrong type or a value that Clio would refuse is an error that names the file, the line
+or key, and the nearest right word.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from __future__ import annotations
 import difflib
 import errno
 import itertools
+import operator
 import re
 import stat
 import tomllib
@@ -79,19 +80,19 @@ class Who(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 
 
 class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One action of the manifest. Its ``key`` is its name for good; label, target URL and places may change."""
+    """One action of the manifest. Its ``key`` is its name for good; label, target URL and locations may change."""
 
     key: str
     label: str
     target_url: str
-    places: tuple[str, ...]
+    locations: tuple[str, ...]
     formerly: tuple[str, ...] = ()
     who: Who = Who()
 
     @property
-    def locations(self) -> tuple[Location, ...]:
-        """The places as :class:`Location`, in Clio's order, each once."""
-        wanted = {location_of(place) for place in self.places}
+    def ordered_locations(self) -> tuple[Location, ...]:
+        """The locations as :class:`Location`, in Clio's order, each once."""
+        wanted = {location_of(each) for each in self.locations}
         return tuple(location for location in Location if location in wanted)
 
 
@@ -120,7 +121,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         said = [f"Action {one.key!r}: {each.sentence}" for one in self.actions for each in self.findings(one, profile)]
         slots: dict[tuple[str, Location, Who], str] = {}
         for one in self.actions:
-            for location in one.locations:
+            for location in one.ordered_locations:
                 twin = slots.setdefault((as_shown(one.label), location, one.who), one.key)
                 if twin != one.key:
                     said.append(
@@ -140,7 +141,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         """Return the manifest as a TOML text that reads back as the same manifest."""
         import tomli_w  # noqa: PLC0415 -- only for writing
 
-        data = msgspec.to_builtins(self)
+        data = msgspec.to_builtins(self, enc_hook=operator.index)  # ids may be numpy's
         for action in data.get("actions", ()):
             if not action.get("who", True):
                 del action["who"]  # everyone
@@ -150,7 +151,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
 def read_manifest(source: Manifest | str | Path) -> Manifest:
     """Read a manifest from its file, or return the one that is given.
 
-    Raises :class:`ManifestError` that names the file, the place in it and the nearest right word.
+    Raises :class:`ManifestError` that names the file, the line or key, and the nearest right word.
     """
     if isinstance(source, Manifest):
         return source
@@ -167,26 +168,26 @@ def read_manifest(source: Manifest | str | Path) -> Manifest:
         line = content[: cause.start].count(b"\n") + 1
         raise ManifestError(f"{path}: line {line} is not UTF-8. Save the file as UTF-8.") from None
     except ValueError:
-        raise ManifestError(f"{str(path)!r}: cannot be the path of a file. Give the path of a TOML manifest.") from None
+        raise ManifestError(f"{str(path)!r}: not a valid path. Give the path of a TOML manifest.") from None
     return parse_manifest(text, name=str(path))
 
 
 def parse_manifest(text: str, *, name: str = "manifest") -> Manifest:
     """Read a manifest from TOML text; ``name`` stands for the file in errors. Raises :class:`ManifestError`."""
     if len(text) > LONGEST:
-        raise ManifestError(f"{name}: is longer than {LONGEST // 1_000_000} MB. Split it, or name users by role.")
+        raise ManifestError(f"{name}: larger than {LONGEST // 1_000_000} MB. Split it, or select users by role.")
     try:
         data = tomllib.loads(text)
         manifest = msgspec.convert(data, Manifest)
     except tomllib.TOMLDecodeError as cause:
-        raise ManifestError(f"{name}: is no TOML: {cause}.") from None
+        raise ManifestError(f"{name}: not valid TOML: {cause}.") from None
     except RecursionError:
-        raise ManifestError(f"{name}: line {_deepest(text)}: is nested too deep for a manifest.") from None
+        raise ManifestError(f"{name}: line {_deepest(text)}: nested too deeply.") from None
     except msgspec.ValidationError as cause:
         raise ManifestError(f"{name}: {_explained(str(cause), data)}") from None
     except ValueError:  # of int(), which reads no more digits than this
         before = re.split(r"\d[\d_]{600}", text, maxsplit=1)[0]
-        raise ManifestError(f"{name}: line {before.count(chr(10)) + 1}: holds a number that is too long.") from None
+        raise ManifestError(f"{name}: line {before.count(chr(10)) + 1}: this number is too long.") from None
     for problem in problems(manifest):
         raise ManifestError(f"{name}: {problem.path}: {problem.says}")
     return manifest
@@ -209,32 +210,34 @@ class _Problem(NamedTuple):
 def problems(manifest: Manifest) -> Iterator[_Problem]:
     """Find what is of the right type and still wrong, in the order of the file."""
     if not manifest.app.name.strip():
-        yield _Problem("app.name", "is empty. Name the app, so that its actions can be told from another manifest's.")
+        yield _Problem("app.name", "is empty. Give the app a name: it tells its actions from those of other manifests.")
     keys: set[str] = set()
     for number, action in enumerate(manifest.actions):
         at = f"actions[{number}]"
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", action.key):
-            yield _Problem(f"{at}.key", "is 1 to 64 letters, digits, - and _.")
+            yield _Problem(f"{at}.key", "use 1 to 64 letters, digits, - and _.")
         if action.key in keys:
-            yield _Problem(f"{at}.key", f"{action.key!r} is the key of an earlier action. Give each its own.")
+            yield _Problem(f"{at}.key", f"{action.key!r} is already the key of another action. Give each its own.")
         keys.add(action.key)
         yield from _values(at, action)
     for profile, urls in manifest.profiles.items():
         for key, url in urls.items():
             if key not in keys:
-                yield _Problem(f"profiles.{profile}.{key}", f"is the key of no action.{_nearest(key, keys)}")
+                yield _Problem(
+                    f"profiles.{profile}.{key}", f"does not match the key of any action.{_nearest(key, keys)}"
+                )
             yield from _errors(f"profiles.{profile}.{key}", findings(target_url=url))
 
 
 def _values(at: str, action: Action) -> Iterator[_Problem]:
     yield from _errors(f"{at}.label", findings(label=action.label))
     yield from _errors(f"{at}.target_url", findings(target_url=action.target_url))
-    for index, url in enumerate(action.formerly):  # that its launches are refused is no reason not to look for it
+    for index, url in enumerate(action.formerly):  # that its launches are refused is no reason not to fields for it
         yield from _errors(f"{at}.formerly[{index}]", (one for one in findings(target_url=url) if one.clio))
-    if not action.places:
-        yield _Problem(f"{at}.places", "is empty. Name at least one place.")
-    for index, place in enumerate(action.places):
-        yield from _errors(f"{at}.places[{index}]", findings(at=place))
+    if not action.locations:
+        yield _Problem(f"{at}.locations", "is empty. Name at least one location.")
+    for index, location in enumerate(action.locations):
+        yield from _errors(f"{at}.locations[{index}]", findings(at=location))
     yield from _who_problems(f"{at}.who", action.who)
 
 
@@ -244,7 +247,7 @@ def _errors(path: str, found: Iterable[Finding]) -> Iterator[_Problem]:
 
 def _who_problems(path: str, who: Who) -> Iterator[_Problem]:
     if who.everyone and (who.roles or who.subscription_types or who.users):
-        yield _Problem(path, "says everyone and names some as well. Leave one out.")
+        yield _Problem(path, "has both `everyone` and specific users; remove one of them.")
     for field, words, known in (
         ("roles", who.roles, ROLES),
         ("subscription_types", who.subscription_types, SUBSCRIPTION_TYPES),
@@ -252,18 +255,18 @@ def _who_problems(path: str, who: Who) -> Iterator[_Problem]:
         for index, word in enumerate(words):
             if word.casefold() not in {right.casefold() for right in known}:
                 near = _nearest(word, known) or f" Clio knows: {', '.join(known)}."
-                yield _Problem(f"{path}.{field}[{index}]", f"{word[:60]!r} is none that Clio knows.{near}")
+                yield _Problem(f"{path}.{field}[{index}]", f"{word[:60]!r} is unknown to Clio.{near}")
     for field, names in (("users", who.users), ("exclude", who.exclude)):
         for index, name in enumerate(names):
             if isinstance(name, int) and not 0 < name < 2**63:
-                yield _Problem(f"{path}.{field}[{index}]", "is no user id: those are whole numbers from 1 to 2^63 - 1.")
+                yield _Problem(f"{path}.{field}[{index}]", "is not a user id. Use a whole number from 1 to 2^63 - 1.")
             elif isinstance(name, str) and "@" not in name:
-                yield _Problem(f"{path}.{field}[{index}]", f"{name[:60]!r} is no e-mail address and no user id.")
+                yield _Problem(f"{path}.{field}[{index}]", f"{name[:60]!r} is neither an e-mail address nor a user id.")
 
 
 def _named(user: User, names: Iterable[int | str]) -> bool:
     email = (user.email or "").casefold()
-    return any(name == user.id if isinstance(name, int) else name.casefold() == email for name in names)
+    return any(name.casefold() == email if isinstance(name, str) else name == user.id for name in names)
 
 
 _SHAPES: Final = {"": Manifest, "app": AppOf, "actions[]": Action, "actions[].who": Who}
@@ -285,13 +288,13 @@ def _explained(said: str, data: dict[str, Any]) -> str:
         path = _first_wrong_profile(data["profiles"])
     if unknown := re.search(r"unknown field `(.*)`", what):
         shape = _SHAPES.get(re.sub(r"\[\d+\]", "[]", path), Manifest)
-        near = _nearest(unknown[1], shape.__struct_fields__) or f" Known are: {', '.join(shape.__struct_fields__)}."
-        return f"{path}.{unknown[1][:60]}: is no key of a manifest.{near}".removeprefix(".")
+        near = _nearest(unknown[1], shape.__struct_fields__) or f" Known keys: {', '.join(shape.__struct_fields__)}."
+        return f"{path}.{unknown[1][:60]}: unknown key.{near}".removeprefix(".")
     if missing := re.search(r"missing required field `(.*)`", what):
         return f"{path}.{missing[1]}: is missing.".removeprefix(".")
     if value := re.search(r"Invalid enum value '(.*)'", what):
         regions = [region.value for region in Region]
-        return f"{path}: {value[1][:60]!r} is no region; choose one of: {', '.join(regions)}."
+        return f"{path}: unknown region {value[1][:60]!r}. Use one of: {', '.join(regions)}."
     kinds = re.sub(
         r"`([\w| ]+)`", lambda kinds: " or ".join(_WORDS.get(kind, kind) for kind in kinds[1].split(" | ")), what
     )

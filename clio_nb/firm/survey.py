@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, SupportsIndex, TypeAlias
 
 from .. import errors
 from ..models import Site, User
 from ..session import AsyncSession
 from ..vault import Grant, Vault
+from ..vault._grants import id_of_user
 from ._state import Access, UserState
 
-ASKED_FOR_USERS: Final = 10  # so many users are tried for the list of all; one is enough when all is well
+ASKED_FOR_USERS: Final = 10  # users tried for the list of all; one is enough as a rule
 KEPT: Final = 10_000  # sessions that are kept, the newest, because each knows what is left of its token's budget
 AHEAD: Final = 250  # users read at the same time; how many requests are under way is the transport's business
 
 
+Users: TypeAlias = Iterable[SupportsIndex | str] | SupportsIndex | str | None
+"""Users by id or e-mail address: one, several, or None for everyone."""
+
+
 @dataclass(frozen=True, slots=True)
-class Roll:
+class FirmUsers:
     """The users of a firm, each with what is known of the access before asking; ``note`` if the list is not whole.
 
     ``grants`` are handed over as users are read, so that a large firm's tokens do not stay in memory.
@@ -29,6 +34,24 @@ class Roll:
     people: tuple[tuple[User, Access], ...]
     grants: dict[int, Grant]
     note: str = ""
+
+    def ids(self, users: Users) -> set[int] | None:
+        """Return the ids of these users; None for everyone. Raises :class:`InvalidInput` for an unknown one."""
+        if users is None:
+            return None
+        found = {name: self.find(name) for name in ([users] if isinstance(users, SupportsIndex | str) else users)}
+        unknown = next((name for name, user in found.items() if user is None), None)
+        if unknown is not None:
+            raise errors.InvalidInput(
+                f"{unknown!r} is not a user of this firm. Use an id or an e-mail address.", field="users"
+            )
+        return {user.id for user in found.values() if user is not None}
+
+    def find(self, name: SupportsIndex | str) -> User | None:
+        """Return the user of an id or e-mail address, if there is one."""
+        if isinstance(name, str):
+            return next((user for user, _ in self.people if (user.email or "").casefold() == name.casefold()), None)
+        return next((user for user, _ in self.people if user.id == name), None)
 
 
 class Survey:
@@ -41,17 +64,15 @@ class Survey:
         self._timeout = timeout
         self._sessions: dict[int, AsyncSession] = {}
 
-    async def session_of(self, user_id: int, grant: Grant | None = None) -> AsyncSession:
+    async def session_of(self, user_id: SupportsIndex, grant: Grant | None = None) -> AsyncSession:
         """Return the session of a user. Raises :class:`errors.NeedsLogin` when the vault has no token."""
-        if grant is None and user_id not in self._sessions:
+        user_id = id_of_user(user_id)
+        if user_id in self._sessions:
+            return self._sessions[user_id]
+        if grant is None:
             grant = await asyncio.to_thread(self._vault.grant, self._site, user_id, firm=self._firm)
-        return self.session_from(user_id, grant)
-
-    def session_from(self, user_id: int, grant: Grant | None) -> AsyncSession:
-        """Return the session of a user, made from a grant if need be. Raises :class:`errors.NeedsLogin` without one."""
-        session = self._sessions.get(user_id)
-        if session is not None:
-            return session
+        if user_id in self._sessions:  # made by another task meanwhile
+            return self._sessions[user_id]
         if grant is None:
             raise errors.NeedsLogin(f"User {user_id} has never signed in. Ask this user to sign in.")
         source = self._vault.source(self._site, user_id, firm=self._firm, grant=grant)
@@ -60,30 +81,32 @@ class Survey:
             del self._sessions[next(iter(self._sessions))]
         return session
 
-    async def roll(self) -> Roll:
+    async def users(self) -> FirmUsers:
         """Return the users of the firm. One request a page of 200, with the first token that is good for it.
 
-        Who has a token is listed even if Clio's list does not name the user, or cannot be read.
+        A user with a token is included even if Clio's list does not have the user, or cannot be read.
         """
         grants = await asyncio.to_thread(self._grants)
-        users, note = await self._users(grants)
+        users, note = await self._listed(grants)
         elsewhere = await asyncio.to_thread(self._vault.elsewhere, self._site, firm=self._firm)
         listed = {user.id for user in users}
         users += [grant.user for grant in grants.values() if grant.user.id not in listed]
         people = tuple((user, _access(user, grants.get(user.id), elsewhere)) for user in users)
-        return Roll(people, grants, note)
+        return FirmUsers(people, grants, note)
 
-    async def states(self, roll: Roll, only: Collection[int] | None = None) -> AsyncIterator[UserState]:
-        """Give the state of each user, or ``only`` of these ids, in the order of the roll.
+    async def states(self, firm_users: FirmUsers, only: Collection[int] | None = None) -> AsyncIterator[UserState]:
+        """Give the state of each user, or ``only`` of these ids, in the order of ``firm_users``.
 
-        One request for each who can be read. What befalls one user is in that user's state; only
+        One request for each user who can be read. An error is part of that user's state; only
         :class:`errors.ClientRefused` is raised, when Clio does not know the app.
         """
         reading: deque[asyncio.Task[UserState]] = deque()
         try:
-            for user, access in roll.people:
+            for user, access in firm_users.people:
                 if only is None or user.id in only:
-                    reading.append(asyncio.ensure_future(self._state(user, access, roll.grants.pop(user.id, None))))
+                    reading.append(
+                        asyncio.ensure_future(self._state(user, access, firm_users.grants.pop(user.id, None)))
+                    )
                 if len(reading) >= AHEAD:
                     yield await reading.popleft()
             while reading:
@@ -92,6 +115,10 @@ class Survey:
             for task in reading:
                 task.cancel()
 
+    async def all_states(self) -> list[UserState]:
+        """Return the state of every user of the firm."""
+        return [state async for state in self.states(await self.users())]
+
     async def _state(self, user: User, access: Access, grant: Grant | None) -> UserState:
         if access is not Access.SIGNED_IN:
             return UserState(user, access)
@@ -99,7 +126,7 @@ class Survey:
             actions = await (await self.session_of(user.id, grant)).list_actions()
         except errors.NeedsLogin:
             now = await asyncio.to_thread(self._vault.grant, self._site, user.id, firm=self._firm)
-            return UserState(user, _trouble(now))
+            return UserState(user, _access_of(now))
         except errors.Unauthorized:
             return UserState(user, Access.REVOKED)
         except errors.Forbidden:
@@ -110,19 +137,22 @@ class Survey:
             return UserState(user, Access.UNREADABLE, detail=str(error.args[0]))
         return UserState(user, actions=tuple(actions))
 
-    async def _users(self, grants: dict[int, Grant]) -> tuple[list[User], str]:
+    async def _listed(self, grants: dict[int, Grant]) -> tuple[list[User], str]:
         refused: errors.ClioError | None = None
-        usable = [grant for grant in grants.values() if not grant.trouble]
+        usable = [grant for grant in grants.values() if not grant.problem]
         for grant in usable[:ASKED_FOR_USERS]:
             try:
                 return await (await self.session_of(grant.user.id, grant)).list_users(), ""
             except (errors.NeedsLogin, errors.Unauthorized, errors.Forbidden) as error:
                 refused = error
         if refused is None:
-            return [], "Nobody of this firm has access at the moment, so its users could not be listed."
+            return (
+                [],
+                "No user of this firm has access at the moment, so its users could not be listed. Ask one to sign in.",
+            )
         return [], (
-            "The users of the firm could not be listed, so only those who have signed in are here, and roles are not "
-            f"known. {refused.args[0]}"
+            "The users of the firm could not be listed, so only those who have signed in are here, without their "
+            f"roles. {refused.args[0]}"
         )
 
     def _grants(self) -> dict[int, Grant]:
@@ -134,10 +164,10 @@ def _access(user: User, grant: Grant | None, elsewhere: Collection[int]) -> Acce
         return Access.DISABLED
     if grant is None:
         return Access.WRONG_REGION if user.id in elsewhere else Access.NEVER_SIGNED_IN
-    return _trouble(grant) if grant.trouble else Access.SIGNED_IN
+    return _access_of(grant) if grant.problem else Access.SIGNED_IN
 
 
-def _trouble(grant: Grant | None) -> Access:
+def _access_of(grant: Grant | None) -> Access:
     if grant is None:
         return Access.NEVER_SIGNED_IN
-    return Access(grant.trouble) if grant.trouble in (Access.EXPIRED, Access.DAMAGED) else Access.REVOKED
+    return Access(grant.problem) if grant.problem in (Access.EXPIRED, Access.DAMAGED) else Access.REVOKED

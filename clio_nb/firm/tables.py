@@ -1,30 +1,26 @@
-"""Plans, results, the journal and coverage as tables, and a plan as the page that a notebook shows."""
+"""Plans, results, the journal and coverage as tables, and the HTML that a notebook shows of a plan or result."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import pandas as pd
 
 from ..models import User, visible
 from ..tables import LOCATION_COLUMNS, integers, locations, styled, texts, times
-from ._state import Access, Look
-from .item import Item, Kind, Outcome
-
-if TYPE_CHECKING:
-    from .apply.apply import Line, Result
-    from .apply.journal import Run, Step
-    from .coverage import Coverage
-    from .plan.plan import Plan
+from ._state import Access, ActionFields
+from .coverage import Coverage
+from .entry import Entry, Run
+from .item import Item, ItemResult, Kind, Outcome
 
 ROWS_SHOWN: Final = 200
-_NO_LOOK: Final = Look(None, None, None)
+_NO_FIELDS: Final = ActionFields(None, None, None)
 
 
 def items_frame(items: Iterable[Item]) -> pd.DataFrame:
-    """Return one row for each line of a plan, in its order.
+    """Return one row for each item of a plan, in its order.
 
     ==========  ========  ========================================================================================
     column      dtype     holds
@@ -42,62 +38,62 @@ def items_frame(items: Iterable[Item]) -> pd.DataFrame:
     action_id   Int64     Clio's id, where there is an action
     ==========  ========  ========================================================================================
     """
-    lines = list(items)
-    looks = [line.after or line.before or _NO_LOOK for line in lines]
+    items = list(items)
+    fields = [item.after or item.before or _NO_FIELDS for item in items]
     return pd.DataFrame(
         {
-            "user_id": integers([line.user_id for line in lines]),
-            "user": texts([line.user or None for line in lines]),
-            "kind": pd.Categorical([line.kind.value for line in lines], categories=[kind.value for kind in Kind]),
-            "key": texts([line.key or None for line in lines]),
-            "location": locations([look.ui_reference for look in looks]),
-            "label": texts([look.label for look in looks]),
-            "target_url": texts([look.target_url for look in looks]),
-            "changes": texts([_changes(line) or None for line in lines]),
-            "reason": texts([line.reason or None for line in lines]),
-            "advice": texts([line.advice or None for line in lines]),
-            "action_id": integers([line.action_id for line in lines]),
+            "user_id": integers([item.user_id for item in items]),
+            "user": texts([item.user or None for item in items]),
+            "kind": pd.Categorical([item.kind.value for item in items], categories=[kind.value for kind in Kind]),
+            "key": texts([item.key or None for item in items]),
+            "location": locations([each.ui_reference for each in fields]),
+            "label": texts([each.label for each in fields]),
+            "target_url": texts([each.target_url for each in fields]),
+            "changes": texts([_changes(item) or None for item in items]),
+            "reason": texts([item.reason or None for item in items]),
+            "advice": texts([item.advice or None for item in items]),
+            "action_id": integers([item.action_id for item in items]),
         }
     )
 
 
-def lines_frame(lines: Sequence[Line]) -> pd.DataFrame:
-    """Return one row for each write of a run: the columns of :func:`items_frame` but ``advice``, and what came of it.
+def results_frame(results: Sequence[ItemResult]) -> pd.DataFrame:
+    """Return one row for each change of a run: the columns of :func:`items_frame` without ``advice``, and how it ended.
 
     ``outcome`` (category: done, conflict, failed, unknown, not sent) and ``message`` (string: why, and what to do).
     """
-    frame = items_frame(line.item for line in lines).drop(columns="advice")
+    frame = items_frame(each.item for each in results).drop(columns="advice")
     frame["outcome"] = pd.Categorical(
-        [line.outcome.value for line in lines], categories=[each.value for each in Outcome]
+        [each.outcome.value for each in results], categories=[outcome.value for outcome in Outcome]
     )
-    frame["message"] = texts([line.message or None for line in lines])
+    frame["message"] = texts([each.message or None for each in results])
     return frame
 
 
-def audit_frame(steps: Sequence[Step], runs: Iterable[Run]) -> pd.DataFrame:
-    """Return one row for each write of these runs; :meth:`clio_nb.Firm.audit` describes the columns."""
+def audit_frame(entries: Sequence[Entry], runs: Iterable[Run]) -> pd.DataFrame:
+    """Return one row for each change of these runs; :meth:`clio_nb.Firm.audit` describes the columns."""
     purposes = {run.run: run.purpose for run in runs}
-    before = [step.before or _NO_LOOK for step in steps]
-    after = [step.after or _NO_LOOK for step in steps]
+    before = [entry.before or _NO_FIELDS for entry in entries]
+    after = [entry.after or _NO_FIELDS for entry in entries]
     return pd.DataFrame(
         {
-            "at": times([step.at for step in steps]),
-            "run": texts([step.run for step in steps]),
-            "purpose": texts([purposes.get(step.run) for step in steps]),
-            "user_id": integers([step.user_id for step in steps]),
-            "user": texts([step.user or None for step in steps]),
-            "kind": pd.Categorical([step.kind for step in steps], categories=[kind.value for kind in Kind]),
-            "key": texts([step.key or None for step in steps]),
+            "at": times([entry.at for entry in entries]),
+            "run": texts([entry.run for entry in entries]),
+            "purpose": texts([purposes.get(entry.run) for entry in entries]),
+            "user_id": integers([entry.user_id for entry in entries]),
+            "user": texts([entry.user or None for entry in entries]),
+            "kind": pd.Categorical([entry.kind.value for entry in entries], categories=[kind.value for kind in Kind]),
+            "key": texts([entry.key or None for entry in entries]),
             "location": locations(
                 [(new.ui_reference or old.ui_reference) for old, new in zip(before, after, strict=True)]
             ),
-            "label_before": texts([look.label for look in before]),
-            "label_after": texts([look.label for look in after]),
-            "target_before": texts([look.target_url for look in before]),
-            "target_after": texts([look.target_url for look in after]),
-            "outcome": pd.Categorical([step.outcome for step in steps]),
-            "message": texts([step.message or None for step in steps]),
-            "action_id": integers([step.action_id for step in steps]),
+            "label_before": texts([each.label for each in before]),
+            "label_after": texts([each.label for each in after]),
+            "target_before": texts([each.target_url for each in before]),
+            "target_after": texts([each.target_url for each in after]),
+            "outcome": pd.Categorical([entry.outcome for entry in entries]),
+            "message": texts([entry.message or None for entry in entries]),
+            "action_id": integers([entry.action_id for entry in entries]),
         }
     )
 
@@ -135,37 +131,26 @@ def users_frame(people: Sequence[tuple[User, Access]]) -> pd.DataFrame:
 
 def coverage_frame(coverage: Iterable[Coverage]) -> pd.DataFrame:
     """Return one row for each user; :meth:`clio_nb.Firm.coverage` describes the columns."""
-    lines = list(coverage)
-    columns = {place: texts([line.places[place] for line in lines]) for place in LOCATION_COLUMNS}
+    coverage = list(coverage)
+    columns = {name: texts([each.locations[name] for each in coverage]) for name in LOCATION_COLUMNS}
     return pd.DataFrame(
         {
-            "user": texts([line.user.name for line in lines]),
+            "user": texts([each.user.name for each in coverage]),
             "access": pd.Categorical(
-                [line.access.value for line in lines], categories=[access.value for access in Access]
+                [each.access.value for each in coverage], categories=[access.value for access in Access]
             ),
             **columns,
         },
-        index=pd.Index(integers([line.user.id for line in lines]), name="user_id"),
+        index=pd.Index(integers([each.user.id for each in coverage]), name="user_id"),
     )
 
 
-def plan_page(plan: Plan) -> str:
-    """Return a plan as HTML: its counts and cost, its notes, and every line that is not ``ok``."""
-    lines = [item for item in plan.items if item.kind is not Kind.OK]
-    return _page(str(plan), plan.notes, items_frame(lines[:ROWS_SHOWN]), len(lines))
-
-
-def result_page(result: Result) -> str:
-    """Return the result of a run as HTML: its counts, and every line that was not done."""
-    ends = ", ".join(f"{count} {outcome}" for outcome, count in result.counts().items()) or "nothing to do"
-    return _page(f"Run {result.run}: {ends}", result.notes, lines_frame(result.failed[:ROWS_SHOWN]), len(result.failed))
-
-
-def _page(title: str, notes: Iterable[str], frame: pd.DataFrame, rows: int) -> str:
+def page(title: str, notes: Iterable[str], frame: pd.DataFrame, rows: int) -> str:
+    """Return a plan or a result as HTML: its title and notes, and a table with the first of so many rows."""
     said = "".join(f"<p>{html.escape(visible(note))}</p>" for note in notes)
     if not rows:
         return f"<p>{html.escape(visible(title))}</p>{said}"
-    more = f"<p>{rows - len(frame)} lines more.</p>" if rows > len(frame) else ""
+    more = f"<p>{rows - len(frame)} more rows.</p>" if rows > len(frame) else ""
     return said + styled(frame, title).to_html() + more
 
 

@@ -16,8 +16,8 @@ from ..secret import Secret
 from ..tables import integers, neutral, texts, times
 from ..vault import Grant, Vault
 from ..vault._private_files import write_whole
-from ..vault.store import Shelf
-from ..vault.vault import shelf_of
+from ..vault.store import FirmKey
+from ..vault.vault import firm_key_of
 from ..vocabulary import Region
 
 NEEDED: Final = ("user_id", "access_token")
@@ -35,19 +35,20 @@ def import_tokens(vault: Vault, site: Site, firm: str, source: pd.DataFrame | Pa
     missing = next((column for column in NEEDED if column not in table.columns), None)
     if missing is not None:
         raise InvalidInput(
-            f"The table has no column {missing!r}. It needs {' and '.join(NEEDED)}; {', '.join(WELCOME)} are welcome.",
+            f"The table has no column {missing!r}. It needs {' and '.join(NEEDED)}, and may have {', '.join(WELCOME)}.",
             field=missing,
         )
     columns = [column for column in (*NEEDED, *WELCOME) if column in table.columns]
     rows = table[columns].astype(object).to_dict("records")
-    grants = [(_shelf(site, firm, number, row), _grant(number, row)) for number, row in enumerate(rows, 1)]
-    first: dict[tuple[Shelf, int], int] = {}
-    for number, (shelf, grant) in enumerate(grants, 1):
-        if first.setdefault((shelf, grant.user.id), number) != number:
+    grants = [(_firm_key(site, firm, number, row), _grant(number, row)) for number, row in enumerate(rows, 1)]
+    first: dict[tuple[FirmKey, int], int] = {}
+    for number, (firm_key, grant) in enumerate(grants, 1):
+        if first.setdefault((firm_key, grant.user.id), number) != number:
             raise InvalidInput(
-                f"Row {number}: user {grant.user.id} is in row {first[shelf, grant.user.id]} already.", field="user_id"
+                f"Row {number}: user {grant.user.id} is in row {first[firm_key, grant.user.id]} already.",
+                field="user_id",
             )
-    vault.keep_all(grants)
+    vault.sealed.keep_all(grants)
     return len(grants)
 
 
@@ -63,7 +64,7 @@ def tokens_frame(vault: Vault, site: Site, firm: str) -> pd.DataFrame:
             "access_token": pd.Series([grant.token.access or None for grant in grants], dtype=object),
             "refresh_token": pd.Series([grant.token.refresh for grant in grants], dtype=object),
             "expires_at": times([None if at is None else dt.datetime.fromtimestamp(at, dt.UTC) for at in moments]),
-            "trouble": texts([grant.trouble or None for grant in grants]),
+            "problem": texts([grant.problem or None for grant in grants]),
         }
     )
 
@@ -88,7 +89,7 @@ def _read(path: Path) -> pd.DataFrame:
     except OSError as cause:
         raise InvalidInput(f"{path}: cannot be read ({cause.strerror}).", field="source") from None
     except ValueError:  # pandas' parsing errors, which may quote a line with a token in it
-        raise InvalidInput(f"{path}: is no CSV file with a line of column names.", field="source") from None
+        raise InvalidInput(f"{path}: not a CSV file with column names in its first line.", field="source") from None
 
 
 def _queried(url: Secret, query: str) -> pd.DataFrame:
@@ -101,16 +102,16 @@ def _queried(url: Secret, query: str) -> pd.DataFrame:
             return pd.DataFrame(found.all(), columns=list(found.keys()))
     except (sa.exc.SQLAlchemyError, ModuleNotFoundError, ValueError) as cause:
         said = str(getattr(cause, "orig", None) or cause).splitlines()[0]
-        raise VaultError(f"The database with the tokens does not answer the query: {said[:200]}") from None
+        raise VaultError(f"The database with the tokens refused the query: {said[:200]}") from None
 
 
-def _shelf(site: Site, firm: str, number: int, row: Mapping[Hashable, Any]) -> Shelf:
-    """Return where a row belongs: a token of another region is kept apart, and never sent here."""
-    here, region = shelf_of(site, firm), row.get("region")
+def _firm_key(site: Site, firm: str, number: int, row: Mapping[Hashable, Any]) -> FirmKey:
+    """Return the firm of a row: a token of another region is kept apart, and never sent here."""
+    here, region = firm_key_of(site, firm), row.get("region")
     if _is_missing(region) or str(region).lower() == site.region:
         return here
     if str(region).lower() not in set(Region):
-        raise InvalidInput(f"Row {number}: region is none of us, eu, ca, au.", field="region")
+        raise InvalidInput(f"Row {number}: unknown region. Use us, eu, ca or au.", field="region")
     return here._replace(site=str(region).lower())
 
 
@@ -144,7 +145,7 @@ def _text(value: object) -> str | None:
 def _user_id(value: object, number: int) -> int:
     text = str(value).strip().removesuffix(".0")  # a column with gaps comes as floats
     if not (text.isascii() and text.isdigit() and 0 < int(text) < 2**63):
-        raise InvalidInput(f"Row {number}: user_id is no id of a user.", field="user_id")
+        raise InvalidInput(f"Row {number}: user_id is not a user id. Use Clio's number of the user.", field="user_id")
     return int(text)
 
 
@@ -160,5 +161,7 @@ def _seconds(value: object, number: int) -> float | None:
         else:
             moment = dt.datetime.fromisoformat(str(value).strip())
     except ValueError:
-        raise InvalidInput(f"Row {number}: expires_at is no time.", field="expires_at") from None
+        raise InvalidInput(
+            f"Row {number}: expires_at is not a time. Use ISO 8601 or seconds since 1970.", field="expires_at"
+        ) from None
     return (moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)).timestamp()

@@ -54,7 +54,7 @@ def plan(drawn: Plan) -> str:
         (
             f"{_MARKS[item.kind]}&nbsp;{item.kind.value}",
             markup.text(item.user or item.user_id),
-            markup.text(Location(item.place).resource if item.place in LOCATION_COLUMNS else item.place or ""),
+            markup.text(Location(item.location).resource if item.location in LOCATION_COLUMNS else item.location or ""),
             _change(item),
         )
         for item in lines[:ROWS_SHOWN]

@@ -10,8 +10,8 @@ from traitlets import Bool, Instance, Unicode
 
 from ..errors import InvalidInput
 from ..firm import Firm
-from ..firm.apply.apply import Line, Result, Stop
-from ..firm.item import Kind
+from ..firm.apply.apply import Result, Stop
+from ..firm.item import ItemResult, Kind
 from ..firm.manifest import Manifest
 from ..firm.plan.plan import Plan
 from ..firm.tables import coverage_frame
@@ -58,7 +58,7 @@ class FirmForm(Form[Result]):
         self.halt.layout.display = self.back.layout.display = self.button.layout.display = "none"
         self._table, self._preview, self._progress, self._failed = html(), html(), html(), html()
         self._arrange(
-            *(self.fields["manifest"], self.fields["allow_delete"], w.HBox([self.look, self.make])),
+            *(self.fields["manifest"], self.fields["allow_delete"], w.HBox([self.fields, self.make])),
             *(self.fields["containing"], self._table, self._preview, self.fields["confirmation"], self._progress),
             buttons=(self.halt, self.back),
             below=(self._failed,),
@@ -98,14 +98,14 @@ class FirmForm(Form[Result]):
         self.status = Status("busy", "Applying the plan …")
         self.halt.layout.display = "flex"
 
-        def on_line(_line: Line) -> None:
+        def on_result(_line: ItemResult) -> None:
             nonlocal done
             done += 1
             say(self._progress, _firm_view.progress(done, total))
 
         async def work() -> Result:
             try:
-                return await self._firm.aio.apply(plan, progress=on_line, stop=stop)
+                return await self._firm.aio.apply(plan, progress=on_result, stop=stop)
             finally:
                 self.halt.layout.display = "none"
 
@@ -117,7 +117,7 @@ class FirmForm(Form[Result]):
         self.back.layout.display = "flex"
         say(self._progress, "")
         say(self._failed, _firm_view.result(value))
-        done, total = len(value.lines) - len(value.failed), len(value.lines)
+        done, total = len(value.results) - len(value.failed), len(value.results)
         return Status("done" if value else "failed", f"{done} of {total} lines done, in run {value.run}.")
 
     # Reading and planning.

@@ -1,29 +1,40 @@
-"""A user's grant as it lies in the vault: the token and who it belongs to, as one sealed text."""
+"""A user's grant: the token and whose it is, and both as one sealed text in a row of the vault."""
 
 from __future__ import annotations
 
+import operator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, SupportsIndex
 
 import msgspec
 
+from ..errors import InvalidInput
 from ..http import waiting
 from ..models import Token, User
 from ..secret import Secret, reading
 from .keys import Keys
-from .store import Row, Shelf
+from .store import FirmKey, Row
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """What the vault holds of one user. ``trouble`` says why the token is of no use any more, or is empty.
+    """What the vault holds of one user.
 
-    What cannot be read has the trouble :data:`DAMAGED`, and an empty token.
+    Args:
+        user: The user.
+        token: The user's token, empty when it cannot be read.
+        problem: Why the token can no longer be used: ``"revoked"``, ``"expired"``, ``"damaged"``; empty when it can.
+        version: How often the row was written.
+        read_at: When it was read.
+
+    Examples:
+        >>> next(firm.vault.grants(site)).problem
+        ''
     """
 
     user: User
     token: Token
-    trouble: str = ""
+    problem: str = ""
     version: int = 1
     read_at: float = field(default_factory=lambda: waiting.now(), compare=False)  # noqa: PLW0108 -- tests move the clock
 
@@ -43,33 +54,36 @@ _LATEST: Final = 2.0**33  # the year 2242, which every clock and table here can 
 _decoder = msgspec.json.Decoder(_Sealed, dec_hook=reading)
 
 
-def sealed(keys: Keys, mark: str, shelf: Shelf, grant: Grant) -> Row:
-    """Seal a grant into a row, under the key of that mark."""
-    token = grant.token
+def sealed(keys: Keys, key_id: str, firm_key: FirmKey, grant: Grant) -> Row:
+    """Seal a grant into a row, under the key with that id."""
+    user_id, token = id_of_user(grant.user.id), grant.token
     text = _Sealed(
-        owner=_owner(shelf, grant.user.id),
-        user=User(id=grant.user.id, name=grant.user.name, email=grant.user.email, account=grant.user.account),
+        owner=_owner(firm_key, user_id),
+        user=User(id=user_id, name=grant.user.name, email=grant.user.email, account=grant.user.account),
         access=token.access,
         refresh=token.refresh or None,
         expires_at=token.expires_at,
     )
-    return Row(
-        grant.user.id, keys.seal(msgspec.json.encode(text, enc_hook=Secret.reveal), mark), grant.version, grant.trouble
-    )
+    sealed_text = keys.seal(msgspec.json.encode(text, enc_hook=Secret.reveal), key_id)
+    return Row(user_id, sealed_text, grant.version, grant.problem)
 
 
-def opened(keys: Keys, shelf: Shelf, row: Row, read_at: float) -> Grant | None:
-    """Open a row, or return None when no key fits, or it holds anything but a grant of its own user."""
+def opened(keys: Keys, firm_key: FirmKey, row: Row, read_at: float) -> Grant | None:
+    """Open a row, or return None when no key fits or it does not hold a grant of its own user."""
     plain = keys.open(row.sealed)
     try:
         text = _decoder.decode(plain or b"")
     except (msgspec.MsgspecError, RecursionError):
         return None
-    if text.owner != _owner(shelf, row.user_id) or text.user.id != row.user_id or not _sendable(text.access.reveal()):
+    if (
+        text.owner != _owner(firm_key, row.user_id)
+        or text.user.id != row.user_id
+        or not _sendable(text.access.reveal())
+    ):
         return None
     expires_at = None if text.expires_at is None else min(max(text.expires_at, 0.0), _LATEST)
     token = Token(access=text.access, refresh=text.refresh or None, expires_at=expires_at)
-    return Grant(text.user, token, row.trouble, row.version, read_at)
+    return Grant(text.user, token, row.problem, row.version, read_at)
 
 
 def _sendable(access: str) -> bool:
@@ -81,5 +95,16 @@ def damaged(row: Row, read_at: float) -> Grant:
     return Grant(User(id=row.user_id), Token(access=Secret("")), DAMAGED, row.version, read_at)
 
 
-def _owner(shelf: Shelf, user_id: int) -> str:
-    return "\n".join((*shelf, str(user_id)))
+def id_of_user(user_id: SupportsIndex) -> int:
+    """Return a user id as a plain whole number: it may come out of a table, as one of numpy."""
+    try:
+        plain = operator.index(user_id)
+    except TypeError:
+        plain = 2**63
+    if not -(2**63) <= plain < 2**63:
+        raise InvalidInput(f"{user_id!r} is not a user id. Use Clio's number of the user.", field="user_id")
+    return plain
+
+
+def _owner(firm_key: FirmKey, user_id: int) -> str:
+    return "\n".join((*firm_key, str(user_id)))

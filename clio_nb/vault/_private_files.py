@@ -7,6 +7,7 @@ import os
 import secrets
 import sqlite3
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -59,7 +60,7 @@ def _tightened(path: Path) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise VaultError(_LINK.format(path))
     if not stat.S_ISREG(found.st_mode):
-        raise VaultError(f"{path} is no regular file. Choose another place, or move it away.")
+        raise VaultError(f"{path} is not a regular file. Choose another path, or move it away.")
     _owned(path, found)
     if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077:
         path.chmod(0o600)
@@ -86,7 +87,7 @@ class DatabaseFile:
         return database
 
     def check(self) -> None:
-        """Raise :class:`VaultError` when another file, or none, is in its place now."""
+        """Raise :class:`VaultError` when the file is gone or another one has its name."""
         if not os.path.samestat(self._now(), self._found):
             raise VaultError(_GONE.format(self.path))
 
@@ -97,8 +98,22 @@ class DatabaseFile:
             raise VaultError(_GONE.format(self.path)) from None
 
 
+@contextlib.contextmanager
+def locked(path: Path, *, timeout: float = 0) -> Iterator[bool]:
+    """Wait so many seconds for the lock file beside ``path``; give whether it is held. A killed process loses it."""
+    lock = DatabaseFile(path.with_name(f"{path.name}.lock"))
+    with contextlib.closing(lock.connect(timeout=timeout)) as holder:
+        try:
+            holder.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:  # another process holds it
+            pass
+        except sqlite3.Error as cause:
+            raise VaultError(f"The lock file {lock.path} is damaged ({cause}). It holds no data: delete it.") from None
+        yield holder.in_transaction
+
+
 def write_whole(path: Path, text: Secret) -> None:
-    """Write a private file whole or not at all: beside it first, then in its place."""
+    """Write a private file whole or not at all: to a draft beside it, which then takes its name."""
     path = path.absolute()
     _private_folder(path)
     if path.is_symlink():
@@ -152,7 +167,7 @@ def _private_folder(path: Path) -> None:
             folder.chmod(0o700)
         elif os.name == "posix" and others_write and not found.st_mode & stat.S_ISVTX:
             raise VaultError(
-                f"Other users can change the folder {folder}. Run chmod go-w on it, or choose another place."
+                f"Other users can change the folder {folder}. Run chmod go-w on it, or choose another folder."
             )
     except OSError as cause:
         raise VaultError(_why(folder, cause)) from None
@@ -169,14 +184,14 @@ def _ours(found: os.stat_result) -> bool:
 
 def _owned(path: Path, found: os.stat_result) -> None:
     if not _ours(found):
-        raise VaultError(f"{path} belongs to another user of this machine. Choose another place, or take it over.")
+        raise VaultError(f"{path} belongs to another user of this machine. Choose another path, or change its owner.")
 
 
 _GONE: Final = "{} is gone or was replaced while it was in use. Put it back, or open the vault again."
-_LINK: Final = "{} is a symbolic link, which could lead anywhere. Give the place itself."
+_LINK: Final = "{} is a symbolic link, which could lead anywhere. Give the path that it leads to."
 
 
 def _why(path: Path, cause: OSError) -> str:
     if path.is_symlink():
         return _LINK.format(path)
-    return f"{path} cannot be used: {cause.strerror}. Nothing was changed; free the place or choose another."
+    return f"{path} cannot be used: {cause.strerror}. Nothing was changed. Mend this, or choose another path."

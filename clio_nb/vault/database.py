@@ -22,7 +22,7 @@ from ..errors import VaultError
 from ..secret import Secret
 from ._fork import Unshared
 from ._private_files import DatabaseFile
-from .store import Row, Shelf
+from .store import FirmKey, Row
 
 _log: Final = logging.getLogger("clio_nb.vault")
 PATIENCE: Final = 10.0  # seconds to wait for a database that is busy or far away
@@ -38,11 +38,11 @@ _grants: Final = sa.Table(
     sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("sealed", sa.LargeBinary, nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
-    sa.Column("trouble", sa.String(200), nullable=False),
+    sa.Column("problem", sa.String(200), nullable=False),
     sa.Column("lease_owner", sa.String(64), nullable=False, server_default=""),
     sa.Column("lease_until", sa.Float, nullable=False, server_default="0"),
 )
-_marks: Final = sa.Table(
+_settings: Final = sa.Table(
     "clio_nb_vault",
     _meta,
     sa.Column("name", sa.String(20), primary_key=True),
@@ -50,10 +50,10 @@ _marks: Final = sa.Table(
 )
 _sealed: Final = sa.type_coerce(_grants.c.sealed, sa.types.NullType())  # as it is, whatever it is
 _whole: Final = sa.cast(_grants.c.version, sa.Integer)
-_key: Final = sa.select(_marks.c.value).where(_marks.c.name == "key")
+_key: Final = sa.select(_settings.c.value).where(_settings.c.name == "key")
 _key_shared: Final = _key.with_for_update(read=True)
 
-# Statements are put together once: that takes longer than what they do.
+# Statements are built once: building one takes longer than running it.
 _change: Final = sa.update(_grants).where(
     *(column == sa.bindparam(f"of_{column.name}") for column in _grants.primary_key.columns)
 )
@@ -87,97 +87,97 @@ class SqlStore(Unshared):
         """Leave the parent's connections to the parent."""
         self._engine.dispose(close=False)
 
-    def mark(self, first: str) -> str:
-        """Return the mark, set by the first who asks."""
+    def key_id(self, first: str) -> str:
+        """Return the id of the sealing key; the first caller sets it."""
         with self._transaction(write=True) as database:
-            database.execute(self._insert(_marks).values(name="key", value=first).on_conflict_do_nothing())
+            database.execute(self._insert(_settings).values(name="key", value=first).on_conflict_do_nothing())
             return str(database.execute(_key).scalar_one())
 
-    def read(self, shelf: Shelf, user_id: int) -> Row | None:
+    def read(self, firm_key: FirmKey, user_id: int) -> Row | None:
         """Return one row, or None."""
         with self._transaction() as database:
-            row = database.execute(_rows().where(_here(shelf), _grants.c.user_id == user_id)).one_or_none()
+            row = database.execute(_rows().where(_here(firm_key), _grants.c.user_id == user_id)).one_or_none()
         return None if row is None else _row(*row)
 
-    def scan(self, shelf: Shelf) -> Iterator[Row]:
-        """Give the rows of a shelf in order, a thousand at a time."""
+    def scan(self, firm_key: FirmKey) -> Iterator[Row]:
+        """Give the rows of a firm in order, a thousand at a time."""
         after = -(2**63)
         while True:
-            page = _rows().where(_here(shelf), _grants.c.user_id > after).order_by(_grants.c.user_id).limit(CHUNK)
+            page = _rows().where(_here(firm_key), _grants.c.user_id > after).order_by(_grants.c.user_id).limit(CHUNK)
             with self._transaction() as database:
                 found = database.execute(page).all()
             rows = [_row(*row) for row in found if isinstance(row[0], int)]
             if len(rows) < len(found):
-                _log.warning("%s: %d rows belong to no user and were left out", self.name, len(found) - len(rows))
+                _log.warning("%s: %d rows have no valid user id and were left out", self.name, len(found) - len(rows))
             yield from rows
             if len(rows) < CHUNK:  # what is no number comes last
                 return
             after = rows[-1].user_id
 
-    def shelves(self) -> list[Shelf]:
-        """Return every shelf that holds a row."""
+    def firm_keys(self) -> list[FirmKey]:
+        """Return the key of every firm that has a row."""
         columns = (_grants.c.site, _grants.c.client_id, _grants.c.firm)
         with self._transaction() as database:
-            return [Shelf(*row) for row in database.execute(sa.select(*columns).distinct().order_by(*columns))]
+            return [FirmKey(*row) for row in database.execute(sa.select(*columns).distinct().order_by(*columns))]
 
-    def put(self, rows: Iterable[tuple[Shelf, Row]], mark: str) -> bool:
+    def put(self, rows: Iterable[tuple[FirmKey, Row]], key_id: str) -> bool:
         """Write rows, all or none."""
         insert = self._insert(_grants)
         upsert = insert.on_conflict_do_update(
             index_elements=list(_grants.primary_key.columns),
             set_={
                 "sealed": insert.excluded.sealed,
-                "trouble": insert.excluded.trouble,
+                "problem": insert.excluded.problem,
                 "version": sa.case((_grants.c.version.between(1, 2**31 - 2), _whole + 1), else_=1),
             },
         )
         with self._transaction(write=True) as database:
-            if not self._sealed_under(database, mark):
+            if not self._sealed_under(database, key_id):
                 return False
-            values = [{**shelf._asdict(), **_values(row), "version": 1} for shelf, row in rows]
+            values = [{**firm_key._asdict(), **_values(row), "version": 1} for firm_key, row in rows]
             for start in range(0, len(values), CHUNK):
                 database.execute(upsert, values[start : start + CHUNK])
         return True
 
-    def swap(self, shelf: Shelf, row: Row, mark: str) -> bool:
+    def swap(self, firm_key: FirmKey, row: Row, key_id: str) -> bool:
         """Write one row if its version is the same."""
         with self._transaction(write=True) as database:
-            if not self._sealed_under(database, mark):
+            if not self._sealed_under(database, key_id):
                 return False
-            new = {"sealed": row.sealed, "trouble": row.trouble, "version": row.version + 1}
-            return database.execute(_change_same, {**_of(shelf, row.user_id, row.version), **new}).rowcount == 1
+            new = {"sealed": row.sealed, "problem": row.problem, "version": row.version + 1}
+            return database.execute(_change_same, {**_of(firm_key, row.user_id, row.version), **new}).rowcount == 1
 
-    def note(self, shelf: Shelf, user_id: int, version: int, trouble: str) -> bool:
-        """Write only the trouble."""
-        noted = {**_of(shelf, user_id, version), "trouble": trouble}
+    def note(self, firm_key: FirmKey, user_id: int, version: int, problem: str) -> bool:
+        """Write only the problem of a row."""
+        noted = {**_of(firm_key, user_id, version), "problem": problem}
         with self._transaction(write=True) as database:
             return database.execute(_change_same, noted).rowcount == 1
 
-    def remove(self, shelf: Shelf, user_id: int) -> None:
-        """Forget one row."""
+    def remove(self, firm_key: FirmKey, user_id: int) -> None:
+        """Delete one row."""
         with self._transaction(write=True) as database:
-            database.execute(sa.delete(_grants).where(_here(shelf), _grants.c.user_id == user_id))
+            database.execute(sa.delete(_grants).where(_here(firm_key), _grants.c.user_id == user_id))
 
-    def lease(self, shelf: Shelf, user_id: int, owner: str, seconds: float) -> bool:
-        """Take the right to renew. The time is the database's where several machines share it."""
+    def lease(self, firm_key: FirmKey, user_id: int, owner: str, seconds: float) -> bool:
+        """Take the lease on a row. Where several machines share the database, its clock counts."""
         now: Any = sa.func.extract("epoch", sa.func.clock_timestamp()) if self._on_postgresql else time.time()
-        # one that ends long after any lease can is damaged, and holds nobody up
+        # a lease that ends later than any lease can is damaged, and does not count
         free = sa.or_(_grants.c.lease_owner.in_(("", owner)), ~_grants.c.lease_until.between(now, now + 10 * seconds))
         taken = (
             sa.update(_grants)
-            .where(_here(shelf), _grants.c.user_id == user_id, free)
+            .where(_here(firm_key), _grants.c.user_id == user_id, free)
             .values(lease_owner=owner, lease_until=now + seconds)
         )
         with self._transaction(write=True) as database:
             return database.execute(taken).rowcount == 1
 
-    def release(self, shelf: Shelf, user_id: int, owner: str) -> None:
-        """Give it back."""
-        given = sa.update(_grants).where(_here(shelf), _grants.c.user_id == user_id, _grants.c.lease_owner == owner)
+    def release(self, firm_key: FirmKey, user_id: int, owner: str) -> None:
+        """Give the lease back."""
+        given = sa.update(_grants).where(_here(firm_key), _grants.c.user_id == user_id, _grants.c.lease_owner == owner)
         with self._transaction(write=True) as database:
             database.execute(given.values(lease_owner="", lease_until=0))
 
-    def reseal(self, again: Callable[[object], bytes | None], before: str, mark: str) -> bool:
+    def reseal(self, again: Callable[[object], bytes | None], before: str, key_id: str) -> bool:
         """Seal all rows anew in one transaction."""
         keys = list(_grants.primary_key.columns)
         with self._transaction(write=True) as database:
@@ -192,13 +192,13 @@ class SqlStore(Unshared):
                 ]
                 if chunk:
                     database.execute(_change, chunk)
-            database.execute(sa.update(_marks).where(_marks.c.name == "key").values(value=mark))
+            database.execute(sa.update(_settings).where(_settings.c.name == "key").values(value=key_id))
         return True
 
     @staticmethod
-    def _sealed_under(database: sa.Connection, mark: str) -> bool:
-        """Whether the store is sealed under this mark; it stays so until the transaction ends."""
-        return bool(database.execute(_key_shared).scalar_one() == mark)
+    def _sealed_under(database: sa.Connection, key_id: str) -> bool:
+        """Whether the store is sealed under this key; it stays so until the transaction ends."""
+        return bool(database.execute(_key_shared).scalar_one() == key_id)
 
     @contextmanager
     def _transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:
@@ -217,7 +217,7 @@ class SqlStore(Unshared):
 def sqlite_store(path: Path) -> SqlStore:
     """Open the SQLite file at ``path``, or make it: 0600, whole transactions on disk before a write counts as done.
 
-    Raises :class:`VaultError` for a symbolic link, a foreign owner, a file that is no vault.
+    Raises :class:`VaultError` for a symbolic link, a foreign owner, or a file that is not a vault.
     """
     file = DatabaseFile(path)
 
@@ -238,7 +238,7 @@ def sqlite_store(path: Path) -> SqlStore:
 def postgresql_store(url: Secret) -> SqlStore:
     """Open the PostgreSQL database at ``url`` (``postgresql://user:password@host/database``) and make our two tables.
 
-    Raises :class:`VaultError` when the address is none, the driver is missing or the database does not answer.
+    Raises :class:`VaultError` when the address is invalid, the driver is missing or the database does not answer.
     """
     try:
         parsed = sa.make_url(url.reveal()).set(drivername="postgresql+psycopg")
@@ -246,43 +246,43 @@ def postgresql_store(url: Secret) -> SqlStore:
             parsed, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": int(PATIENCE)}
         )
     except (sa.exc.ArgumentError, ValueError):
-        raise VaultError("The vault's address cannot be read. It looks like postgresql://user@host/database.") from None
+        raise VaultError("Invalid vault address. Use the form postgresql://user@host/database.") from None
     except ModuleNotFoundError:
         raise VaultError('PostgreSQL needs its driver: python -m pip install "clio-nb[postgres]"') from None
     return SqlStore(engine, f"PostgreSQL database {parsed.host or 'local'}/{parsed.database}", lambda: None)
 
 
 def _rows() -> sa.Select[Any, Any, Any, Any]:
-    return sa.select(_grants.c.user_id, _sealed, _grants.c.version, _grants.c.trouble)
+    return sa.select(_grants.c.user_id, _sealed, _grants.c.version, _grants.c.problem)
 
 
-def _row(user_id: int, sealed: object, version: object, trouble: object) -> Row:
-    """Return a row, or one that never opens: SQLite keeps values of any type in any column."""
-    if isinstance(sealed, bytes) and isinstance(version, int) and isinstance(trouble, str):
-        return Row(user_id, sealed, version, trouble)
+def _row(user_id: int, sealed: object, version: object, problem: object) -> Row:
+    """Return a row, or one that cannot be opened: SQLite stores values of any type in any column."""
+    if isinstance(sealed, bytes) and isinstance(version, int) and isinstance(problem, str):
+        return Row(user_id, sealed, version, problem)
     return Row(user_id, b"")
 
 
-def _here(shelf: Shelf) -> sa.ColumnElement[bool]:
-    return sa.and_(*(_grants.c[name] == value for name, value in shelf._asdict().items()))
+def _here(firm_key: FirmKey) -> sa.ColumnElement[bool]:
+    return sa.and_(*(_grants.c[name] == value for name, value in firm_key._asdict().items()))
 
 
-def _of(shelf: Shelf, user_id: int, version: int) -> dict[str, object]:
+def _of(firm_key: FirmKey, user_id: int, version: int) -> dict[str, object]:
     """Return the parameters that name one version of a row."""
     return {
-        **{f"of_{name}": value for name, value in shelf._asdict().items()},
+        **{f"of_{name}": value for name, value in firm_key._asdict().items()},
         "of_user_id": user_id,
         "of_version": version,
     }
 
 
 def _values(row: Row) -> dict[str, object]:
-    return {"user_id": row.user_id, "sealed": row.sealed, "trouble": row.trouble}
+    return {"user_id": row.user_id, "sealed": row.sealed, "problem": row.problem}
 
 
 _REASONS: Final = {
     "database or disk is full": "the disk is full. Free some space and try again.",
-    "file is not a database": "it is no database. Choose another place, or move it away.",
+    "file is not a database": "it is not a database. Choose another path, or move it away.",
     "readonly database": "it cannot be written to. Check its owner and mode.",
     "database is locked": "another program has locked it for too long. Try again.",
 }

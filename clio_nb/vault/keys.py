@@ -1,14 +1,17 @@
 """Which key seals the tokens: from the OS keyring, from ``CLIO_NB_KEY``, or from a key file, in this order.
 
 Every key that is found can open. Where there is none yet, one is made: in the keyring if there is a usable one, else in
-the file. A place may hold several keys, newest first, separated by commas: that is how keys rotate.
+the file. Each of the three may hold several keys, newest first, separated by commas: that is how keys rotate.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
@@ -18,15 +21,25 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from ..errors import VaultError
 from ..secret import Secret
-from ._private_files import read_private, write_whole
+from ._private_files import locked, read_private, write_whole
 
 VARIABLE: Final = "CLIO_NB_KEY"
+PATIENCE: Final = 10.0  # seconds to wait for another process that changes the keys
 _SERVICE: Final = "clio-nb"
 _log: Final = logging.getLogger("clio_nb.vault")
 
 
 def new_key() -> Secret:
-    """Return a fresh key: text for ``CLIO_NB_KEY``, a key file or a keyring."""
+    """Return a fresh key: text for ``CLIO_NB_KEY``, a key file or a keyring.
+
+    Returns:
+        The key. It does not show; ``reveal()`` gives the text.
+
+    Examples:
+        >>> from clio_nb.vault import new_key
+        >>> len(new_key().reveal())
+        44
+    """
     return Secret(Fernet.generate_key().decode())
 
 
@@ -35,18 +48,21 @@ def default_key_file() -> Path:
     return platformdirs.user_config_path("clio-nb") / "vault.key"
 
 
-class KeyPlace(Protocol):
-    """Somewhere that keys are kept."""
+class KeyStore(Protocol):
+    """Where keys are kept."""
 
     @property
     def name(self) -> str:
-        """What to tell a person about it."""
+        """What to call it in messages."""
 
     def read(self) -> Secret | None:
         """Return the keys there, or None."""
 
     def write(self, keys: Secret) -> None:
-        """Keep these keys instead. Raises :class:`VaultError` where that is impossible."""
+        """Replace the keys. Raises :class:`VaultError` where that is impossible."""
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Hold the right to change the keys: two processes at once would overwrite each other's new key."""
 
 
 class InKeyring:
@@ -80,6 +96,10 @@ class InKeyring:
         except (keyring.errors.KeyringError, RuntimeError):
             raise VaultError(f"The keyring of this system cannot be used. Set {VARIABLE} instead.") from None
 
+    def locked(self) -> AbstractContextManager[None]:
+        """Lock by a file, as a keyring has no lock."""
+        return _locked(default_key_file())
+
 
 class InEnvironment:
     """The variable ``CLIO_NB_KEY``."""
@@ -96,6 +116,10 @@ class InEnvironment:
         raise VaultError(
             f"Put the new key in front of the old one in {VARIABLE} yourself (NEW,OLD), then rotate again."
         )
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Do nothing: only a person changes the variable."""
+        return contextlib.nullcontext()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,74 +142,76 @@ class InFile:
         """Write the file, 0600, whole or not at all."""
         write_whole(self.path, Secret(keys.reveal() + "\n"))
 
+    def locked(self) -> AbstractContextManager[None]:
+        """Lock a file beside it."""
+        return _locked(self.path)
+
 
 class Keys:
     """The keys of a vault. They seal and open; their texts stay inside.
 
-    A ``mark`` names a key without telling it: a store remembers under which one it is sealed.
+    A ``key_id`` names a key without telling it: a store remembers under which one it is sealed.
     """
 
-    def __init__(self, found: list[tuple[KeyPlace, Secret]]) -> None:
-        self.place = found[0][0]
-        self._texts = {_mark(text): text for place, texts in found for text in _split(place, texts)}
+    def __init__(self, found: list[tuple[KeyStore, Secret]]) -> None:
+        self.store = found[0][0]
+        self._texts = {_key_id(text): text for store, texts in found for text in _split(store, texts)}
         self._here = _split(*found[0])
         self._all = MultiFernet([Fernet(text.reveal()) for text in self._texts.values()])
 
     @property
     def first(self) -> str:
-        """The mark of the newest key in the first place."""
-        return _mark(self._here[0])
+        """The id of the newest key in the first store."""
+        return _key_id(self._here[0])
 
-    def __contains__(self, mark: object) -> bool:
-        return mark in self._texts
+    def __contains__(self, key_id: object) -> bool:
+        return key_id in self._texts
 
-    def seal(self, plain: bytes, mark: str) -> bytes:
-        """Encrypt under the key of that mark."""
-        return Fernet(self._texts[mark].reveal()).encrypt(plain)
+    def seal(self, plain: bytes, key_id: str) -> bytes:
+        """Encrypt under the key with that id."""
+        return Fernet(self._texts[key_id].reveal()).encrypt(plain)
 
     def open(self, sealed: object) -> bytes | None:
-        """Decrypt with whichever key fits, or return None when none does, or it is no sealed text at all."""
+        """Decrypt with whichever key fits; return None when none does, or this is not a sealed text."""
         try:
             return self._all.decrypt(sealed) if isinstance(sealed, bytes) else None
         except InvalidToken:
             return None
 
     def with_new(self) -> Keys:
-        """Put a new key in front, in its place too, and keep the old ones."""
+        """Put a new key in front, also where they are kept, and keep the old ones."""
         return self._kept([new_key(), *self._texts.values()])
 
     def only_first(self) -> Keys:
-        """Keep nothing but the first key, in its place too."""
+        """Keep only the first key, also where they are kept."""
         return self._kept(self._here[:1])
 
     def _kept(self, texts: list[Secret]) -> Keys:
         both = Secret(",".join(text.reveal() for text in texts))
-        self.place.write(both)
-        return Keys([(self.place, both)])
+        self.store.write(both)
+        return Keys([(self.store, both)])
 
 
 def find_keys(key_file: Path | None = None) -> Keys | None:
     """Return the keys of this user, made now if there are none; None where none can be kept.
 
-    Raises :class:`VaultError` for a text that is no key, and for a key file that others can read.
+    Raises :class:`VaultError` for a text that is not a key, and for a key file that others can read.
     """
-    places: list[KeyPlace] = [InKeyring(), InEnvironment(), InFile(key_file or default_key_file())]
-    found = [(place, texts) for place in places if (texts := place.read()) is not None]
-    if not found:
-        found = _kept(new_key(), [place for place in places if not isinstance(place, InEnvironment)])
+    stores: list[KeyStore] = [InKeyring(), InEnvironment(), InFile(key_file or default_key_file())]
+    found = [(store, texts) for store in stores if (texts := store.read()) is not None] or _kept(new_key(), stores)
     if not found:
         return None
     keys = Keys(found)
-    _log.info("tokens are sealed with the key in %s", keys.place.name)
+    _log.info("tokens are sealed with the key in %s", keys.store.name)
     return keys
 
 
 def passing_keys() -> Keys:
     """Return a key that ends with this process, for a vault that does so too."""
-    return Keys([(_Nowhere(), new_key())])
+    return Keys([(_InMemory(), new_key())])
 
 
-class _Nowhere:
+class _InMemory:
     name = "this process alone"
 
     def read(self) -> Secret | None:
@@ -194,30 +220,45 @@ class _Nowhere:
     def write(self, keys: Secret) -> None:
         """Keep nothing: the process has them."""
 
+    def locked(self) -> AbstractContextManager[None]:
+        return contextlib.nullcontext()
 
-def _kept(key: Secret, places: list[KeyPlace]) -> list[tuple[KeyPlace, Secret]]:
-    for place in places:
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    with locked(path, timeout=PATIENCE) as held:
+        if not held:
+            raise VaultError("Another process is changing the vault's key. Nothing was changed; try again.")
+        yield
+
+
+def _kept(key: Secret, stores: list[KeyStore]) -> list[tuple[KeyStore, Secret]]:
+    """Keep the first key of this user in the first store that takes it, unless another process has just done so."""
+    for store in stores:
         try:
-            place.write(key)
+            with store.locked():
+                if store.read() is None:
+                    store.write(key)
+                there = store.read()
         except VaultError:
             continue
-        if place.read() == key:
-            return [(place, key)]
+        if there is not None:
+            return [(store, there)]
     return []
 
 
-def _split(place: KeyPlace, texts: Secret) -> list[Secret]:
+def _split(store: KeyStore, texts: Secret) -> list[Secret]:
     keys = [Secret(text.strip()) for text in texts.reveal().split(",")]
     for key in keys:
         try:
             Fernet(key.reveal())
         except ValueError:
             raise VaultError(
-                f"What is in {place.name} is no key. A key is 44 characters; make one with clio_nb.vault.new_key()."
+                f"Invalid key in {store.name}. A key has 44 characters; make one with clio_nb.vault.new_key()."
             ) from None
     return keys
 
 
-def _mark(key: Secret) -> str:
+def _key_id(key: Secret) -> str:
     """Name a key without telling it: it is 256 random bits, so a part of its hash is of no use."""
     return hashlib.sha256(b"clio_nb vault key " + key.reveal().encode()).hexdigest()[:16]

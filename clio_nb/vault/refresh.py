@@ -5,22 +5,16 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Callable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar
+from typing import Final
 
 from ..errors import GrantRefused, NeedsLogin, VaultError
 from ..frames import verb
 from ..http import tokens, waiting
 from ..models import Site, Token
 from ._grants import Grant
-from .store import Shelf
-
-if TYPE_CHECKING:
-    from .vault import Vault
-
-P = ParamSpec("P")
-T = TypeVar("T")
+from ._sealed import SealedGrants
+from .store import FirmKey
 
 LEASE: Final = 60.0  # seconds; a refresh has 30 (transport.DEADLINE), so its holder is gone when this is over
 POLL: Final = 0.1
@@ -35,10 +29,12 @@ class VaultTokens:
     on the row, and the others read what it wrote. A lease that a crash leaves behind ends by itself.
     """
 
-    def __init__(self, vault: Vault, site: Site, shelf: Shelf, user_id: int, grant: Grant | None = None) -> None:
-        self._vault = vault
+    def __init__(
+        self, grants: SealedGrants, site: Site, firm_key: FirmKey, user_id: int, grant: Grant | None = None
+    ) -> None:
+        self._grants = grants
         self._site = site
-        self._shelf = shelf
+        self._firm_key = firm_key
         self._user_id = user_id
         self._grant = grant
         self._unsaved: Grant | None = None
@@ -46,16 +42,16 @@ class VaultTokens:
         self._owner = secrets.token_hex(8)
 
     async def current(self) -> Token:
-        """Return the token. Raises :class:`NeedsLogin` when there is none, or it is known to be of no use.
+        """Return the token. Raises :class:`NeedsLogin` when there is none, or it is known to be revoked or expired.
 
         The vault is asked again once what it said may have changed: at once after a change in this process, else every
-        :data:`LOOK` seconds.
+        :data:`clio_nb.vault._sealed.LOOK` seconds.
         """
-        if self._unsaved is not None and not self._vault.still(self._shelf, self._unsaved):
+        if self._unsaved is not None and not self._grants.is_current(self._firm_key, self._unsaved):
             await self._save(self._unsaved)
         if self._unsaved is not None:
             return self._unsaved.token
-        if self._grant is None or self._grant.trouble or not self._vault.still(self._shelf, self._grant):
+        if self._grant is None or self._grant.problem or not self._grants.is_current(self._firm_key, self._grant):
             self._grant = await self._read()
         return self._usable(self._grant).token
 
@@ -71,35 +67,35 @@ class VaultTokens:
             return self._unsaved.token
         grant = self._unsaved or self._usable(await self._read())
         while grant.token.access == stale.access:
-            if await _in_thread(self._vault.lease, self._shelf, self._user_id, self._owner, LEASE):
+            if await asyncio.to_thread(self._grants.store.lease, self._firm_key, self._user_id, self._owner, LEASE):
                 try:
                     return await self._renewed_alone(stale)
                 finally:
-                    await _in_thread(self._vault.release, self._shelf, self._user_id, self._owner)
+                    await asyncio.to_thread(self._grants.store.release, self._firm_key, self._user_id, self._owner)
             await waiting.sleep(POLL)
             grant = self._usable(await self._read())
         self._grant = grant
         return grant.token
 
     async def _renewed_alone(self, stale: Token) -> Token:
-        """Renew while nobody else may, unless the one before has done it."""
+        """Renew while holding the lease, unless the holder before has done it."""
         grant = self._unsaved or self._usable(await self._read())
         if grant.token.access == stale.access:
             try:
                 token = await tokens.refresh(self._site, grant.token)
             except NeedsLogin as refused:
                 return await self._after_refusal(grant, refused)
-            await self._save(replace(grant, token=token, trouble=""))
+            await self._save(replace(grant, token=token, problem=""))
             return token
         self._grant = grant
         return grant.token
 
     async def _after_refusal(self, grant: Grant, refused: NeedsLogin) -> Token:
-        """Clio refuses the refresh token: perhaps another process has spent it and written the next one."""
+        """Clio refuses the refresh token: another process may have used it and written the next one."""
         now = await self._read()
         if now.version == grant.version:
-            trouble = "revoked" if isinstance(refused.__cause__, GrantRefused) else "expired"
-            await _in_thread(self._vault.note_trouble, self._shelf, grant, trouble)
+            problem = "revoked" if isinstance(refused.__cause__, GrantRefused) else "expired"
+            await asyncio.to_thread(self._grants.store.note, self._firm_key, self._user_id, grant.version, problem)
             refused.user = str(grant.user)
             raise refused
         self._grant = now
@@ -108,7 +104,7 @@ class VaultTokens:
     async def _save(self, grant: Grant) -> None:
         """Write a renewed grant. If the store fails it stays in memory and is written as soon as that is possible."""
         try:
-            saved = await _in_thread(self._vault.swap, self._shelf, grant)
+            saved = await asyncio.to_thread(self._grants.swap, self._firm_key, grant)
         except VaultError as error:
             self._unsaved = replace(grant, read_at=waiting.now())
             _log.error("the renewed token of %s is kept in memory only: %s", grant.user, error)
@@ -117,19 +113,14 @@ class VaultTokens:
         self._grant = replace(grant, version=grant.version + 1) if saved else await self._read()
 
     async def _read(self) -> Grant:
-        grant = await _in_thread(self._vault.take, self._shelf, self._user_id)
+        grant = await asyncio.to_thread(self._grants.take, self._firm_key, self._user_id)
         if grant is None:
             raise NeedsLogin(f"User {self._user_id} has no token in the vault. Ask this user to sign in.")
         return grant
 
     def _usable(self, grant: Grant) -> Grant:
-        if grant.trouble:
-            error = NeedsLogin(f"This user's access is {grant.trouble}. Ask this user to sign in again.")
+        if grant.problem:
+            error = NeedsLogin(f"This user's access is {grant.problem}. Ask this user to sign in again.")
             error.user = str(grant.user)
             raise error
         return grant
-
-
-async def _in_thread(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-    """Do blocking work beside the loop: a database may be slow."""
-    return await asyncio.to_thread(work, *args, **kwargs)

@@ -1,4 +1,4 @@
-"""What a vault needs of a place to keep rows: a small interface, and the twin that keeps them in memory."""
+"""Where a vault keeps its rows: a small interface, and the store in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
 
 
-class Shelf(NamedTuple):
+class FirmKey(NamedTuple):
     """Whose tokens: one firm's, of one app, at one Clio (a region, or the address of a sandbox)."""
 
     site: str
@@ -19,58 +19,58 @@ class Shelf(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One user's sealed token. ``version`` counts its changes; ``trouble`` says why it is of no use, or is empty."""
+    """One user's sealed token. ``version`` counts its changes; ``problem`` says why it cannot be used, or is empty."""
 
     user_id: int
     sealed: bytes
     version: int = 1
-    trouble: str = ""
+    problem: str = ""
 
 
 class Store(Protocol):
     """Where sealed rows live. It never sees a token.
 
-    Writes carry the ``mark`` of the sealing key and do nothing (False) when the store was sealed anew under another one
-    meanwhile. All raise :class:`clio_nb.errors.VaultError` when the place fails; then nothing was changed.
+    Writes carry the ``key_id`` of the sealing key and do nothing (False) when the store has been resealed under another
+    key. All raise :class:`clio_nb.errors.VaultError` when the store fails; then nothing was changed.
     """
 
     name: str
 
-    def mark(self, first: str) -> str:
-        """Return the mark of the key that seals this store; an empty store takes ``first``."""
+    def key_id(self, first: str) -> str:
+        """Return the id of the key that seals this store; an empty store takes ``first``."""
 
-    def read(self, shelf: Shelf, user_id: int) -> Row | None:
+    def read(self, firm_key: FirmKey, user_id: int) -> Row | None:
         """Return one row, or None."""
 
-    def scan(self, shelf: Shelf) -> Iterator[Row]:
-        """Give all rows of a shelf in order of user, without holding them all at once."""
+    def scan(self, firm_key: FirmKey) -> Iterator[Row]:
+        """Give all rows of a firm in order of user, without holding them all at once."""
 
-    def shelves(self) -> list[Shelf]:
-        """Return every shelf that holds a row."""
+    def firm_keys(self) -> list[FirmKey]:
+        """Return the key of every firm that has a row."""
 
-    def put(self, rows: Iterable[tuple[Shelf, Row]], mark: str) -> bool:
+    def put(self, rows: Iterable[tuple[FirmKey, Row]], key_id: str) -> bool:
         """Write rows, new or in place of older ones, all or none."""
 
-    def swap(self, shelf: Shelf, row: Row, mark: str) -> bool:
+    def swap(self, firm_key: FirmKey, row: Row, key_id: str) -> bool:
         """Write one row if its version is still ``row.version``; the new version is one more."""
 
-    def note(self, shelf: Shelf, user_id: int, version: int, trouble: str) -> bool:
-        """Write only a row's trouble, if its version is still the same."""
+    def note(self, firm_key: FirmKey, user_id: int, version: int, problem: str) -> bool:
+        """Write only a row's problem, if its version is still the same."""
 
-    def remove(self, shelf: Shelf, user_id: int) -> None:
-        """Forget one row."""
+    def remove(self, firm_key: FirmKey, user_id: int) -> None:
+        """Delete one row."""
 
-    def lease(self, shelf: Shelf, user_id: int, owner: str, seconds: float) -> bool:
-        """Take the sole right to renew one row for some seconds; False while somebody else has it."""
+    def lease(self, firm_key: FirmKey, user_id: int, owner: str, seconds: float) -> bool:
+        """Take the lease on one row for some seconds; False while another owner has it."""
 
-    def release(self, shelf: Shelf, user_id: int, owner: str) -> None:
-        """Give that right back."""
+    def release(self, firm_key: FirmKey, user_id: int, owner: str) -> None:
+        """Give the lease back."""
 
-    def reseal(self, again: Callable[[object], bytes | None], before: str, mark: str) -> bool:
-        """Pass every sealed text through ``again`` and take the new mark, all or nothing; what gives None stays."""
+    def reseal(self, again: Callable[[object], bytes | None], before: str, key_id: str) -> bool:
+        """Replace every sealed text by what ``again`` gives (None: it stays) and set the new key id, all or nothing."""
 
     def close(self) -> None:
-        """Let go of the place."""
+        """Close the connections."""
 
 
 class MemoryStore:
@@ -80,87 +80,87 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._rows: dict[tuple[Shelf, int], Row] = {}
-        self._leases: dict[tuple[Shelf, int], tuple[str, float]] = {}
-        self._mark = ""
+        self._rows: dict[tuple[FirmKey, int], Row] = {}
+        self._leases: dict[tuple[FirmKey, int], tuple[str, float]] = {}
+        self._key_id = ""
 
-    def mark(self, first: str) -> str:
-        """Return the mark, set by the first who asks."""
+    def key_id(self, first: str) -> str:
+        """Return the id of the sealing key; the first caller sets it."""
         with self._lock:
-            self._mark = self._mark or first
-            return self._mark
+            self._key_id = self._key_id or first
+            return self._key_id
 
-    def read(self, shelf: Shelf, user_id: int) -> Row | None:
+    def read(self, firm_key: FirmKey, user_id: int) -> Row | None:
         """Return one row, or None."""
-        return self._rows.get((shelf, user_id))
+        return self._rows.get((firm_key, user_id))
 
-    def scan(self, shelf: Shelf) -> Iterator[Row]:
-        """Give the rows of a shelf as they are now."""
+    def scan(self, firm_key: FirmKey) -> Iterator[Row]:
+        """Give the rows of a firm as they are now."""
         with self._lock:
-            rows = [row for (there, _), row in self._rows.items() if there == shelf]
+            rows = [row for (there, _), row in self._rows.items() if there == firm_key]
         yield from sorted(rows, key=lambda row: row.user_id)
 
-    def shelves(self) -> list[Shelf]:
-        """Return every shelf that holds a row."""
+    def firm_keys(self) -> list[FirmKey]:
+        """Return the key of every firm that has a row."""
         with self._lock:
-            return sorted({shelf for shelf, _ in self._rows})
+            return sorted({firm_key for firm_key, _ in self._rows})
 
-    def put(self, rows: Iterable[tuple[Shelf, Row]], mark: str) -> bool:
+    def put(self, rows: Iterable[tuple[FirmKey, Row]], key_id: str) -> bool:
         """Write rows."""
-        new = {(shelf, row.user_id): row for shelf, row in rows}
+        new = {(firm_key, row.user_id): row for firm_key, row in rows}
         with self._lock:
-            if mark != self._mark:
+            if key_id != self._key_id:
                 return False
             for key, row in new.items():
                 before = self._rows.get(key)
                 self._rows[key] = replace(row, version=before.version + 1 if before else 1)
             return True
 
-    def swap(self, shelf: Shelf, row: Row, mark: str) -> bool:
+    def swap(self, firm_key: FirmKey, row: Row, key_id: str) -> bool:
         """Write one row if its version is the same."""
         with self._lock:
-            now = self._rows.get((shelf, row.user_id))
-            if mark != self._mark or now is None or now.version != row.version:
+            now = self._rows.get((firm_key, row.user_id))
+            if key_id != self._key_id or now is None or now.version != row.version:
                 return False
-            self._rows[shelf, row.user_id] = replace(row, version=row.version + 1)
+            self._rows[firm_key, row.user_id] = replace(row, version=row.version + 1)
             return True
 
-    def note(self, shelf: Shelf, user_id: int, version: int, trouble: str) -> bool:
-        """Write only the trouble."""
+    def note(self, firm_key: FirmKey, user_id: int, version: int, problem: str) -> bool:
+        """Write only the problem of a row."""
         with self._lock:
-            row = self._rows.get((shelf, user_id))
+            row = self._rows.get((firm_key, user_id))
             if row is None or row.version != version:
                 return False
-            self._rows[shelf, user_id] = replace(row, trouble=trouble)
+            self._rows[firm_key, user_id] = replace(row, problem=problem)
             return True
 
-    def remove(self, shelf: Shelf, user_id: int) -> None:
-        """Forget one row."""
+    def remove(self, firm_key: FirmKey, user_id: int) -> None:
+        """Delete one row."""
         with self._lock:
-            self._rows.pop((shelf, user_id), None)
+            self._rows.pop((firm_key, user_id), None)
 
-    def lease(self, shelf: Shelf, user_id: int, owner: str, seconds: float) -> bool:
-        """Take the right to renew."""
+    def lease(self, firm_key: FirmKey, user_id: int, owner: str, seconds: float) -> bool:
+        """Take the lease."""
         with self._lock:
-            holder, until = self._leases.get((shelf, user_id), (owner, 0.0))
+            holder, until = self._leases.get((firm_key, user_id), (owner, 0.0))
             if holder != owner and until > time.monotonic():
                 return False
-            self._leases[shelf, user_id] = (owner, time.monotonic() + seconds)
+            self._leases[firm_key, user_id] = (owner, time.monotonic() + seconds)
             return True
 
-    def release(self, shelf: Shelf, user_id: int, owner: str) -> None:
-        """Give it back."""
+    def release(self, firm_key: FirmKey, user_id: int, owner: str) -> None:
+        """Give the lease back."""
         with self._lock:
-            if self._leases.get((shelf, user_id), ("", 0.0))[0] == owner:
-                del self._leases[shelf, user_id]
+            if self._leases.get((firm_key, user_id), ("", 0.0))[0] == owner:
+                del self._leases[firm_key, user_id]
 
-    def reseal(self, again: Callable[[object], bytes | None], before: str, mark: str) -> bool:
-        """Seal all rows anew."""
+    def reseal(self, again: Callable[[object], bytes | None], before: str, key_id: str) -> bool:
+        """Reseal all rows."""
         with self._lock:
-            if self._mark != before:
+            if self._key_id != before:
                 return False
             self._rows = {key: replace(row, sealed=again(row.sealed) or row.sealed) for key, row in self._rows.items()}
-            self._mark = mark
+            self._key_id = key_id
             return True
 
     def close(self) -> None:

@@ -17,7 +17,7 @@ name = "partner-sign"
 key = "sign"
 label = "{label}"
 target_url = "https://partner.example/launch"
-places = ["matters", "documents"]
+locations = ["matters", "documents"]
 """
 
 

@@ -18,7 +18,7 @@ name = "partner"
 key = "sign"
 label = "Sign"
 target_url = "https://partner.example/launch"
-places = ["matters"]
+locations = ["matters"]
 """
 DIGITS = "9" * 100_000
 

@@ -11,7 +11,7 @@ import clio_nb
 from clio_nb.login import Login
 
 PLAIN = {"MENUS", "__version__", "errors"}  # no docstring of their own; the tree of errors is drawn in its module
-LATER = ("clio_nb.launches", "clio_nb.vault")
+LATER = ("clio_nb.launches",)
 MANIFEST = """
 [app]
 name = "partner"
@@ -20,7 +20,7 @@ name = "partner"
 key = "sign"
 label = "Send for signature"
 target_url = "https://partner.example/launch"
-places = ["matters"]
+locations = ["matters"]
 """
 
 

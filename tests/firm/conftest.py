@@ -22,7 +22,7 @@ name = "partner"
 key = "sign"
 label = "Send for signature"
 target_url = "{TARGET}"
-places = ["matters", "documents"]
+locations = ["matters", "documents"]
 """
 
 

@@ -14,7 +14,7 @@ from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
 from clio_nb.tables import LOCATION_COLUMNS
 from clio_nb.vault import Grant
-from clio_nb.vault.store import Shelf
+from clio_nb.vault.store import FirmKey
 from clio_nb.vocabulary import Location, Region
 
 from .conftest import TARGET, on_matters
@@ -126,8 +126,8 @@ def test_a_token_of_another_region_is_named_so_and_never_sent_here(clio_sandbox:
     firm = Firm(clio_sandbox)
     firm.add(login(clio_sandbox))
     user = clio_sandbox.users[1].id
-    elsewhere = Shelf(Region.EU.value, clio_sandbox.client_id, "default")
-    firm.vault.keep_all([(elsewhere, Grant(User(id=user), Token(access=Secret("of the EU"))))])
+    elsewhere = FirmKey(Region.EU.value, clio_sandbox.client_id, "default")
+    firm.vault.sealed.keep_all([(elsewhere, Grant(User(id=user), Token(access=Secret("of the EU"))))])
     assert firm.coverage(manifest).loc[user, MATTERS] == "– wrong region"
     assert {request["user_id"] for request in clio_sandbox.requests} == {clio_sandbox.users[0].id}
 

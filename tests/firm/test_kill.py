@@ -17,7 +17,8 @@ import pytest
 from clio_nb.errors import InvalidInput, VaultError
 from clio_nb.firm import Firm
 from clio_nb.firm.apply import apply
-from clio_nb.firm.apply.journal import DONE, Note
+from clio_nb.firm.entry import EntryChange
+from clio_nb.firm.item import Outcome
 from clio_nb.firm.manifest import Manifest, parse_manifest
 from clio_nb.http import loop, transport
 from clio_nb.sandbox import Sandbox
@@ -34,13 +35,13 @@ key = "sign"
 label = "Sign"
 target_url = "https://p.example/sign"
 formerly = ["https://p.example/before"]
-places = ["matters"]
+locations = ["matters"]
 
 [[actions]]
 key = "view"
 label = "View"
 target_url = "https://p.example/view"
-places = ["folders"]
+locations = ["folders"]
 """
 FOREIGN = ("Theirs", "https://theirs.example/", "matters")
 STARTS = [
@@ -184,13 +185,13 @@ def test_h6_going_on_reads_only_the_users_who_were_not_finished(
     firm = Firm(site, vault, journal=journal)
     firm.sign_in_everyone()
     plan = firm.plan(wanted)
-    exchange, note = transport.exchange, firm.aio._journal.note
+    exchange, record = transport.exchange, firm.aio._journal.record
     sent, done, all_but_one = 0, 0, asyncio.Event()
 
-    def noting(run: str, app: str, notes: list[Note]) -> None:
+    def recording(run: str, app: str, changes: list[EntryChange]) -> None:
         nonlocal done
-        note(run, app, notes)
-        done += sum(each.outcome == DONE for each in notes)
+        record(run, app, changes)
+        done += sum(each.outcome == Outcome.DONE for each in changes)
         if done == len(plan.changes) - 1:
             all_but_one.set()
 
@@ -207,7 +208,7 @@ def test_h6_going_on_reads_only_the_users_who_were_not_finished(
         return answer
 
     with monkeypatch.context() as patching:
-        patching.setattr(firm.aio._journal, "note", noting)
+        patching.setattr(firm.aio._journal, "record", recording)
         patching.setattr(transport, "exchange", killing)
         with pytest.raises((Killed, VaultError)):
             firm.apply(plan, progress=False)

@@ -12,6 +12,7 @@ from clio_nb.firm import Firm
 from clio_nb.firm.apply.apply import Outcome, Result
 from clio_nb.firm.manifest import Manifest
 from clio_nb.http import retry
+from clio_nb.http.waiting import timeout
 from clio_nb.models import App
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
@@ -23,7 +24,7 @@ ACTIONS = "/api/v4/custom_actions"
 
 
 def outcomes(result: Result, user_id: int) -> list[Outcome]:
-    return [line.outcome for line in result.lines if line.item.user_id == user_id]
+    return [line.outcome for line in result.results if line.item.user_id == user_id]
 
 
 def relabelled(manifest: Manifest, label: str = "Sign now") -> Manifest:
@@ -54,8 +55,8 @@ def test_h1_a_run_longer_than_the_budget_of_a_minute_meets_no_429(
     firm = Firm(clio_sandbox)
     firm.sign_in_everyone()
     (action,) = manifest.actions
-    places = ("activities", "contacts", "documents", "folders", "matters")
-    wanted = msgspec.structs.replace(manifest, actions=(msgspec.structs.replace(action, places=places),))
+    locations = ("activities", "contacts", "documents", "folders", "matters")
+    wanted = msgspec.structs.replace(manifest, actions=(msgspec.structs.replace(action, locations=locations),))
     assert firm.apply(firm.plan(wanted), progress=False)
     assert len(firm.actions()) == 25
     assert all(request["status"] != 429 for request in clio_sandbox.requests)
@@ -276,7 +277,7 @@ def test_h7_an_app_that_clio_does_not_know_is_said_at_once(
     clio_sandbox.advance(2_592_001)
     with pytest.raises(ClientRefused):
         Firm(wrong, firm.vault).plan(manifest)
-    assert all(grant.trouble == "" for grant in firm.vault.grants(clio_sandbox))
+    assert all(grant.problem == "" for grant in firm.vault.grants(clio_sandbox))
 
 
 def test_h8_deletes_are_off_by_default_and_counted_before_they_run(
@@ -285,7 +286,7 @@ def test_h8_deletes_are_off_by_default_and_counted_before_they_run(
     nothing = msgspec.structs.replace(manifest, actions=())
     plan = applied.plan(nothing)
     assert plan.counts() == {"orphan": 10}
-    assert applied.apply(plan, progress=False).lines == ()
+    assert applied.apply(plan, progress=False).results == ()
     assert len(applied.actions()) == 10
     allowed = applied.plan(nothing, allow_delete=True)
     assert "10 delete" in repr(allowed)
@@ -314,7 +315,7 @@ def test_h10_what_this_library_does_not_know_is_shown_and_never_deleted(
     )
     plan = applied.plan(manifest, allow_delete=True)
     (foreign,) = [item for item in plan.items if item.kind == "foreign"]
-    assert foreign.place == "bills/show"
+    assert foreign.location == "bills/show"
     assert "bills/show" in plan.to_frame()["location"].tolist()
     assert not any(item.kind == "delete" for item in plan.items)
 
@@ -336,7 +337,7 @@ def test_h13_duplicates_are_reported_and_none_is_deleted_in_silence(
     applied.session_of(clio_sandbox.users[0].id).create_action("Twice", TARGET, at="matters")
     plan = applied.plan(manifest)
     assert plan.counts() == {"ok": 10, "duplicate": 1}
-    assert applied.apply(plan, progress=False).lines == ()
+    assert applied.apply(plan, progress=False).results == ()
     assert len(applied.actions()) == 11
     assert applied.plan(manifest, allow_delete=True).counts() == {"delete": 1, "ok": 10}
 
@@ -357,3 +358,21 @@ def test_a_session_without_access_says_so(firm: Firm, clio_sandbox: Sandbox) -> 
     clio_sandbox.revoke(clio_sandbox.users[0].id)
     with pytest.raises(NeedsLogin):
         session.list_actions()
+
+
+@pytest.mark.parametrize("kind", ["create", "update", "delete"])
+def test_h3_a_change_that_never_left_this_machine_is_called_not_sent(
+    applied: Firm, clio_sandbox: Sandbox, manifest: Manifest, kind: str
+) -> None:
+    if kind == "create":
+        assert applied.offboard(progress=False)
+    plan = applied.plan_offboard() if kind == "delete" else applied.plan(relabelled(manifest))
+    assert {item.kind for item in plan.changes} == {kind}
+    asked = len(clio_sandbox.requests)
+    with timeout(0):
+        result = applied.apply(plan, progress=False)
+    assert result.counts() == {"not sent": 10}
+    assert len(clio_sandbox.requests) == asked
+    noted = applied.audit(result.run)
+    assert set(noted["outcome"]) == {"not sent"}
+    assert noted["at"].isna().all()

@@ -1,16 +1,18 @@
-"""Plan, apply, drift, export, audit: the verbs over a firm that has no trouble."""
+"""Plan, apply, drift, export, audit: the verbs over a firm that has no problem."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
+import numpy as np
 import pandas as pd
 import pytest
 
 from clio_nb.errors import InvalidInput, ManifestError, NeedsLogin, RunInProgress
 from clio_nb.firm import Firm, actions_table, survey
-from clio_nb.firm.manifest import Action, AppOf, Manifest, Who, read_manifest
+from clio_nb.firm.manifest import Action, AppOf, Manifest, Who, parse_manifest, read_manifest
 from clio_nb.firm.plan.plan import Plan
 from clio_nb.launches import verify_launch
 from clio_nb.login import login
@@ -63,7 +65,7 @@ def test_a_second_run_reads_once_per_user_and_writes_nothing(
     before = len(clio_sandbox.requests)
     result = applied.apply(applied.plan(manifest), progress=False)
     assert result
-    assert result.lines == ()
+    assert result.results == ()
     seen = [(request["method"], request["path"]) for request in clio_sandbox.requests[before:]]
     assert sorted(seen) == sorted([("GET", "/api/v4/users"), *[("GET", "/api/v4/custom_actions")] * 5])
 
@@ -85,11 +87,11 @@ def test_roles_types_names_and_exclusions_choose_the_users(firm: Firm, clio_sand
         key="a",
         label="A",
         target_url=TARGET,
-        places=("matters",),
+        locations=("matters",),
         who=Who(roles=("reports",), users=(users[4].email,), exclude=(users[0].id,)),
     )
     attorneys = Action(
-        key="b", label="B", target_url=TARGET, places=("folders",), who=Who(subscription_types=("Attorney",))
+        key="b", label="B", target_url=TARGET, locations=("folders",), who=Who(subscription_types=("Attorney",))
     )
     firm.apply(firm.plan(Manifest(app=AppOf("partner"), actions=(some, attorneys))), progress=False)
     actions = firm.actions()
@@ -100,7 +102,7 @@ def test_roles_types_names_and_exclusions_choose_the_users(firm: Firm, clio_sand
 def test_a_plan_may_be_for_some_users_only(firm: Firm, clio_sandbox: Sandbox, manifest: Manifest) -> None:
     plan = firm.plan(manifest, users=[clio_sandbox.users[1].id, clio_sandbox.users[2].email.upper()])
     assert {item.user_id for item in plan.items} == {user.id for user in clio_sandbox.users[1:3]}
-    with pytest.raises(InvalidInput, match="no user of this firm"):
+    with pytest.raises(InvalidInput, match="is not a user of this firm"):
         firm.plan(manifest, users="nobody@x.example")
 
 
@@ -108,7 +110,7 @@ def test_a_manifest_that_names_nobody_is_noted(firm: Firm, manifest: Manifest) -
     (action,) = manifest.actions
     named = msgspec.structs.replace(action, who=Who(users=("nobody@x.example",)))
     plan = firm.plan(msgspec.structs.replace(manifest, actions=(named,)))
-    assert plan.notes == ("Action 'sign' names 'nobody@x.example', who is no user of this firm.",)
+    assert plan.notes == ("Action 'sign' names 'nobody@x.example', who is not a user of this firm.",)
     assert "nobody@x.example" in plan._repr_html_()
 
 
@@ -160,7 +162,7 @@ def test_a_plan_saved_and_loaded_is_the_same_and_can_be_applied(firm: Firm, mani
     assert loaded == plan
     assert firm.apply(loaded, progress=False)
     (tmp_path / "plan.json").write_text("{}")
-    with pytest.raises(InvalidInput, match="is no plan"):
+    with pytest.raises(InvalidInput, match="not a saved plan"):
         Plan.load(tmp_path / "plan.json")
     with pytest.raises(InvalidInput, match="cannot be read"):
         Plan.load(tmp_path / "none.json")
@@ -319,3 +321,32 @@ def test_a_firm_larger_than_what_is_read_ahead_is_read_whole(
     assert firm.apply(firm.plan(manifest), progress=False)
     assert firm.plan(manifest).counts() == {"ok": 10}
     assert firm.coverage().index.tolist() == firm.users()["user_id"].tolist()
+
+
+def test_ids_out_of_a_table_name_users_as_plain_ones_do(clio_sandbox: Sandbox, tmp_path: Path) -> None:
+    firm = Firm(clio_sandbox, Vault.open(tmp_path / "vault.sqlite", key_file=tmp_path / "key"), journal=tmp_path / "j")
+    firm.sign_in_everyone()
+    manifest = parse_manifest(
+        '[app]\nname = "p"\n[[actions]]\nkey = "a"\nlabel = "A"\nlocations = ["matters"]\n'
+        'target_url = "https://partner.example/launch"\n'
+    )
+    ids = firm.users()["user_id"]
+    one = np.int64(ids[0])
+    assert firm.session_of(one).user.id == ids[0]
+    assert firm.vault.grant(clio_sandbox, np.uint64(one)) == firm.vault.grant(clio_sandbox, int(one))
+    assert firm.vault.source(clio_sandbox, one) is firm.vault.source(clio_sandbox, int(one))
+    for users, meant in ((one, 1), ([one], 1), (ids[:2], 2), (ids.to_numpy(np.int32), 5), (np.array(ids[:3]), 3)):
+        assert firm.plan(manifest, users=users).counts() == {"create": meant}
+    who = Who(users=(one,))
+    for_one = msgspec.structs.replace(
+        manifest, actions=tuple(msgspec.structs.replace(each, who=who) for each in manifest.actions)
+    )
+    assert firm.apply(firm.plan(for_one), progress=False).counts() == {"done": 1}
+    firm.vault.remove(clio_sandbox, one)
+    assert firm.vault.grant(clio_sandbox, int(one)) is None
+
+
+@pytest.mark.parametrize("wrong", ["5", 2**70, 1.5, None])
+def test_what_cannot_be_a_user_id_is_refused_in_words(firm: Firm, wrong: Any) -> None:
+    with pytest.raises(InvalidInput, match="is not a user id"):
+        firm.session_of(wrong)

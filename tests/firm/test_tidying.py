@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from clio_nb.sandbox.actions import Actions
 
 import clio_nb as clio
 from clio_nb import errors
 from clio_nb.firm import Firm
 from clio_nb.firm.manifest import Action, AppOf, Manifest
 from clio_nb.sandbox import Sandbox
-from clio_nb.sandbox.actions import Actions
 from clio_nb.vault import Vault
 
 ACTIONS = "/api/v4/custom_actions"
@@ -74,7 +74,7 @@ def tidying(monkeypatch: pytest.MonkeyPatch, field: str, tidy: Tidy) -> None:
 
 def wanted(**values: str) -> Manifest:
     defaults = {"key": "sign", "label": "Sign", "target_url": "https://p.example/launch"}
-    action = Action(**{**defaults, **values}, places=("matters", "documents"))  # type: ignore[arg-type] -- all are text
+    action = Action(**{**defaults, **values}, locations=("matters", "documents"))  # type: ignore[arg-type] -- all are text
     return Manifest(app=AppOf("partner"), actions=(action,))
 
 
@@ -99,8 +99,8 @@ def test_n5_what_clio_keeps_tidier_is_done_said_once_and_planned_to_rest(firm: F
     assert result.counts() == {"done": 10}
     assert set(firm.actions()[field]) == {kept}
     asked = manifest.target_url(manifest.actions[0], None) if field == "target_url" else sent
-    assert result.notes == (f"Clio keeps {asked!r} as {kept!r}.",)
-    assert result._repr_html_().count("Clio keeps") == 1
+    assert result.notes == (f"Clio stored {asked!r} as {kept!r}.",)
+    assert result._repr_html_().count("Clio stored") == 1
     assert firm.plan(manifest).counts() == {"ok": 10}
     assert firm.drift().empty
     assert firm.drift(manifest).empty

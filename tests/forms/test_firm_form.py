@@ -22,7 +22,7 @@ name = "partner-sign"
 key = "sign"
 label = "Send for signature"
 target_url = "https://partner.example/launch"
-places = ["matters", "documents"]
+locations = ["matters", "documents"]
 """
 
 

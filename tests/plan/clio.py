@@ -1,4 +1,4 @@
-"""One user's actions as Clio keeps them, for plans without a network: each label once in a place."""
+"""One user's actions as Clio keeps them, for plans without a network: each label once in a location."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Iterable
 
 import msgspec
 
-from clio_nb.firm._state import Access, Claim, Ledger, Look, Owned, UserState
+from clio_nb.firm._state import Access, ActionFields, Claim, Ledger, Owned, UserState
 from clio_nb.firm.item import Item, Kind
 from clio_nb.firm.manifest import Action, AppOf, Manifest
-from clio_nb.firm.plan.compare import items
+from clio_nb.firm.plan.compare import Comparison
 from clio_nb.models import CustomAction, User
 
 NOON = dt.datetime(2026, 1, 15, 17, tzinfo=dt.UTC)
 ANNA = User(id=1, name="Anna Demo", email="anna@firm.example", roles=("Admin",), subscription_type="Attorney")
 
 
-def look(label: str, target: str = "https://p.example/a", place: str = "matters/show") -> Look:
-    return Look(label, target, place)
+def fields(label: str, target: str = "https://p.example/a", place: str = "matters/show") -> ActionFields:
+    return ActionFields(label, target, place)
 
 
 def action(id: int, label: str, target: str = "https://p.example/a", place: str = "matters/show") -> CustomAction:
@@ -29,7 +29,7 @@ def manifest(*actions: Action, profiles: dict[str, dict[str, str]] | None = None
     return Manifest(app=AppOf(name="partner"), actions=actions, profiles=profiles or {})
 
 
-def owned(action_id: int, seen: Look, key: str = "sign", app: str = "partner") -> Owned:
+def owned(action_id: int, seen: ActionFields, key: str = "sign", app: str = "partner") -> Owned:
     return Owned(ANNA.id, action_id, app, key, seen, NOON)
 
 
@@ -42,7 +42,7 @@ def plan(
     **options: object,
 ) -> list[Item]:
     state = UserState(ANNA, access, tuple(actions))
-    return list(items(wanted, [state], Ledger(ours, claims), **options))  # type: ignore[arg-type]
+    return list(Comparison(wanted, Ledger(ours, claims), **options).items_of(state))  # type: ignore[arg-type]
 
 
 def kinds(lines: list[Item]) -> dict[int | None, Kind]:
@@ -78,17 +78,17 @@ class PretendClio:
                 assert item.action_id is not None
                 assert item.after is not None
                 now = self.actions[item.action_id]
-                assert Look.of(now) == item.before
+                assert ActionFields.of(now) == item.before
                 self._keep(item, msgspec.structs.replace(now, **msgspec.structs.asdict(item.after)))
             elif item.kind is Kind.OK:
                 assert item.action_id is not None
                 self._own(item, self.actions[item.action_id])
 
     def _keep(self, item: Item, new: CustomAction) -> None:
-        taken = {Look.of(other).slot for other in self.actions.values() if other.id != new.id}
-        assert Look.of(new).slot not in taken, "Clio would answer 422: that label is there already"
+        taken = {ActionFields.of(other).slot for other in self.actions.values() if other.id != new.id}
+        assert ActionFields.of(new).slot not in taken, "Clio would answer 422: that label is there already"
         self.actions[new.id] = new
         self._own(item, new)
 
     def _own(self, item: Item, now: CustomAction) -> None:
-        self.owned[now.id] = Owned(item.user_id, now.id, self.app, item.key, Look.of(now), now.created_at)
+        self.owned[now.id] = Owned(item.user_id, now.id, self.app, item.key, ActionFields.of(now), now.created_at)

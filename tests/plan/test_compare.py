@@ -9,17 +9,19 @@ from hypothesis import strategies as st
 from clio_nb.firm._state import Access, Claim, Ledger, Owned, UserState
 from clio_nb.firm.item import Item, Kind
 from clio_nb.firm.manifest import Action, Manifest, Who
-from clio_nb.firm.plan.compare import Comparison, items
+from clio_nb.firm.plan.compare import Comparison
 from clio_nb.models import CustomAction, User
 
-from .clio import ANNA, NOON, PretendClio, action, kinds, look, manifest, owned, plan
+from .clio import ANNA, NOON, PretendClio, action, fields, kinds, manifest, owned, plan
 
 TARGET = "https://p.example/a"
 OTHER = "https://p.example/b"
 
 
-def sign(label: str = "Sign", target: str = TARGET, places: tuple[str, ...] = ("matters",), **more: object) -> Action:
-    return Action(key="sign", label=label, target_url=target, places=places, **more)  # type: ignore[arg-type]
+def sign(
+    label: str = "Sign", target: str = TARGET, locations: tuple[str, ...] = ("matters",), **more: object
+) -> Action:
+    return Action(key="sign", label=label, target_url=target, locations=locations, **more)  # type: ignore[arg-type]
 
 
 def only(lines: list[Item]) -> Item:
@@ -29,7 +31,7 @@ def only(lines: list[Item]) -> Item:
 
 def test_a_missing_action_is_created() -> None:
     line = only(plan(manifest(sign())))
-    assert (line.kind, line.key, line.after, line.reason) == (Kind.CREATE, "sign", look("Sign"), "not there yet")
+    assert (line.kind, line.key, line.after, line.reason) == (Kind.CREATE, "sign", fields("Sign"), "not there yet")
 
 
 def test_an_action_that_is_as_wanted_is_ok_even_if_nobody_remembers_making_it() -> None:
@@ -37,25 +39,25 @@ def test_an_action_that_is_as_wanted_is_ok_even_if_nobody_remembers_making_it() 
 
 
 def test_an_action_deleted_by_hand_is_created_again_and_the_plan_says_why() -> None:
-    line = only(plan(manifest(sign()), [], [owned(5, look("Sign"))]))
+    line = only(plan(manifest(sign()), [], [owned(5, fields("Sign"))]))
     assert (line.kind, line.reason) == (Kind.CREATE, "deleted by hand")
 
 
 @pytest.mark.parametrize("remembered", [True, False])
 def test_an_action_renamed_by_hand_is_renamed_back_and_no_second_button_is_made(remembered: bool) -> None:
-    line = only(plan(manifest(sign()), [action(5, "Autograph")], [owned(5, look("Sign"))] if remembered else []))
+    line = only(plan(manifest(sign()), [action(5, "Autograph")], [owned(5, fields("Sign"))] if remembered else []))
     assert (line.kind, line.action_id, line.reason) == (Kind.UPDATE, 5, "renamed by hand")
     assert line.diff() == {"label": ("Autograph", "Sign")}
     assert line.etag == '"1"'
 
 
 def test_a_new_label_in_the_manifest_renames_the_same_action() -> None:
-    line = only(plan(manifest(sign("Sign now")), [action(5, "Sign")], [owned(5, look("Sign"))]))
+    line = only(plan(manifest(sign("Sign now")), [action(5, "Sign")], [owned(5, fields("Sign"))]))
     assert (line.kind, line.action_id, line.reason) == (Kind.UPDATE, 5, "new label in the manifest")
 
 
 def test_a_moved_target_is_found_by_the_journal() -> None:
-    line = only(plan(manifest(sign(target=OTHER)), [action(5, "Sign")], [owned(5, look("Sign"))]))
+    line = only(plan(manifest(sign(target=OTHER)), [action(5, "Sign")], [owned(5, fields("Sign"))]))
     assert (line.kind, line.action_id, line.reason) == (Kind.UPDATE, 5, "other target")
     assert line.diff() == {"target_url": (TARGET, OTHER)}
 
@@ -69,22 +71,22 @@ def test_without_the_journal_an_action_of_another_profile_is_found() -> None:
     wanted = manifest(sign(), profiles={"dev": {"sign": "https://dev.example/a"}})
     line = only(plan(wanted, [action(5, "Sign")], profile="dev"))
     assert (line.kind, line.action_id) == (Kind.UPDATE, 5)
-    assert line.after == look("Sign", "https://dev.example/a")
+    assert line.after == fields("Sign", "https://dev.example/a")
 
 
 def test_everything_changed_by_hand_is_still_the_same_action_to_the_journal() -> None:
-    line = only(plan(manifest(sign()), [action(5, "X", OTHER, "contacts/show")], [owned(5, look("Sign"))]))
+    line = only(plan(manifest(sign()), [action(5, "X", OTHER, "contacts/show")], [owned(5, fields("Sign"))]))
     assert (line.kind, line.action_id) == (Kind.UPDATE, 5)
     assert line.reason == "renamed by hand, other target, moved by hand"
 
 
 def test_a_new_place_in_the_manifest_moves_the_action() -> None:
-    line = only(plan(manifest(sign(places=("contacts",))), [action(5, "Sign")], [owned(5, look("Sign"))]))
-    assert (line.kind, line.action_id, line.reason) == (Kind.UPDATE, 5, "new place in the manifest")
+    line = only(plan(manifest(sign(locations=("contacts",))), [action(5, "Sign")], [owned(5, fields("Sign"))]))
+    assert (line.kind, line.action_id, line.reason) == (Kind.UPDATE, 5, "new location in the manifest")
 
 
 def test_a_key_that_got_another_name_in_the_manifest_finds_its_action() -> None:
-    line = only(plan(manifest(sign()), [action(5, "Sign")], [owned(5, look("Sign"), key="before")]))
+    line = only(plan(manifest(sign()), [action(5, "Sign")], [owned(5, fields("Sign"), key="before")]))
     assert (line.kind, line.key) == (Kind.OK, "sign")
 
 
@@ -95,7 +97,7 @@ def test_a_second_button_is_a_duplicate_and_the_right_one_is_kept() -> None:
 
 def test_an_action_no_longer_wanted_is_an_orphan_and_deleted_only_when_allowed() -> None:
     nobody = manifest(sign(who=Who(exclude=(ANNA.id,))))
-    there = [action(5, "Sign")], [owned(5, look("Sign"))]
+    there = [action(5, "Sign")], [owned(5, fields("Sign"))]
     line = only(plan(nobody, *there))
     assert (line.kind, line.key, line.reason) == (Kind.ORPHAN, "sign", "no longer wanted")
     assert line.advice == "Plan with allow_delete to have it deleted."
@@ -105,7 +107,7 @@ def test_an_action_no_longer_wanted_is_an_orphan_and_deleted_only_when_allowed()
 
 def test_a_duplicate_is_deleted_only_when_allowed() -> None:
     twice = UserState(ANNA, actions=(action(5, "Old name"), action(6, "Sign")))
-    line = list(Comparison(manifest(sign()), Ledger()).lines(twice))[-1]
+    line = list(Comparison(manifest(sign()), Ledger()).items_of(twice))[-1]
     assert (line.kind, line.key, line.reason) == (Kind.DUPLICATE, "sign", "duplicate")
     assert line.advice == "Plan with allow_delete to have it deleted."
 
@@ -131,7 +133,7 @@ def test_a_foreign_action_is_never_touched() -> None:
         action_id=7,
         etag='"1"',
         created_at=NOON,
-        before=look("Theirs", OTHER),
+        before=fields("Theirs", OTHER),
         reason="not ours",
         advice="It is never touched.",
     )
@@ -139,29 +141,29 @@ def test_a_foreign_action_is_never_touched() -> None:
 
 def test_a_user_without_a_name_has_an_empty_one() -> None:
     nameless = UserState(User(id=2), actions=())
-    (line,) = Comparison(manifest(sign()), Ledger()).lines(nameless)
+    (line,) = Comparison(manifest(sign()), Ledger()).items_of(nameless)
     assert (line.user_id, line.user, line.action_id, line.advice) == (2, "", None, "")
 
 
 def test_an_action_of_another_manifest_is_foreign_whatever_it_looks_like() -> None:
     lines = plan(
-        manifest(sign()), [action(7, "Sign again")], [owned(7, look("Sign again"), app="other")], allow_delete=True
+        manifest(sign()), [action(7, "Sign again")], [owned(7, fields("Sign again"), app="other")], allow_delete=True
     )
     assert kinds(lines) == {7: Kind.FOREIGN, None: Kind.CREATE}
 
 
 def test_an_id_that_came_to_another_action_is_not_ours() -> None:
-    before = Owned(ANNA.id, 5, "partner", "sign", look("Sign"), NOON.replace(year=2020))
+    before = Owned(ANNA.id, 5, "partner", "sign", fields("Sign"), NOON.replace(year=2020))
     lines = plan(manifest(sign()), [action(5, "Theirs", OTHER)], [before])
     assert kinds(lines) == {5: Kind.FOREIGN, None: Kind.CREATE}
 
 
 def test_an_action_in_an_unknown_place_is_foreign_even_if_it_was_ours() -> None:
     lines = plan(
-        manifest(sign()), [action(5, "Sign", TARGET, "bills/show")], [owned(5, look("Sign"))], allow_delete=True
+        manifest(sign()), [action(5, "Sign", TARGET, "bills/show")], [owned(5, fields("Sign"))], allow_delete=True
     )
     assert lines[0].kind is Kind.FOREIGN
-    assert lines[0].place == "bills/show"
+    assert lines[0].location == "bills/show"
 
 
 def test_a_label_that_leads_elsewhere_and_is_not_ours_blocks_and_says_where_it_leads() -> None:
@@ -171,8 +173,8 @@ def test_a_label_that_leads_elsewhere_and_is_not_ours_blocks_and_says_where_it_l
 
 
 def test_a_label_held_by_an_orphan_is_free_once_deletes_are_allowed() -> None:
-    wanted = manifest(Action(key="new", label="Sign", target_url=OTHER, places=("matters",)))
-    ours = [owned(5, look("Sign"), key="old")]
+    wanted = manifest(Action(key="new", label="Sign", target_url=OTHER, locations=("matters",)))
+    ours = [owned(5, fields("Sign"), key="old")]
     assert plan(wanted, [action(5, "Sign")], ours)[-1].reason == "label taken"
     assert [line.kind for line in plan(wanted, [action(5, "Sign")], ours, allow_delete=True)] == [
         Kind.DELETE,
@@ -182,8 +184,8 @@ def test_a_label_held_by_an_orphan_is_free_once_deletes_are_allowed() -> None:
 
 def test_labels_that_move_on_in_a_row_are_changed_from_the_end() -> None:
     wanted = manifest(
-        Action(key="a", label="B", target_url="https://p.example/a", places=("matters",)),
-        Action(key="b", label="C", target_url="https://p.example/b", places=("matters",)),
+        Action(key="a", label="B", target_url="https://p.example/a", locations=("matters",)),
+        Action(key="b", label="C", target_url="https://p.example/b", locations=("matters",)),
     )
     lines = plan(wanted, [action(1, "A", "https://p.example/a"), action(2, "B", "https://p.example/b")])
     assert [(line.kind, line.action_id) for line in lines] == [(Kind.UPDATE, 2), (Kind.UPDATE, 1)]
@@ -191,8 +193,8 @@ def test_labels_that_move_on_in_a_row_are_changed_from_the_end() -> None:
 
 def test_labels_that_change_round_keep_their_actions_and_change_what_is_behind() -> None:
     wanted = manifest(
-        Action(key="a", label="B", target_url="https://p.example/a", places=("matters",)),
-        Action(key="b", label="A", target_url="https://p.example/b", places=("matters",)),
+        Action(key="a", label="B", target_url="https://p.example/a", locations=("matters",)),
+        Action(key="b", label="A", target_url="https://p.example/b", locations=("matters",)),
     )
     lines = plan(wanted, [action(1, "A", "https://p.example/a"), action(2, "B", "https://p.example/b")])
     assert {(line.action_id, line.key) for line in lines} == {(1, "b"), (2, "a")}
@@ -200,7 +202,7 @@ def test_labels_that_change_round_keep_their_actions_and_change_what_is_behind()
 
 
 def test_a_lost_create_that_arrived_is_ours_though_the_manifest_has_changed_since() -> None:
-    claim = Claim(ANNA.id, "partner", "sign", look("Old", OTHER))
+    claim = Claim(ANNA.id, "partner", "sign", fields("Old", OTHER))
     line = only(plan(manifest(sign()), [action(5, "Old", OTHER)], claims=[claim]))
     assert (line.kind, line.action_id) == (Kind.UPDATE, 5)
 
@@ -208,16 +210,16 @@ def test_a_lost_create_that_arrived_is_ours_though_the_manifest_has_changed_sinc
 @pytest.mark.parametrize("access", [access for access in Access if access is not Access.SIGNED_IN])
 def test_a_user_who_cannot_be_read_is_blocked_with_the_reason_and_what_to_do(access: Access) -> None:
     line = only(plan(manifest(sign()), access=access))
-    assert (line.kind, line.key, line.reason, line.after) == (Kind.BLOCKED, "sign", access.value, look("Sign"))
+    assert (line.kind, line.key, line.reason, line.after) == (Kind.BLOCKED, "sign", access.value, fields("Sign"))
     assert line.advice
 
 
 def test_what_a_blocked_user_has_already_is_one_line_with_what_is_wanted() -> None:
-    assert only(plan(manifest(sign()), ours=[owned(5, look("Sign"))], access=Access.REVOKED)).after == look("Sign")
+    assert only(plan(manifest(sign()), ours=[owned(5, fields("Sign"))], access=Access.REVOKED)).after == fields("Sign")
 
 
 def test_what_of_ours_a_user_without_access_still_has_must_be_removed_by_hand() -> None:
-    line = only(plan(manifest(), ours=[owned(5, look("Sign"))], access=Access.REVOKED))
+    line = only(plan(manifest(), ours=[owned(5, fields("Sign"))], access=Access.REVOKED))
     assert line == Item(
         kind=Kind.BLOCKED,
         user_id=ANNA.id,
@@ -225,7 +227,7 @@ def test_what_of_ours_a_user_without_access_still_has_must_be_removed_by_hand() 
         key="sign",
         action_id=5,
         created_at=NOON,
-        before=look("Sign"),
+        before=fields("Sign"),
         reason=Access.REVOKED.value,
         advice=f"It must be removed by hand. {UserState(ANNA, Access.REVOKED).advice}",
     )
@@ -249,7 +251,7 @@ def firms(draw: st.DrawFn) -> tuple[Manifest, PretendClio]:
             key=key,
             label=draw(st.sampled_from(LABELS)),
             target_url=draw(st.sampled_from(TARGETS)),
-            places=tuple(draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=2))),
+            locations=tuple(draw(st.lists(st.sampled_from(PLACES), min_size=1, max_size=2))),
             formerly=tuple(draw(st.lists(st.sampled_from(TARGETS), max_size=1))),
             who=draw(st.sampled_from([Who(), Who(exclude=(ANNA.id,))])),
         )
@@ -261,7 +263,7 @@ def firms(draw: st.DrawFn) -> tuple[Manifest, PretendClio]:
         for number, (place, label) in enumerate(slots, 1)
     ]
     ours = [
-        owned(number, look(draw(st.sampled_from(LABELS))), key=draw(st.sampled_from("kmno")), app=app)
+        owned(number, fields(draw(st.sampled_from(LABELS))), key=draw(st.sampled_from("kmno")), app=app)
         for number in range(1, len(there) + 3)
         if (app := draw(st.sampled_from(["", "partner", "partner", "other"])))
     ]
@@ -274,22 +276,27 @@ def test_a_planned_and_applied_firm_has_nothing_left_to_plan(
     firm: tuple[Manifest, PretendClio], allow_delete: bool
 ) -> None:
     wanted, clio = firm
-    foreign = {line.action_id for line in items(wanted, [clio.state()], clio.ledger()) if line.kind is Kind.FOREIGN}
+    foreign = {
+        line.action_id for line in Comparison(wanted, clio.ledger()).items_of(clio.state()) if line.kind is Kind.FOREIGN
+    }
     before = {number: clio.actions[number] for number in foreign if number is not None}
-    clio.apply(items(wanted, [clio.state()], clio.ledger(), allow_delete=allow_delete))
-    again = list(items(wanted, [clio.state()], clio.ledger(), allow_delete=allow_delete))
+    clio.apply(Comparison(wanted, clio.ledger(), allow_delete=allow_delete).items_of(clio.state()))
+    again = list(Comparison(wanted, clio.ledger(), allow_delete=allow_delete).items_of(clio.state()))
     assert [line for line in again if line.kind in (Kind.CREATE, Kind.UPDATE, Kind.DELETE)] == []
     assert {number: clio.actions.get(number) for number in before} == before, "a foreign action was touched"
 
 
 @settings(deadline=None)  # a busy machine is no mistake
 @given(firms())
-def test_every_wanted_place_is_accounted_for_once(firm: tuple[Manifest, PretendClio]) -> None:
+def test_every_wanted_location_is_accounted_for_once(firm: tuple[Manifest, PretendClio]) -> None:
     wanted, clio = firm
-    lines = list(items(wanted, [clio.state()], clio.ledger()))
+    lines = list(Comparison(wanted, clio.ledger()).items_of(clio.state()))
     cells = [(line.key, line.after.ui_reference) for line in lines if line.after is not None]
     expected = [
-        (each.key, location.value) for each in wanted.actions if each.who.includes(ANNA) for location in each.locations
+        (each.key, location.value)
+        for each in wanted.actions
+        if each.who.includes(ANNA)
+        for location in each.ordered_locations
     ]
     assert sorted(cells) == sorted(expected)
     seen = [line.action_id for line in lines if line.action_id is not None]

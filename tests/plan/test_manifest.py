@@ -22,7 +22,7 @@ region = "eu"
 key = "sign"
 label = "Send for signature"
 target_url = "https://partner.example/launch"
-places = ["matters", "documents/show"]
+locations = ["matters", "documents/show"]
 formerly = ["https://old.example/launch"]
 who = { roles = ["admin"], users = ["anna@firm.example", 12], exclude = [7] }
 
@@ -30,7 +30,7 @@ who = { roles = ["admin"], users = ["anna@firm.example", 12], exclude = [7] }
 key = "view"
 label = "View order"
 target_url = "https://partner.example/view"
-places = ["contacts"]
+locations = ["contacts"]
 
 [profiles.dev]
 sign = "https://dev.example/launch"
@@ -41,7 +41,7 @@ def test_a_good_manifest_is_read_whole() -> None:
     manifest = parse_manifest(GOOD)
     sign, view = manifest.actions
     assert (manifest.app.name, manifest.app.region) == ("partner", Region.EU)
-    assert sign.locations == (Location.DOCUMENTS, Location.MATTERS)
+    assert sign.ordered_locations == (Location.DOCUMENTS, Location.MATTERS)
     assert manifest.target_url(sign, "dev") == "https://dev.example/launch"
     assert manifest.target_url(view, "dev") == "https://partner.example/view"
     assert manifest.target_urls(sign) == {
@@ -55,22 +55,22 @@ def test_a_good_manifest_is_read_whole() -> None:
 @pytest.mark.parametrize(
     ("right", "wrong", "said"),
     [
-        ("label =", "lable =", "actions[0].lable: is no key of a manifest. Did you mean 'label'?"),
-        ("[app]", "[ap]", "ap: is no key of a manifest. Did you mean 'app'?"),
-        ("{ roles", "{ role", "actions[0].who.role: is no key of a manifest. Did you mean 'roles'?"),
-        ("region", "colour", "app.colour: is no key of a manifest. Known are: name, region."),
+        ("label =", "lable =", "actions[0].lable: unknown key. Did you mean 'label'?"),
+        ("[app]", "[ap]", "ap: unknown key. Did you mean 'app'?"),
+        ("{ roles", "{ role", "actions[0].who.role: unknown key. Did you mean 'roles'?"),
+        ("region", "colour", "app.colour: unknown key. Known keys: name, region."),
         ('"Send for signature"', "3", "actions[0].label: expected text, got a whole number."),
-        ('["matters", "documents/show"]', '"matters"', "actions[0].places: expected a list, got text."),
+        ('["matters", "documents/show"]', '"matters"', "actions[0].locations: expected a list, got text."),
         ("12]", "1.5]", "actions[0].who.users[1]: expected a whole number or text, got a number."),
         ('"https://dev.example/launch"', "true", "profiles.dev.sign: expected text, got true or false."),
         ("[profiles.dev]", "[profiles]", "profiles.sign: expected a table, got text."),
-        ('"documents/show"', '"documentes"', "places[1]: Unknown location 'documentes'. Use one of: act"),
+        ('"documents/show"', '"documentes"', "locations[1]: Unknown location 'documentes'. Use one of: act"),
         ('"documents/show"', '"bills"', "Use one of: activities, contacts, documents, folders, matters."),
-        ('["matters", "documents/show"]', "[]", "actions[0].places: is empty."),
-        ('["admin"]', '["amdin"]', "actions[0].who.roles[0]: 'amdin' is none that Clio knows. Did you mean 'admin'?"),
-        ("anna@firm.example", "Anna", "actions[0].who.users[0]: 'Anna' is no e-mail address and no user id."),
-        ("roles =", "everyone = true, roles =", "actions[0].who: says everyone and names some as well."),
-        ('"eu"', '"uk"', "app.region: 'uk' is no region; choose one of: us, eu, ca, au."),
+        ('["matters", "documents/show"]', "[]", "actions[0].locations: is empty."),
+        ('["admin"]', '["amdin"]', "actions[0].who.roles[0]: 'amdin' is unknown to Clio. Did you mean 'admin'?"),
+        ("anna@firm.example", "Anna", "actions[0].who.users[0]: 'Anna' is neither an e-mail address nor a user id."),
+        ("roles =", "everyone = true, roles =", "actions[0].who: has both `everyone` and specific users;"),
+        ('"eu"', '"uk"', "app.region: unknown region 'uk'. Use one of: us, eu, ca, au."),
         ('name = "partner"', "", "app.name: is missing."),
         ('"partner"', '" "', "app.name: is empty."),
         (
@@ -90,10 +90,10 @@ def test_a_good_manifest_is_read_whole() -> None:
             "ftp://old.example",
             "actions[0].formerly[0]: This is no absolute http or https",
         ),
-        ('key = "view"', 'key = "sign"', "actions[1].key: 'sign' is the key of an earlier action."),
-        ('key = "view"', 'key = "v i"', "actions[1].key: is 1 to 64 letters, digits, - and _."),
-        ("sign = ", "sgin = ", "profiles.dev.sgin: is the key of no action. Did you mean 'sign'?"),
-        ("[app]", "[app", "is no TOML"),
+        ('key = "view"', 'key = "sign"', "actions[1].key: 'sign' is already the key of another action."),
+        ('key = "view"', 'key = "v i"', "actions[1].key: use 1 to 64 letters, digits, - and _."),
+        ("sign = ", "sgin = ", "profiles.dev.sgin: does not match the key of any action. Did you mean 'sign'?"),
+        ("[app]", "[app", "not valid TOML"),
     ],
 )
 def test_a_mistake_is_named_by_file_place_and_nearest_word(tmp_path: Path, right: str, wrong: str, said: str) -> None:
@@ -158,7 +158,7 @@ _who = st.one_of(
         users=st.lists(_names, max_size=2).map(tuple),
     ),
 )
-_places = st.lists(st.sampled_from([location.resource for location in Location]), min_size=1, max_size=5).map(tuple)
+_locations = st.lists(st.sampled_from([location.resource for location in Location]), min_size=1, max_size=5).map(tuple)
 
 
 @st.composite
@@ -169,7 +169,7 @@ def manifests(draw: st.DrawFn) -> Manifest:
             key=key,
             label=draw(_texts),
             target_url=draw(_urls),
-            places=draw(_places),
+            locations=draw(_locations),
             formerly=draw(st.lists(_urls, max_size=2).map(tuple)),
             who=draw(_who),
         )

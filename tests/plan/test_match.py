@@ -5,16 +5,16 @@ from __future__ import annotations
 from clio_nb.firm.item import Kind
 from clio_nb.firm.manifest import Action
 
-from .clio import action, kinds, look, manifest, owned, plan
+from .clio import action, fields, kinds, manifest, owned, plan
 
 URL = "https://p.example/a"
 BEFORE = "https://p.example/before"
 
 
-def both(places_of_a: tuple[str, ...] = ("matters",), **more: object) -> tuple[Action, Action]:
+def both(locations_of_a: tuple[str, ...] = ("matters",), **more: object) -> tuple[Action, Action]:
     """Two keys that lead to the same target, so that it does not tell them apart."""
-    one = Action(key="a", label="A", target_url=URL, places=places_of_a, **more)  # type: ignore[arg-type]
-    return one, Action(key="b", label="B", target_url=URL, places=("matters",), **more)  # type: ignore[arg-type]
+    one = Action(key="a", label="A", target_url=URL, locations=locations_of_a, **more)  # type: ignore[arg-type]
+    return one, Action(key="b", label="B", target_url=URL, locations=("matters",), **more)  # type: ignore[arg-type]
 
 
 def test_of_two_keys_with_one_target_the_label_tells() -> None:
@@ -36,7 +36,7 @@ def test_two_actions_of_one_target_go_to_two_keys() -> None:
 
 
 def test_a_further_action_is_a_duplicate_of_the_key_that_belongs_in_that_place() -> None:
-    lines = plan(manifest(*both(places_of_a=("contacts",))), [action(5, "B"), action(6, "X")])
+    lines = plan(manifest(*both(locations_of_a=("contacts",))), [action(5, "B"), action(6, "X")])
     assert [(line.key, line.kind, line.action_id) for line in lines] == [
         ("b", Kind.OK, 5),
         ("b", Kind.DUPLICATE, 6),
@@ -45,9 +45,9 @@ def test_a_further_action_is_a_duplicate_of_the_key_that_belongs_in_that_place()
 
 
 def test_what_the_journal_knows_goes_before_what_it_looks_like() -> None:
-    other = Action(key="b", label="B", target_url=BEFORE, places=("matters",))
-    wanted = manifest(Action(key="a", label="A", target_url=URL, places=("matters",)), other)
-    lines = plan(wanted, [action(5, "B", BEFORE)], [owned(5, look("A"), key="a")])
+    other = Action(key="b", label="B", target_url=BEFORE, locations=("matters",))
+    wanted = manifest(Action(key="a", label="A", target_url=URL, locations=("matters",)), other)
+    lines = plan(wanted, [action(5, "B", BEFORE)], [owned(5, fields("A"), key="a")])
     assert [(line.key, line.kind, line.action_id) for line in lines] == [
         ("a", Kind.UPDATE, 5),
         ("b", Kind.CREATE, None),
@@ -55,29 +55,29 @@ def test_what_the_journal_knows_goes_before_what_it_looks_like() -> None:
 
 
 def test_of_several_in_a_place_the_one_that_the_journal_knows_is_kept() -> None:
-    wanted = manifest(Action(key="a", label="A", target_url=URL, places=("matters",)))
-    assert kinds(plan(wanted, [action(5, "X"), action(6, "Y")], [owned(6, look("A"), key="a")])) == {
+    wanted = manifest(Action(key="a", label="A", target_url=URL, locations=("matters",)))
+    assert kinds(plan(wanted, [action(5, "X"), action(6, "Y")], [owned(6, fields("A"), key="a")])) == {
         6: Kind.UPDATE,
         5: Kind.DUPLICATE,
     }
 
 
 def test_of_several_in_a_place_that_nobody_knows_the_one_with_the_label_is_kept() -> None:
-    wanted = manifest(Action(key="a", label="A", target_url=URL, places=("matters",), formerly=(BEFORE,)))
+    wanted = manifest(Action(key="a", label="A", target_url=URL, locations=("matters",), formerly=(BEFORE,)))
     assert kinds(plan(wanted, [action(5, "X", BEFORE), action(6, "A", BEFORE)])) == {6: Kind.UPDATE, 5: Kind.DUPLICATE}
 
 
 def test_of_several_that_could_move_the_one_that_the_journal_knows_moves() -> None:
-    wanted = manifest(Action(key="a", label="A", target_url=URL, places=("contacts",)))
+    wanted = manifest(Action(key="a", label="A", target_url=URL, locations=("contacts",)))
     there = [action(5, "A"), action(6, "A", place="folders/show")]
-    lines = plan(wanted, there, [owned(6, look("A", place="folders/show"), key="a")])
+    lines = plan(wanted, there, [owned(6, fields("A", place="folders/show"), key="a")])
     assert kinds(lines) == {6: Kind.UPDATE, 5: Kind.ORPHAN}
 
 
 def test_duplicates_of_several_keys_are_all_named() -> None:
     wanted = manifest(
-        Action(key="a", label="A", target_url=URL, places=("matters",)),
-        Action(key="b", label="B", target_url=BEFORE, places=("matters",)),
+        Action(key="a", label="A", target_url=URL, locations=("matters",)),
+        Action(key="b", label="B", target_url=BEFORE, locations=("matters",)),
     )
     there = [action(5, "A"), action(6, "A2"), action(7, "B", BEFORE), action(8, "B2", BEFORE)]
     doubled = [line for line in plan(wanted, there) if line.kind is Kind.DUPLICATE]

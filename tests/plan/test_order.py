@@ -6,15 +6,15 @@ from clio_nb.firm.item import Item, Kind
 from clio_nb.firm.manifest import Action, Manifest
 from clio_nb.models import CustomAction
 
-from .clio import ANNA, NOON, action, look, manifest, owned, plan
+from .clio import ANNA, NOON, action, fields, manifest, owned, plan
 
 A, B = "https://p.example/a", "https://p.example/b"
 
 
 def changed_round(a: str = A, b: str = B) -> Manifest:
     return manifest(
-        Action(key="a", label="B", target_url=a, places=("matters",)),
-        Action(key="b", label="A", target_url=b, places=("matters",)),
+        Action(key="a", label="B", target_url=a, locations=("matters",)),
+        Action(key="b", label="A", target_url=b, locations=("matters",)),
     )
 
 
@@ -32,8 +32,8 @@ def test_labels_in_a_circle_stay_and_each_line_is_about_the_action_that_has_its_
             action_id=2,
             etag='"2"',
             created_at=there.created_at,
-            before=look("B", B),
-            after=look("B", A),
+            before=fields("B", B),
+            after=fields("B", A),
             reason="labels changed round",
         ),
         Item(
@@ -44,15 +44,15 @@ def test_labels_in_a_circle_stay_and_each_line_is_about_the_action_that_has_its_
             action_id=1,
             etag='"1"',
             created_at=NOON,
-            before=look("A", A),
-            after=look("A", B),
+            before=fields("A", A),
+            after=fields("A", B),
             reason="labels changed round",
         ),
     ]
 
 
 def test_labels_in_a_circle_before_one_target_need_no_change_at_all() -> None:
-    ours = [owned(1, look("A"), key="a"), owned(2, look("B"), key="b")]
+    ours = [owned(1, fields("A"), key="a"), owned(2, fields("B"), key="b")]
     lines = plan(changed_round(A, A), [action(1, "A"), action(2, "B")], ours)
     assert [(line.kind, line.key, line.action_id, line.reason) for line in lines] == [
         (Kind.OK, "a", 2, ""),
@@ -61,28 +61,28 @@ def test_labels_in_a_circle_before_one_target_need_no_change_at_all() -> None:
 
 
 def test_a_label_that_is_foreign_blocks_and_the_line_says_what_can_be_done() -> None:
-    wanted = manifest(Action(key="a", label="A", target_url=A, places=("matters",)))
+    wanted = manifest(Action(key="a", label="A", target_url=A, locations=("matters",)))
     blocked = plan(wanted, [action(5, "A", B)])[-1]
     assert blocked.advice == (
-        f"An action that is not ours has this label here (id 5) and leads to {B}. If it is yours, name that URL under "
-        "formerly; else choose another label."
+        f"An action that is not ours has this label here (id 5) and leads to {B}. If it is yours, add that URL to "
+        "formerly; if not, choose another label."
     )
 
 
 def test_a_label_that_an_orphan_holds_blocks_until_deletes_are_allowed() -> None:
-    wanted = manifest(Action(key="a", label="A", target_url=B, places=("matters",)))
-    blocked = plan(wanted, [action(5, "A", A)], [owned(5, look("A"), key="old")])[-1]
+    wanted = manifest(Action(key="a", label="A", target_url=B, locations=("matters",)))
+    blocked = plan(wanted, [action(5, "A", A)], [owned(5, fields("A"), key="old")])[-1]
     assert (blocked.kind, blocked.reason) == (Kind.BLOCKED, "label taken")
     assert blocked.advice == "Action 5, no longer wanted, has this label here. Plan with allow_delete."
 
 
 def test_what_waits_for_a_blocked_line_is_blocked_too_and_says_for_which() -> None:
     wanted = manifest(
-        Action(key="a", label="B", target_url=A, places=("matters",)),
-        Action(key="b", label="A", target_url=B, places=("matters",)),
+        Action(key="a", label="B", target_url=A, locations=("matters",)),
+        Action(key="b", label="A", target_url=B, locations=("matters",)),
     )
     lines = plan(wanted, [action(1, "A", A), action(2, "B", "https://else.example/")])
     blocked = {line.key: line for line in lines if line.kind is Kind.BLOCKED}
     assert blocked["a"].reason == "other target"
     assert blocked["b"].reason == "label taken"
-    assert blocked["b"].advice == "Action 'a' has this label here. Clio takes each label once in a place."
+    assert blocked["b"].advice == "Action 'a' has this label here. Clio takes each label once in a location."

@@ -50,7 +50,7 @@ def test_a_plan_says_in_a_sentence_what_it_would_do() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "message"), [(None, "cannot be read"), (b"{}", "is no plan"), (b"\xff", "is no plan")]
+    ("text", "message"), [(None, "cannot be read"), (b"{}", "not a saved plan"), (b"\xff", "not a saved plan")]
 )
 def test_a_file_that_is_no_plan_is_named(text: bytes | None, message: str, tmp_path: Path) -> None:
     file = tmp_path / "plan.json"

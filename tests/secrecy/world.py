@@ -33,7 +33,7 @@ from clio_nb.vocabulary import Location
 TARGET = "https://partner.example/launch"
 MANIFEST = parse_manifest(
     f'[app]\nname = "partner"\n[[actions]]\nkey = "sign"\nlabel = "Sign"\n'
-    f'target_url = "{TARGET}"\nplaces = ["matters"]\n'
+    f'target_url = "{TARGET}"\nlocations = ["matters"]\n'
 )
 
 NETWORK = {
@@ -119,7 +119,7 @@ class World:
         self.run = self.firm.apply(self.firm.plan(MANIFEST), progress=False).run
         self.undoing = self.firm.plan_undo(self.run)
         self.grant = self.vault.grant(site, self.user.id)
-        self.shelf = self.firm.aio._shelf
+        self.firm_key = self.firm.aio._firm_key
         self.login = Login(site, redirect_uri=f"{site.origin}/oauth/approval")
         self.code = clio.Secret(f"code-{secrets.token_hex(12)}")
         self.password = clio.Secret(f"password-{secrets.token_hex(12)}")
@@ -179,7 +179,7 @@ def failing(w: World, failure: str, monkeypatch: Any) -> Iterator[Network]:
     network.answer = NETWORK.get(failure)
     to = "http://127.0.0.1:1" if failure == "refused connection" else network.origin
     if failure == "wrong key":
-        monkeypatch.setattr(w.vault, "_keys", passing_keys())
+        monkeypatch.setattr(w.vault.sealed, "keys", passing_keys())
         monkeypatch.setattr(w.vault, "_find", None)
         (w.folder / "key").write_text(clio.vault.new_key().reveal())
     elif failure == "gone database":
@@ -295,12 +295,6 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "Vault.elsewhere": lambda w: w.vault.elsewhere(w.site),
     "Vault.source": lambda w: clio.aio.Session(w.site, w.vault.source(w.site, 404)).who_am_i(),
     "Vault.rotate": lambda w: w.vault.rotate(),
-    "Vault.take": lambda w: w.vault.take(w.shelf, w.user.id),
-    "Vault.keep_all": lambda w: w.vault.keep_all([(w.shelf, w.grant)]),
-    "Vault.swap": lambda w: w.vault.swap(w.shelf, w.grant),
-    "Vault.note_trouble": lambda w: w.vault.note_trouble(w.shelf, w.grant, "revoked"),
-    "Vault.lease": lambda w: w.vault.lease(w.shelf, w.user.id, "me", 60),
-    "Vault.release": lambda w: w.vault.release(w.shelf, w.user.id, "me"),
     "connect": lambda w: clio.connect(w.site.origin),
     "login": lambda w: clio.login(w.site, w.user.id),
     "Login": lambda w: Login(w.site),

@@ -17,7 +17,7 @@ from clio_nb.models import App, Token, User
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault
 from clio_nb.vault.store import Row
-from clio_nb.vault.vault import shelf_of
+from clio_nb.vault.vault import firm_key_of
 from clio_nb.vocabulary import Region
 
 from .conftest import Cluster
@@ -117,22 +117,22 @@ def test_a_token_put_into_another_users_row_is_not_used(path: Path) -> None:
     database.close()
     grant = vault.grant(SITE, 8)
     assert grant is not None
-    assert (grant.user, grant.trouble, grant.token.access.reveal()) == (User(id=8), "damaged", "")
+    assert (grant.user, grant.problem, grant.token.access.reveal()) == (User(id=8), "damaged", "")
 
 
 def test_a_full_disk_is_named_and_no_token_is_lost(path: Path) -> None:
     vault = Vault.open(path)
     vault.keep(SITE, ANNA, TOKEN)
-    engine = vault._store._engine  # type: ignore[attr-defined]
+    engine = vault.sealed.store._engine  # type: ignore[attr-defined]
 
     @sa.event.listens_for(engine, "begin")
     def _no_more_pages(database: sa.Connection) -> None:
         database.exec_driver_sql("PRAGMA max_page_count = 1")  # SQLite then fails as on a full disk
 
-    shelf = shelf_of(SITE, "default")
-    many = [(shelf, grant) for grant in _grants(500)]
+    firm_key = firm_key_of(SITE, "default")
+    many = [(firm_key, grant) for grant in _grants(500)]
     with pytest.raises(VaultError, match=r"the disk is full.*Nothing was changed"):
-        vault.keep_all(many)
+        vault.sealed.keep_all(many)
     grant = Vault.open(path).grant(SITE, ANNA.id)
     assert grant is not None
     assert grant.token == TOKEN
@@ -147,14 +147,14 @@ def _grants(count: int) -> list[object]:
 
 def test_rows_are_written_all_or_none(path: Path) -> None:
     vault = Vault.open(path)
-    shelf = shelf_of(SITE, "default")
+    firm_key = firm_key_of(SITE, "default")
     vault.keep(SITE, ANNA, TOKEN)
-    good = vault._store.read(shelf, ANNA.id)
+    good = vault.sealed.store.read(firm_key, ANNA.id)
     assert good is not None
     broken = Row(9, None)  # type: ignore[arg-type]  # the database refuses it
     with pytest.raises(VaultError):
-        vault._store.put([(shelf, Row(8, good.sealed)), (shelf, broken)], vault._mark)
-    assert [row.user_id for row in vault._store.scan(shelf)] == [ANNA.id]
+        vault.sealed.store.put([(firm_key, Row(8, good.sealed)), (firm_key, broken)], vault.sealed._key_id)
+    assert [row.user_id for row in vault.sealed.store.scan(firm_key)] == [ANNA.id]
 
 
 @pytest.mark.parametrize("replaced", [False, True])

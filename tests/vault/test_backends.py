@@ -13,7 +13,7 @@ import pytest
 from clio_nb.models import Account, App, Token, User
 from clio_nb.secret import Secret
 from clio_nb.vault import Grant, Vault
-from clio_nb.vault.vault import shelf_of
+from clio_nb.vault.vault import firm_key_of
 from clio_nb.vocabulary import Region
 
 from .conftest import Cluster
@@ -83,8 +83,8 @@ def test_tokens_are_apart_by_region_app_and_firm(vault: Vault) -> None:
 
 
 def test_users_come_in_order_and_not_all_at_once(vault: Vault) -> None:
-    shelf = shelf_of(SITE, "default")
-    vault.keep_all((shelf, Grant(User(id=number), token(f"at-{number}"))) for number in range(2500, 0, -1))
+    firm_key = firm_key_of(SITE, "default")
+    vault.sealed.keep_all((firm_key, Grant(User(id=number), token(f"at-{number}"))) for number in range(2500, 0, -1))
     grants = vault.grants(SITE)
     assert next(grants).user.id == 1
     assert [grant.user.id for grant in grants] == list(range(2, 2501))
@@ -92,48 +92,48 @@ def test_users_come_in_order_and_not_all_at_once(vault: Vault) -> None:
 
 def test_a_renewed_token_is_never_overwritten_by_an_older_one(vault: Vault) -> None:
     vault.keep(SITE, ANNA, token("first", "r1"))
-    shelf, read = shelf_of(SITE, "default"), vault.grant(SITE, ANNA.id)
+    firm_key, read = firm_key_of(SITE, "default"), vault.grant(SITE, ANNA.id)
     assert read is not None
-    assert vault.swap(shelf, replace(read, token=token("winner", "r2")))
-    assert not vault.swap(shelf, replace(read, token=token("loser", "r1")))
-    assert not vault.note_trouble(shelf, read, "revoked")
+    assert vault.sealed.swap(firm_key, replace(read, token=token("winner", "r2")))
+    assert not vault.sealed.swap(firm_key, replace(read, token=token("loser", "r1")))
+    assert not vault.sealed.store.note(firm_key, read.user.id, read.version, "revoked")
     kept = vault.grant(SITE, ANNA.id)
     assert kept is not None
-    assert (kept.token, kept.trouble) == (token("winner", "r2"), "")
+    assert (kept.token, kept.problem) == (token("winner", "r2"), "")
 
 
 def test_trouble_is_noted_and_ends_with_a_new_token(vault: Vault) -> None:
     vault.keep(SITE, ANNA, token("at"))
     grant = vault.grant(SITE, ANNA.id)
     assert grant is not None
-    assert vault.note_trouble(shelf_of(SITE, "default"), grant, "revoked")
-    assert vault.grant(SITE, ANNA.id) == replace(grant, trouble="revoked")
+    assert vault.sealed.store.note(firm_key_of(SITE, "default"), grant.user.id, grant.version, "revoked")
+    assert vault.grant(SITE, ANNA.id) == replace(grant, problem="revoked")
     vault.keep(SITE, ANNA, token("again"))
     assert vault.grant(SITE, ANNA.id) == Grant(ANNA, token("again"), version=2)
 
 
 def test_one_owner_at_a_time_may_renew(vault: Vault) -> None:
-    shelf = shelf_of(SITE, "default")
+    firm_key = firm_key_of(SITE, "default")
     vault.keep(SITE, ANNA, token("at"))
-    assert vault.lease(shelf, ANNA.id, "one", 60)
-    assert not vault.lease(shelf, ANNA.id, "two", 60)
-    assert vault.lease(shelf, ANNA.id, "one", 60)
-    vault.release(shelf, ANNA.id, "two")
-    assert not vault.lease(shelf, ANNA.id, "two", 60)
-    vault.release(shelf, ANNA.id, "one")
-    assert vault.lease(shelf, ANNA.id, "two", 60)
+    assert vault.sealed.store.lease(firm_key, ANNA.id, "one", 60)
+    assert not vault.sealed.store.lease(firm_key, ANNA.id, "two", 60)
+    assert vault.sealed.store.lease(firm_key, ANNA.id, "one", 60)
+    vault.sealed.store.release(firm_key, ANNA.id, "two")
+    assert not vault.sealed.store.lease(firm_key, ANNA.id, "two", 60)
+    vault.sealed.store.release(firm_key, ANNA.id, "one")
+    assert vault.sealed.store.lease(firm_key, ANNA.id, "two", 60)
 
 
 def test_a_lease_that_a_crash_left_behind_ends_by_itself(vault: Vault) -> None:
-    shelf = shelf_of(SITE, "default")
+    firm_key = firm_key_of(SITE, "default")
     vault.keep(SITE, ANNA, token("at"))
-    assert vault.lease(shelf, ANNA.id, "crashed", 0)
-    assert vault.lease(shelf, ANNA.id, "next", 60)
+    assert vault.sealed.store.lease(firm_key, ANNA.id, "crashed", 0)
+    assert vault.sealed.store.lease(firm_key, ANNA.id, "next", 60)
 
 
 def test_rotating_the_key_keeps_every_token(vault: Vault) -> None:
-    shelf = shelf_of(SITE, "default")
-    vault.keep_all((shelf, Grant(User(id=number), token(f"at-{number}"))) for number in range(1, 1200))
+    firm_key = firm_key_of(SITE, "default")
+    vault.sealed.keep_all((firm_key, Grant(User(id=number), token(f"at-{number}"))) for number in range(1, 1200))
     before = list(vault.grants(SITE))
     vault.rotate()
     assert list(vault.grants(SITE)) == before

@@ -12,7 +12,7 @@ import pytest
 from cryptography.fernet import Fernet
 from typer.testing import CliRunner
 
-from clio_nb.cli import app as command_line
+from clio_nb.cli.commands import app as command_line
 from clio_nb.errors import NeedsLogin, VaultError
 from clio_nb.firm import Firm
 from clio_nb.firm.manifest import parse_manifest
@@ -22,7 +22,7 @@ from clio_nb.models import Token, User
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault, new_key
-from clio_nb.vault.vault import shelf_of
+from clio_nb.vault.vault import firm_key_of
 
 KEY = new_key().reveal()
 TOML = """
@@ -33,7 +33,7 @@ name = "partner"
 key = "sign"
 label = "Send for signature"
 target_url = "https://partner.example/launch"
-places = ["matters"]
+locations = ["matters"]
 """
 
 
@@ -88,7 +88,7 @@ COLUMNS: dict[str, Any] = {
     "version of text": ("version", "first"),
     "version of bytes": ("version", b"\x00"),
     "version with a fraction": ("version", 1.5),
-    "trouble of bytes": ("trouble", b"\x00"),
+    "problem of bytes": ("problem", b"\x00"),
 }
 
 
@@ -117,7 +117,7 @@ def damage(path: Path, site: Sandbox, user_id: int, what: str) -> None:
     if what in COLUMNS:
         change(path, user_id, *COLUMNS[what])
         return
-    owner = "\n".join((*shelf_of(site, "default"), str(user_id)))
+    owner = "\n".join((*firm_key_of(site, "default"), str(user_id)))
     value = DAMAGE[what]
     change(path, user_id, "sealed", value(owner, user_id) if callable(value) else value)
 
@@ -145,7 +145,7 @@ def test_p7_a_damaged_row_blinds_nobody_else(
     assert set(firm.actions()["user_id"]) == everyone - {hurt}
     assert set(firm.drift(parse_manifest(TOML))["user_id"]) == {hurt}
     tokens = firm.tokens().set_index("user_id")
-    assert set(tokens.index[tokens["trouble"].fillna("") == "damaged"]) == {hurt}
+    assert set(tokens.index[tokens["problem"].fillna("") == "damaged"]) == {hurt}
     assert tokens["access_token"][hurt] is None
     assert firm.import_tokens(firm.export_tokens(tmp_path / "out.csv")) == len(everyone) - 1
     with pytest.raises(NeedsLogin, match="damaged"):
@@ -205,9 +205,9 @@ def test_p7_a_moment_beyond_all_clocks_is_taken_for_what_a_clock_can_show(
 ) -> None:
     user_id = clio_sandbox.users[0].id
     made = content(expires_at=value, access=clio_sandbox.token(user_id)["access_token"])
-    owner = "\n".join((*shelf_of(clio_sandbox, "default"), str(user_id)))
+    owner = "\n".join((*firm_key_of(clio_sandbox, "default"), str(user_id)))
     change(tmp_path / "vault.sqlite", user_id, "sealed", made(owner, user_id))
-    assert firm.tokens()["trouble"].isna().all()
+    assert firm.tokens()["problem"].isna().all()
     assert (firm.users()["access"] == "signed in").sum() >= 1
 
 
@@ -251,7 +251,7 @@ def test_p7_a_row_that_belongs_to_no_user_is_left_out(
 def test_p7_a_negative_user_id_is_named(firm: Firm, clio_sandbox: Sandbox, tmp_path: Path) -> None:
     change(tmp_path / "vault.sqlite", clio_sandbox.users[1].id, "user_id", -7)
     tokens = firm.tokens().set_index("user_id")
-    assert tokens["trouble"][-7] == "damaged"
+    assert tokens["problem"][-7] == "damaged"
     assert set(firm.users().query("access == 'damaged'")["user_id"]) == {-7}
 
 
@@ -280,10 +280,10 @@ def test_p7_a_firm_whose_first_row_is_damaged_still_takes_no_other_firms_user(
     firm: Firm, clio_sandbox: Sandbox, tmp_path: Path
 ) -> None:
     damage(tmp_path / "vault.sqlite", clio_sandbox, min(user.id for user in clio_sandbox.users), "not JSON")
-    first = next(grant for grant in firm.vault.grants(clio_sandbox) if not grant.trouble)
+    first = next(grant for grant in firm.vault.grants(clio_sandbox) if not grant.problem)
     assert first.user.account is not None
     firm.sign_in_everyone()
-    assert firm.tokens()["trouble"].isna().all()
+    assert firm.tokens()["problem"].isna().all()
 
 
 def test_p7_status_names_the_damaged_user_and_shows_the_others(

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -10,7 +14,7 @@ from clio_nb.errors import VaultError
 from clio_nb.models import App, Token, User
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault, new_key
-from clio_nb.vault.keys import find_keys
+from clio_nb.vault.keys import InFile, find_keys
 from clio_nb.vocabulary import Region
 
 from .conftest import Keyring
@@ -47,23 +51,23 @@ def test_the_keyring_comes_first_then_the_variable_then_the_file(
     os_keyring.works = False
     in_file = find_keys(key_file)
     assert in_file is not None
-    assert in_file.place.name == f"the key file {key_file}"
+    assert in_file.store.name == f"the key file {key_file}"
     monkeypatch.setenv("CLIO_NB_KEY", new_key().reveal())
     in_variable = find_keys(key_file)
     assert in_variable is not None
-    assert in_variable.place.name == "the variable CLIO_NB_KEY"
+    assert in_variable.store.name == "the variable CLIO_NB_KEY"
     os_keyring.works = True
     os_keyring.entries["clio-nb", "vault"] = new_key().reveal()
     in_keyring = find_keys(key_file)
     assert in_keyring is not None
-    assert in_keyring.place.name == "the keyring of this system"
+    assert in_keyring.store.name == "the keyring of this system"
     assert all(keys.first in in_keyring for keys in (in_file, in_variable))
 
 
 def test_a_first_key_is_made_in_the_keyring(os_keyring: Keyring, key_file: Path) -> None:
     keys = find_keys(key_file)
     assert keys is not None
-    assert keys.place.name == "the keyring of this system"
+    assert keys.store.name == "the keyring of this system"
     assert len(os_keyring.entries["clio-nb", "vault"]) == 44
     assert not key_file.exists()
 
@@ -99,7 +103,7 @@ def test_a_text_that_is_no_key_is_named_by_its_place_and_not_shown(
     text: str, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLIO_NB_KEY", text)
-    with pytest.raises(VaultError, match="the variable CLIO_NB_KEY is no key") as error:
+    with pytest.raises(VaultError, match="Invalid key in the variable CLIO_NB_KEY") as error:
         find_keys(key_file)
     assert text not in str(error.value)
 
@@ -148,7 +152,7 @@ def test_a_crash_while_rotating_loses_no_token(path: Path, key_file: Path, monke
         raise KeyboardInterrupt
 
     with monkeypatch.context() as crashing:
-        crashing.setattr(vault._store, "reseal", crash)
+        crashing.setattr(vault.sealed.store, "reseal", crash)
         with pytest.raises(KeyboardInterrupt):
             vault.rotate()
     reopened = Vault.open(path, key_file=key_file)
@@ -192,16 +196,81 @@ def test_a_keyring_that_takes_nothing_is_passed_over(os_keyring: Keyring, key_fi
     os_keyring.set_password = lambda *_: None  # type: ignore[method-assign]  # as some backends do
     keys = find_keys(key_file)
     assert keys is not None
-    assert keys.place.name == f"the key file {key_file}"
+    assert keys.store.name == f"the key file {key_file}"
 
 
 def test_a_token_sealed_under_a_key_that_is_gone_is_named_so(path: Path, key_file: Path, os_keyring: Keyring) -> None:
     vault = kept(path, key_file)
     os_keyring.entries["clio-nb", "vault"] = new_key().reveal()
     other = Vault.open(path.with_name("other.sqlite"), key_file=key_file)
-    other._store = vault._store
+    other.sealed.store = vault.sealed.store
     with pytest.raises(VaultError, match="the key does not open it"):
         other.grant(SITE, ANNA.id)
     with pytest.raises(VaultError, match="the key does not open it"):
         other.rotate()
     assert token_in(vault) == TOKEN
+
+
+def other_process(path: Path, key_file: Path, work: str) -> str:
+    """Run something in another process, which does not wait for a lock, and return what it printed."""
+    program = (
+        "import sys, pathlib\nfrom clio_nb import errors, models\nfrom clio_nb.secret import Secret\n"
+        "from clio_nb.vault import Vault, keys\nfrom clio_nb.vocabulary import Region\n"
+        "keys.PATIENCE = 0\nsite = models.App(Region.US, 'app-1', Secret('hush'))\n"
+        "try:\n    vault = Vault.open(sys.argv[1], key_file=pathlib.Path(sys.argv[2]))\n"
+        f"    {work}\n    print('done')\nexcept errors.VaultError as error:\n    print(error)\n"
+    )
+    environment = {**os.environ, "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring"}
+    command = [sys.executable, "-W", "ignore", "-c", program, str(path), str(key_file)]
+    return subprocess.run(command, env=environment, check=True, capture_output=True, text=True).stdout.strip()
+
+
+KEEP = "vault.keep(site, models.User(id=8), models.Token(access=Secret('other')))"
+
+
+def between(monkeypatch: pytest.MonkeyPatch, write: int, work: Callable[[], object]) -> list[int]:
+    """Do something just before the n-th write of the keys."""
+    writes: list[int] = []
+
+    def written(self: InFile, keys: Secret, to: Callable[[InFile, Secret], None] = InFile.write) -> None:
+        writes.append(1)
+        if len(writes) == write:
+            work()
+        to(self, keys)
+
+    monkeypatch.setattr(InFile, "write", written)
+    return writes
+
+
+@pytest.mark.usefixtures("no_keyring")
+@pytest.mark.parametrize("write", [1, 2], ids=["before the new key is kept", "before the old one is dropped"])
+def test_s6_two_processes_that_rotate_at_once_lose_neither_key_nor_token(
+    path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
+    vault, said = kept(path, key_file), []
+    writes = between(monkeypatch, write, lambda: said.append(other_process(path, key_file, "vault.rotate()")))
+    vault.rotate()
+    assert len(writes) == 2
+    assert token_in(Vault.open(path, key_file=key_file)) == TOKEN
+    assert said == ["Another process is changing the vault's key. Nothing was changed; try again."]
+    assert other_process(path, key_file, "vault.rotate()") == "done"
+    assert token_in(vault) == TOKEN
+    assert token_in(Vault.open(path, key_file=key_file)) == TOKEN
+
+
+@pytest.mark.usefixtures("no_keyring")
+def test_s6_two_processes_that_make_the_first_key_at_once_share_one(
+    path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    between(monkeypatch, 1, lambda: other_process(path, key_file, KEEP))
+    kept(path, key_file)
+    assert other_process(path, key_file, KEEP) == "done"
+    assert {grant.problem for grant in Vault.open(path, key_file=key_file).grants(SITE)} == {""}
+
+
+@pytest.mark.usefixtures("no_keyring")
+def test_s6_a_rotation_after_one_in_another_process_starts_from_its_key(path: Path, key_file: Path) -> None:
+    vault = kept(path, key_file)
+    assert other_process(path, key_file, "vault.rotate()") == "done"
+    vault.rotate()
+    assert token_in(Vault.open(path, key_file=key_file)) == TOKEN

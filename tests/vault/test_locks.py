@@ -21,11 +21,11 @@ from clio_nb.models import App, Token, User
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault, _private_files, new_key
 from clio_nb.vault._private_files import private_file
-from clio_nb.vault.vault import shelf_of
+from clio_nb.vault.vault import firm_key_of
 from clio_nb.vocabulary import Region
 
 SITE = App(Region.US, "app-1", Secret("hush"))
-SHELF = shelf_of(SITE, "default")
+SHELF = firm_key_of(SITE, "default")
 PLAN = Plan(site=SHELF.site, client_id=SHELF.client_id, firm=SHELF.firm, app="partner")
 
 HEAD = f"""
@@ -177,7 +177,7 @@ def test_p1_what_is_no_file_of_its_own_is_refused_and_left(path: Path, tmp_path:
         os.mkfifo(odd)
     else:
         odd.mkdir()
-    refused = pytest.raises(VaultError, match="symbolic link" if kind == "link" else "no regular file")
+    refused = pytest.raises(VaultError, match="symbolic link" if kind == "link" else "not a regular file")
     with refused, Journal(path, SHELF).lock():
         pass
     assert kind != "link" or (tmp_path / "precious").read_text() == "precious"

@@ -21,7 +21,7 @@ from clio_nb.sandbox import Sandbox
 from clio_nb.sandbox.assumptions import Assumptions
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault, VaultTokens, new_key
-from clio_nb.vault.vault import shelf_of
+from clio_nb.vault.vault import firm_key_of
 
 from .conftest import Cluster
 
@@ -149,7 +149,7 @@ def test_a_refused_refresh_marks_that_user_alone_and_a_new_login_ends_it(clio_sa
     assert actions == []
     grant = vault.grant(clio_sandbox, anna.id)
     assert grant is not None
-    assert grant.trouble == "revoked"
+    assert grant.problem == "revoked"
     asked = refreshes(clio_sandbox)
     with pytest.raises(NeedsLogin, match="revoked"):
         loop.run(sessions[0].list_actions)
@@ -173,7 +173,7 @@ def test_a_refresh_token_that_another_process_has_spent_leads_to_the_one_it_wrot
     assert loop.run(vault.source(clio_sandbox, user.id).renew, stale) == winner
     grant = vault.grant(clio_sandbox, user.id)
     assert grant is not None
-    assert (grant.token, grant.trouble) == (winner, "")
+    assert (grant.token, grant.problem) == (winner, "")
 
 
 @pytest.mark.parametrize(("kind", "error"), [("status", ApiError), ("reset", NetworkError), ("html", ClioError)])
@@ -188,7 +188,7 @@ def test_trouble_at_clio_while_refreshing_changes_nothing_and_passes(
         loop.run(source.renew, stale)
     grant = vault.grant(clio_sandbox, user.id)
     assert grant is not None
-    assert (grant.token, grant.trouble) == (stale, "")
+    assert (grant.token, grant.problem) == (stale, "")
     assert loop.run(source.renew, stale).access != stale.access
 
 
@@ -254,4 +254,4 @@ def test_a_source_is_shared_by_all_who_ask_and_shows_no_token(clio_sandbox: Sand
     assert vault.source(clio_sandbox, user.id) is source
     assert isinstance(source, VaultTokens)
     assert token_of(vault, clio_sandbox, user).access.reveal() not in repr(vars(source))
-    assert shelf_of(clio_sandbox, "x").site == clio_sandbox.origin
+    assert firm_key_of(clio_sandbox, "x").site == clio_sandbox.origin

@@ -11,7 +11,7 @@ import pytest
 
 from clio_nb.errors import NeedsLogin, VaultError
 from clio_nb.firm import Firm
-from clio_nb.firm.apply.apply import Line, Outcome
+from clio_nb.firm.item import ItemResult, Outcome
 from clio_nb.firm.manifest import parse_manifest
 from clio_nb.http import loop, waiting
 from clio_nb.models import Token, User
@@ -20,7 +20,7 @@ from clio_nb.secret import Secret
 from clio_nb.session import AsyncSession, Session
 from clio_nb.vault import Vault, new_key
 from clio_nb.vault import vault as room
-from clio_nb.vault.vault import shelf_of
+from clio_nb.vault.vault import firm_key_of
 
 from .conftest import Cluster
 
@@ -36,7 +36,7 @@ name = "partner"
 key = "a{number}"
 label = "Action {number}"
 target_url = "https://partner.example/launch"
-places = ["matters", "documents"]
+locations = ["matters", "documents"]
 """
         for number in range(3)
     )
@@ -130,7 +130,7 @@ def test_p5_a_session_of_a_vault_in_memory_ends_at_once(clock: Clock, clio_sandb
 def revoked(vault: Vault, site: Sandbox, user: User) -> None:
     grant = vault.grant(site, user.id)
     assert grant is not None
-    assert vault.note_trouble(shelf_of(site, "default"), grant, "revoked")
+    assert vault.sealed.store.note(firm_key_of(site, "default"), grant.user.id, grant.version, "revoked")
 
 
 def removed(vault: Vault, site: Sandbox, user: User) -> None:
@@ -188,7 +188,7 @@ def test_p5_a_removal_in_the_middle_of_a_read_is_not_missed(
     vault = Vault()
     user = clio_sandbox.users[0]
     vault.keep(clio_sandbox, User(id=user.id), Token(access=Secret("old")))
-    source, read = vault.source(clio_sandbox, user.id), vault._store.read
+    source, read = vault.source(clio_sandbox, user.id), vault.sealed.store.read
 
     def interrupted(*arguments: Any) -> Any:
         row = read(*arguments)
@@ -197,7 +197,7 @@ def test_p5_a_removal_in_the_middle_of_a_read_is_not_missed(
         vault.remove(clio_sandbox, user.id)
         return row
 
-    monkeypatch.setattr(vault._store, "read", interrupted)
+    monkeypatch.setattr(vault.sealed.store, "read", interrupted)
     loop.run(source.current)  # it was asked for before
     with pytest.raises(NeedsLogin):
         loop.run(source.current)
@@ -210,20 +210,20 @@ def test_p5_a_running_apply_stops_for_a_user_whose_token_is_removed_and_goes_on_
     firm = signed_in(clio_sandbox, vaults[0])
     plan = firm.plan(MANY)
     gone = plan.changes[0].user_id
-    seen: list[Line] = []
+    seen: list[ItemResult] = []
 
-    def on_line(line: Line) -> None:
-        seen.append(line)
-        if line.item.user_id == gone and len([each for each in seen if each.item.user_id == gone]) == 2:
+    def on_result(result: ItemResult) -> None:
+        seen.append(result)
+        if result.item.user_id == gone and len([each for each in seen if each.item.user_id == gone]) == 2:
             vaults[1].remove(clio_sandbox, gone)
             if far:
                 elsewhere()
                 clock.time += 30.0
 
-    result = loop.run(firm.aio.apply, plan, on_line=on_line)
-    theirs = [line.outcome for line in result.lines if line.item.user_id == gone]
+    result = loop.run(firm.aio.apply, plan, progress=on_result)
+    theirs = [each.outcome for each in result.results if each.item.user_id == gone]
     assert theirs == [Outcome.DONE] * 2 + [Outcome.FAILED] + [Outcome.NOT_SENT] * (len(theirs) - 3)
-    assert {line.outcome for line in result.lines if line.item.user_id != gone} == {Outcome.DONE}
+    assert {each.outcome for each in result.results if each.item.user_id != gone} == {Outcome.DONE}
 
 
 def test_p5_looking_again_costs_no_query_for_each_request(
@@ -231,7 +231,7 @@ def test_p5_looking_again_costs_no_query_for_each_request(
 ) -> None:
     firm = signed_in(clio_sandbox, vaults[0])
     sessions = [firm.session_of(int(user_id)) for user_id in firm.tokens()["user_id"]]
-    store, reads = vaults[0]._store, []
+    store, reads = vaults[0].sealed.store, []
     read = store.read
     monkeypatch.setattr(store, "read", lambda *arguments: reads.append(arguments) or read(*arguments))  # type: ignore[func-returns-value]
     for _ in range(20):

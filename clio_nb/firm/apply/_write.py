@@ -1,4 +1,4 @@
-"""Carry out one line of a plan with one user's session, and make sure of what came of it."""
+"""Carry out one item of a plan with one user's session, and check the result."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from urllib.parse import unquote_plus
 from ... import errors
 from ...models import CustomAction
 from ...session import AsyncSession
-from .._state import Look
+from .._state import ActionFields
 from ..item import Item, Kind
 
 _LOST: Final = (errors.NetworkError, errors.ServerError, errors.UnexpectedAnswer)
-"""After these it is not known whether Clio has done it. So it is read back, never repeated blindly."""
+"""After these errors it is unknown whether Clio made the change. So it is read back, never repeated blindly."""
 
 
 class Changed(errors.ClioError):
-    """The action is not as the plan saw or wanted it. Nothing was overwritten; ``made`` is one that we just made."""
+    """The action is not as the plan saw or wanted it. Nothing was overwritten; ``made`` is an action just created."""
 
     def __init__(self, message: str, *, made: CustomAction | None = None) -> None:
         super().__init__(message)
@@ -28,14 +28,19 @@ class Changed(errors.ClioError):
 
 
 class NotKnown(errors.ClioError):
-    """A change was sent, its answer was lost, and reading back did not help. The next plan will see what came of it."""
+    """A change was sent, its answer was lost, and reading back failed too. The next plan shows whether it was made."""
+
+
+class NotSent(errors.ClioError):
+    """No byte of the change can have reached Clio, so there is nothing to read back."""
 
 
 async def write(session: AsyncSession, item: Item) -> CustomAction | None:
-    """Create, update or delete as the line says; return the action as it is now, or None for one that is deleted.
+    """Create, update or delete as the item says; return the action as it is now, or None for one that is deleted.
 
     Raises :class:`Changed` when somebody changed the action since the plan, with both versions in the message,
-    :class:`NotKnown` when it cannot be known whether Clio has done it, and what the session raises.
+    :class:`NotKnown` when Clio may or may not have made the change, :class:`NotSent` when it cannot have, and what the
+    session raises.
     """
     if item.kind is Kind.CREATE:
         return await _created(session, item)
@@ -46,23 +51,22 @@ async def write(session: AsyncSession, item: Item) -> CustomAction | None:
 
 
 async def _created(session: AsyncSession, item: Item) -> CustomAction:
-    wanted = _look(item.after)
+    wanted = _fields(item.after)
     try:
         made = await session.create_action(wanted.label or "", wanted.target_url or "", wanted.ui_reference or "")
     except errors.ActionExists as twin:
         there = await session.get_action(twin.action_id)
-        if Look.of(there).differing(wanted):
+        if ActionFields.of(there).differing(wanted):
             raise Changed(f"Since the plan, an action with this label came here: {_described(there)}.") from None
         return there
-    except errors.TlsFailed:
-        raise
     except _LOST as lost:  # the session has read back already
+        _raise_if_unsent(lost)
         raise _not_known(lost) from None
     return await _verified(session, made, wanted)
 
 
 async def _updated(session: AsyncSession, item: Item) -> CustomAction:
-    wanted, seen = _look(item.after), _seen(item)
+    wanted, seen = _fields(item.after), _planned_action(item)
     changes = {name: new for name, (_, new) in item.diff().items()}
     try:
         now = await _patch(session, seen, changes)
@@ -70,12 +74,11 @@ async def _updated(session: AsyncSession, item: Item) -> CustomAction:
         raise _changed(item, await session.get_action(seen.id)) from None
     except errors.NotFound:
         raise Changed(f"Action {seen.id} was deleted since the plan. Plan again.") from None
-    except errors.TlsFailed:
-        raise
-    except _LOST:
+    except _LOST as first:
+        _raise_if_unsent(first)
         try:
             now = await session.get_action(seen.id)
-            if Look.of(now) == item.before:
+            if ActionFields.of(now) == item.before:
                 now = await _patch(session, now, changes)
         except _LOST as lost:
             raise _not_known(lost) from None
@@ -89,17 +92,19 @@ async def _patch(session: AsyncSession, seen: CustomAction, changes: dict[str, s
 
 
 async def _deleted(session: AsyncSession, item: Item) -> None:
-    """Delete what is still as the plan saw it. Clio takes no If-Match here, so it is read just before."""
-    seen = _seen(item)
+    """Delete an action that is still as the plan saw it. Clio takes no If-Match here, so it is read just before."""
+    seen = _planned_action(item)
     with contextlib.suppress(errors.NotFound):  # gone already, which is what was wanted
-        now = await session.get_action(seen.id)
-        if Look.of(now) != item.before or now.etag != item.etag:
+        try:
+            now = await session.get_action(seen.id)
+        except errors.NetworkError as lost:
+            raise NotSent(lost.args[0]) from None
+        if ActionFields.of(now) != item.before or now.etag != item.etag:
             raise _changed(item, now)
         try:
             await session.delete_action(seen.id)
-        except errors.TlsFailed:
-            raise
-        except _LOST:
+        except _LOST as first:
+            _raise_if_unsent(first)
             try:
                 await session.get_action(seen.id)
                 await session.delete_action(seen.id)
@@ -108,28 +113,32 @@ async def _deleted(session: AsyncSession, item: Item) -> None:
 
 
 async def _verified(
-    session: AsyncSession, answered: CustomAction, wanted: Look, item: Item | None = None
+    session: AsyncSession, answered: CustomAction, wanted: ActionFields, item: Item | None = None
 ) -> CustomAction:
-    """Make sure that Clio keeps what was sent; an answer that says otherwise is checked by reading once more.
+    """Check that Clio stored what was sent; when its answer says otherwise, read the action once more.
 
-    What Clio answered to our own write and keeps counts as done if it can be what Clio made of it.
+    A stored value that differs counts as done if it can be what Clio made of the value that was sent.
     """
-    if not Look.of(answered).differing(wanted):
+    if not ActionFields.of(answered).differing(wanted):
         return answered
-    now = await session.get_action(answered.id)
-    look, before = Look.of(now), item and item.before
-    if all(
-        look == Look.of(answered) and _made_of(getattr(wanted, name), getattr(look, name), getattr(before, name, None))
-        for name in look.differing(wanted)
+    try:
+        now = await session.get_action(answered.id)
+    except _LOST as lost:
+        raise _not_known(lost) from None
+    fields, before = ActionFields.of(now), item and item.before
+    differing = fields.differing(wanted)
+    if not differing or (
+        fields == ActionFields.of(answered)
+        and all(_made_of(*(getattr(each, name, None) for each in (wanted, fields, before))) for name in differing)
     ):
         return now
     if item is not None:
         raise _changed(item, now)
-    raise Changed(f"Clio keeps the action differently than it was sent: {_described(now)}.", made=now)
+    raise Changed(f"Clio stored the action differently than it was sent: {_described(now)}.", made=now)
 
 
 def _made_of(asked: str | None, kept: str | None, before: str | None) -> bool:
-    """Whether Clio kept what was asked in its own way: tidied, cut or completed, but not just as it was before."""
+    """Whether a stored value can be what Clio made of the one sent: tidied, cut or completed, not the old one."""
     one, other = map(_words, (asked, kept))
     return one == other or (kept != before and one != "" != other and (one in other or other in one))
 
@@ -139,8 +148,13 @@ def _words(text: str | None) -> str:
     return re.sub(r"\Ahttps?://|[\W_]", "", plain)
 
 
+def _raise_if_unsent(lost: errors.ClioError) -> None:
+    if isinstance(lost, errors.NetworkError) and lost.nothing_sent:
+        raise NotSent(lost.args[0]) from None
+
+
 def _not_known(lost: errors.ClioError) -> NotKnown:
-    return NotKnown(f"Whether Clio has done it is not known. Plan again to see. {lost.args[0]}")
+    return NotKnown(f"Clio did not confirm this change. Plan again to see whether it was made. {lost.args[0]}")
 
 
 def _changed(item: Item, now: CustomAction) -> Changed:
@@ -152,13 +166,13 @@ def _described(action: CustomAction) -> str:
     return f"{action.label!r} to {action.target_url} (id {action.id})"
 
 
-def _look(look: Look | None) -> Look:
-    if look is None:
-        raise errors.InvalidInput("This line of the plan does not say how the action should look.", field="plan")
-    return look
+def _fields(fields: ActionFields | None) -> ActionFields:
+    if fields is None:
+        raise errors.InvalidInput("This item of the plan does not say what the action should be.", field="plan")
+    return fields
 
 
-def _seen(item: Item) -> CustomAction:
+def _planned_action(item: Item) -> CustomAction:
     if item.action_id is None:
-        raise errors.InvalidInput("This line of the plan does not say which action it is about.", field="plan")
+        raise errors.InvalidInput("This item of the plan does not say which action it is about.", field="plan")
     return CustomAction(id=item.action_id, etag=item.etag)

@@ -1,8 +1,8 @@
 """The order in which Clio can take a user's changes.
 
-Clio has each label once in a place ("Links are unique across an application, user, location in the UI and label"), so a
-change has to wait until the label that it takes is free there. Where labels change round in a circle, none could begin:
-then each action keeps its label and they change what is behind it.
+Clio takes each label once in a location ("Links are unique across an application, user, location in the UI and label"),
+so a change has to wait until its new label is free there. Where actions swap labels in a circle, none could begin: then
+each action keeps its label and gets the target URL of the other.
 """
 
 from __future__ import annotations
@@ -17,37 +17,37 @@ _Slot = tuple[str | None, str | None]
 
 
 def in_order(items: Iterable[Item]) -> list[Item]:
-    """Order one user's lines so that each can be done when its turn comes; those that never can become blocked."""
-    lines = list(items)
-    deletes = [line for line in lines if line.kind is Kind.DELETE]
-    waiting = [line for line in lines if line.kind in (Kind.UPDATE, Kind.CREATE)]
+    """Order one user's items so that each can be done when its turn comes; those that never can become blocked."""
+    items = list(items)
+    deletes = [item for item in items if item.kind is Kind.DELETE]
+    waiting = [item for item in items if item.kind in (Kind.UPDATE, Kind.CREATE)]
     if not waiting:
-        return lines
-    done = [line for line in lines if line not in deletes and line not in waiting]
-    held = {line.before.slot: line for line in lines if line.before is not None and line.kind is not Kind.DELETE}
+        return items
+    done = [item for item in items if item not in deletes and item not in waiting]
+    held = {item.before.slot: item for item in items if item.before is not None and item.kind is not Kind.DELETE}
     done += deletes
     while waiting:
-        ready = next((line for line in waiting if _is_free(line, held)), None)
+        ready = next((item for item in waiting if _is_free(item, held)), None)
         circle = [ready] if ready is not None else _circle(waiting, held)
         if not circle:
-            return done + [_blocked(line, held) for line in waiting]
-        waiting = [line for line in waiting if line not in circle]
+            return done + [_blocked(item, held) for item in waiting]
+        waiting = [item for item in waiting if item not in circle]
         if ready is not None and ready.before is not None:
             del held[ready.before.slot]
-        for line in circle if ready is not None else _kept_labels(circle, held):
-            done.append(line)
-            held[_slot(line)] = line
+        for item in circle if ready is not None else _kept_labels(circle, held):
+            done.append(item)
+            held[_slot(item)] = item
     return done
 
 
-def _slot(line: Item) -> _Slot:
-    assert line.after is not None  # noqa: S101 -- true of every create and update; for mypy
-    return line.after.slot
+def _slot(item: Item) -> _Slot:
+    assert item.after is not None  # noqa: S101 -- true of every create and update; for mypy
+    return item.after.slot
 
 
-def _is_free(line: Item, held: dict[_Slot, Item]) -> bool:
-    holder = held.get(_slot(line))
-    return holder is None or holder is line
+def _is_free(item: Item, held: dict[_Slot, Item]) -> bool:
+    holder = held.get(_slot(item))
+    return holder is None or holder is item
 
 
 def _circle(waiting: list[Item], held: dict[_Slot, Item]) -> list[Item]:
@@ -62,28 +62,28 @@ def _circle(waiting: list[Item], held: dict[_Slot, Item]) -> list[Item]:
 
 
 def _kept_labels(circle: list[Item], held: dict[_Slot, Item]) -> list[Item]:
-    """Give each wanted look to the action that has its label already."""
-    lines = []
-    for line in circle:
-        holder = held[_slot(line)]
+    """Keep each label with the action that has it, and change what is behind it."""
+    items = []
+    for item in circle:
+        holder = held[_slot(item)]
         there = {name: getattr(holder, name) for name in ("action_id", "etag", "created_at", "before")}
-        changed = msgspec.structs.replace(line, kind=Kind.UPDATE, reason="labels changed round", **there)
-        lines.append(changed if changed.diff() else msgspec.structs.replace(changed, kind=Kind.OK, reason=""))
-    return lines
+        changed = msgspec.structs.replace(item, kind=Kind.UPDATE, reason="labels changed round", **there)
+        items.append(changed if changed.diff() else msgspec.structs.replace(changed, kind=Kind.OK, reason=""))
+    return items
 
 
-def _blocked(line: Item, held: dict[_Slot, Item]) -> Item:
-    holder = held[_slot(line)]
+def _blocked(item: Item, held: dict[_Slot, Item]) -> Item:
+    holder = held[_slot(item)]
     target = holder.before and holder.before.target_url
     if holder.kind is Kind.FOREIGN:
         advice = (
             f"An action that is not ours has this label here (id {holder.action_id}) and leads to {target}. If it is "
-            "yours, name that URL under formerly; else choose another label."
+            "yours, add that URL to formerly; if not, choose another label."
         )
     elif holder.kind in (Kind.DUPLICATE, Kind.ORPHAN):
         advice = f"Action {holder.action_id}, no longer wanted, has this label here. Plan with allow_delete."
     else:
-        advice = f"Action {holder.key!r} has this label here. Clio takes each label once in a place."
-    wrong_target = holder.kind is Kind.FOREIGN and line.after is not None and target != line.after.target_url
+        advice = f"Action {holder.key!r} has this label here. Clio takes each label once in a location."
+    wrong_target = holder.kind is Kind.FOREIGN and item.after is not None and target != item.after.target_url
     reason = "other target" if wrong_target else "label taken"
-    return msgspec.structs.replace(line, kind=Kind.BLOCKED, reason=reason, advice=advice)
+    return msgspec.structs.replace(item, kind=Kind.BLOCKED, reason=reason, advice=advice)

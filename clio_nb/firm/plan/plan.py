@@ -1,4 +1,4 @@
-"""A plan: what would have to be done so that every user sees what the manifest says, line by line."""
+"""A plan: what would have to be done so that every user sees what the manifest says, item by item."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Cost(NamedTuple):
 
 
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What would have to be done, line by line. It shows itself as a table; :meth:`save` writes it as JSON.
+    """What would have to be done, item by item. It is shown as a table; :meth:`save` writes it as JSON.
 
-    ``run`` names the interrupted run that it goes on with, if it does.
+    ``run`` names the interrupted run that it resumes, if it does.
     """
 
     site: str
@@ -52,16 +52,16 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def changes(self) -> tuple[Item, ...]:
-        """The lines that would write to Clio, in the order in which they would."""
+        """The items that change something at Clio, in the order in which that is done."""
         return tuple(item for item in self.items if item.kind in WRITES)
 
     @property
     def blocked(self) -> tuple[Item, ...]:
-        """The lines that cannot be done, each with its reason."""
+        """The items that cannot be done, each with its reason."""
         return tuple(item for item in self.items if item.kind is Kind.BLOCKED)
 
     def counts(self) -> dict[str, int]:
-        """Return how many lines there are of each kind."""
+        """Return how many items there are of each kind."""
         found = Counter(item.kind for item in self.items)
         return {kind.value: found[kind] for kind in Kind if found[kind]}
 
@@ -82,24 +82,25 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @classmethod
     def load(cls, path: str | Path) -> Plan:
-        """Read a plan that :meth:`save` wrote. Raises :class:`InvalidInput` for a file that is none."""
+        """Read a plan that :meth:`save` wrote. Raises :class:`InvalidInput` for a file that is not a plan."""
         try:
             return msgspec.json.decode(Path(path).read_bytes(), type=cls)
         except OSError as cause:
             raise InvalidInput(f"{path}: cannot be read ({cause.strerror}).", field="path") from None
         except (msgspec.DecodeError, UnicodeDecodeError) as cause:
-            raise InvalidInput(f"{path}: is no plan ({cause}).", field="path") from None
+            raise InvalidInput(f"{path}: not a saved plan ({cause}).", field="path") from None
 
     def to_frame(self) -> pd.DataFrame:
-        """Return one row for each line; the columns are those of :func:`clio_nb.firm.tables.items_frame`."""
+        """Return one row for each item; the columns are those of :func:`clio_nb.firm.tables.items_frame`."""
         from ..tables import items_frame  # noqa: PLC0415 -- pandas loads when the first table is made
 
         return items_frame(self.items)
 
     def _repr_html_(self) -> str:
-        from ..tables import plan_page  # noqa: PLC0415 -- as above
+        from ..tables import ROWS_SHOWN, items_frame, page  # noqa: PLC0415 -- as above
 
-        return plan_page(self)
+        shown = [item for item in self.items if item.kind is not Kind.OK]
+        return page(str(self), self.notes, items_frame(shown[:ROWS_SHOWN]), len(shown))
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.counts().items()) or "nothing to do"

@@ -3,59 +3,58 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
 
-from .._state import Access, Kept, Ledger, Look, UserState
-
-if TYPE_CHECKING:
-    from ..apply.journal import Step
+from .._state import Access, ActionFields, Kept, Ledger, UserState
+from ..entry import Entry
 from ..item import Item, Kind, Outcome
 from ..manifest import Manifest
 from ._order import in_order
-from .compare import blocked_by_hand, line, urls_of, user_items
+from .compare import blocked_by_hand, item_for, urls_of, user_items
 
 
-def undo_items(steps: Iterable[Step], users: Iterable[UserState], ledger: Ledger) -> Iterator[Item]:
-    """Give the lines that take back the steps of one run which were done.
+def undo_items(entries: Iterable[Entry], users: Iterable[UserState], ledger: Ledger) -> Iterator[Item]:
+    """Give the items that take back the entries of one run that were done.
 
     Only what is still as that run left it is touched: the rest is blocked as changed since.
     """
-    by_user: dict[int, list[Step]] = {}
-    for step in steps:
-        if step.outcome == Outcome.DONE:
-            by_user.setdefault(step.user_id, []).append(step)
+    by_user: dict[int, list[Entry]] = {}
+    for entry in entries:
+        if entry.outcome == Outcome.DONE:
+            by_user.setdefault(entry.user_id, []).append(entry)
     for state in users:
-        lines = [_undone(step, state, ledger.kept) for step in reversed(by_user.get(state.user.id, []))]
-        yield from in_order(found for found in lines if found is not None)
+        items = [_undone(entry, state, ledger.kept) for entry in reversed(by_user.get(state.user.id, []))]
+        yield from in_order(found for found in items if found is not None)
 
 
-def _undone(step: Step, state: UserState, kept: Kept) -> Item | None:
-    action = next((action for action in state.actions if action.id == step.action_id), None)
+def _undone(entry: Entry, state: UserState, kept: Kept) -> Item | None:
+    action = next((action for action in state.actions if action.id == entry.action_id), None)
     if state.access is not Access.SIGNED_IN:
-        return line(Kind.BLOCKED, state, step.key, after=step.before, reason=state.access.value, advice=state.advice)
-    now = Look.of(action) if action else None
-    if _is(now, None if step.kind == Kind.CREATE else step.before, kept):
-        return None if action is None else line(Kind.OK, state, step.key, action, after=now)
-    if not _is(now, None if step.kind == Kind.DELETE else step.after, kept):
-        return line(
+        return item_for(
+            Kind.BLOCKED, state, entry.key, after=entry.before, reason=state.access.value, advice=state.advice
+        )
+    now = ActionFields.of(action) if action else None
+    if _is(now, None if entry.kind == Kind.CREATE else entry.before, kept):
+        return None if action is None else item_for(Kind.OK, state, entry.key, action, after=now)
+    if not _is(now, None if entry.kind == Kind.DELETE else entry.after, kept):
+        return item_for(
             Kind.BLOCKED,
             state,
-            step.key,
+            entry.key,
             action,
-            after=step.before,
+            after=entry.before,
             reason="changed since",
             advice="Somebody changed it after that run. Change it by hand if it should be undone.",
         )
-    kind = {Kind.CREATE: Kind.DELETE, Kind.DELETE: Kind.CREATE}.get(Kind(step.kind), Kind.UPDATE)
-    return line(kind, state, step.key, action, after=step.before, reason="undo")
+    kind = {Kind.CREATE: Kind.DELETE, Kind.DELETE: Kind.CREATE}.get(entry.kind, Kind.UPDATE)
+    return item_for(kind, state, entry.key, action, after=entry.before, reason="undo")
 
 
-def _is(now: Look | None, then: Look | None, kept: Kept) -> bool:
+def _is(now: ActionFields | None, then: ActionFields | None, kept: Kept) -> bool:
     return now is then if now is None or then is None else not now.differing(then, kept)
 
 
 def offboard_items(users: Iterable[UserState], ledger: Ledger, manifest: Manifest | None) -> Iterator[Item]:
-    """Give the lines that remove all that is ours from these users.
+    """Give the items that remove all that is ours from these users.
 
     Ours is what the journal knows; with a manifest also what a plan of it would find to be ours. Of users without
     access it lists what must be removed by hand.
@@ -73,4 +72,4 @@ def offboard_items(users: Iterable[UserState], ledger: Ledger, manifest: Manifes
         for action in state.actions:
             one = owned.get(action.id)
             if one is not None and one.is_same(action):
-                yield line(Kind.DELETE, state, one.key, action, reason="offboarding")
+                yield item_for(Kind.DELETE, state, one.key, action, reason="offboarding")

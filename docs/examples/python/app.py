@@ -30,7 +30,7 @@ name = "example"
 key = "sign"
 label = "Send for signature"
 target_url = "{url}/launch"
-places = ["matters", "documents"]
+locations = ["matters", "documents"]
 """
 
 
