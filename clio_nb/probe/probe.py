@@ -30,7 +30,8 @@ from .report import ProbeReport, Result
 
 LABEL: Final = "clio-nb probe"
 
-_PAUSES: Final = (0.02, 0.2, 0.8)  # seconds for what a receiver does after its answer; tried at the first launch
+_PAUSES: Final = (0.0, 0.02, 0.2, 0.8)  # seconds for what a receiver does after its answer; tried one after the other
+_WORK: Final = 0.2  # seconds in which what a receiver does in the background has begun; tried at the first launch
 _MINUTE: Final = 61.0
 
 
@@ -104,13 +105,17 @@ async def _action(
 
 @dataclass
 class _Attack:
-    """All that is needed to fire a case. ``settle`` is for how many seconds requests may come after an answer."""
+    """All that is needed to fire a case.
+
+    ``pauses``: for how many seconds this receiver goes on after its answer, as far as its launches have shown, and the
+    longer ones that are tried when the nonce of a genuine launch has not arrived by then.
+    """
 
     receiver_url: str
     control: Control
     canary: Canary
     stages: dict[Location, Stage]
-    settle: float = 0.0
+    pauses: tuple[float, ...] = _PAUSES
 
     async def fire(self, case: Case, at: Location) -> Evidence:
         """Click, change what the case changes, send it, and gather what was seen."""
@@ -131,7 +136,7 @@ class _Attack:
         before = await self.control.requests()
         self.canary.strangers.clear()
         answers = await _visit(url, case, browser)
-        requests = await self._since(before)
+        requests = await self._since(before, genuine=case.expect == "admit")
         if case.fault:
             await self.control.clear_faults()
         named = {
@@ -142,21 +147,28 @@ class _Attack:
     async def _earlier(self, url: str, browser: Browser) -> None:
         """Visit the receiver before the case begins."""
         await _open(url, browser)
-        await waiting.sleep(self.settle)
+        await waiting.sleep(self.pauses[0])
 
-    async def _since(self, before: list[SeenRequest]) -> tuple[SeenRequest, ...]:
-        """Return the requests that Clio saw since; from the first launch on, wait as long as the receiver needs."""
-        for pause in [self.settle] if self.settle else _PAUSES:
-            await waiting.sleep(pause)
-            after = await self.control.requests()
-            # a full log forgets its oldest for each new one
-            forgotten = next(n for n in range(len(before) + 1) if before[n:] == after[: len(before) - n])
-            new = tuple(after[len(before) - forgotten :])
+    async def _since(self, before: list[SeenRequest], *, genuine: bool) -> tuple[SeenRequest, ...]:
+        """Return the requests that Clio saw since, and learn from genuine launches how long to wait for them."""
+        for pause in self.pauses if genuine else self.pauses[:1]:
+            new = await self._after(pause, before)
             if any(request.has_nonce for request in new):
-                self.settle = max(self.settle, pause)
+                if self.pauses is _PAUSES and len(later := await self._after(_WORK, before)) > len(new):
+                    self.pauses = (_WORK,)  # it asks Clio at once, and goes on in the background
+                    return later
+                self.pauses = tuple(longer for longer in self.pauses if longer >= pause)
                 return new
-        self.settle = self.settle or _PAUSES[0]  # it asks nothing at all
+        if genuine:
+            self.pauses = self.pauses[:1]  # it asks Clio nothing, however long one waits
         return new
+
+    async def _after(self, pause: float, before: list[SeenRequest]) -> tuple[SeenRequest, ...]:
+        await waiting.sleep(pause)
+        after = await self.control.requests()
+        # a full log forgets its oldest for each new one
+        forgotten = next(n for n in range(len(before) + 1) if before[n:] == after[: len(before) - n])
+        return tuple(after[len(before) - forgotten :])
 
     async def _click(self, stage: Stage, subject: Subject) -> Parameters:
         clicked = await self.control.click(stage.user.id, stage.action, subject)
