@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..launches.sandbox_control import SeenRequest
+from ..http.sandbox_control import SeenRequest
 from ..vocabulary import Location
 from ._browser import Answer
 from ._canary import Stranger

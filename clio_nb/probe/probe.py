@@ -15,9 +15,9 @@ import anyio.to_thread
 from ..action_rules import location_of, same_url
 from ..errors import InvalidInput
 from ..http import twins, waiting
+from ..http.sandbox_control import Control, SeenRequest
 from ..launches._compose import compose
 from ..launches.replay import check_loopback
-from ..launches.sandbox_control import Control, SeenRequest
 from ..models import CustomAction, Site, Subject
 from ..session import AsyncSession
 from ..vocabulary import MEANINGS, Location
@@ -56,7 +56,7 @@ async def probe(
     if urlsplit(receiver_url).scheme != "http":
         raise InvalidInput("Serve the receiver over plain http for the probe.", field="receiver_url")
     wanted = [location_of(one) for one in ([at] if isinstance(at, str) else at or ())]
-    async with listening() as canary, _prepared(receiver_url, Control(site), user, wanted, canary) as attack:
+    async with listening() as canary, _prepared(receiver_url, site, user, wanted, canary) as attack:
         fired = [(name, title, case, await attack.fire(case, at)) for name, title, case, at in suite([*attack.stages])]
     genuine = [seen for *_, case, seen in fired if case.expect == "admit" and case.visits == "once"]
     usual = Baseline(genuine, [seen for *_, case, seen in fired if case.lacking], f"{site.origin}/oauth/")
@@ -65,15 +65,16 @@ async def probe(
 
 @contextlib.asynccontextmanager
 async def _prepared(
-    receiver_url: str, control: Control, user_id: int | None, wanted: Collection[Location], canary: Canary
+    receiver_url: str, site: Site, user_id: int | None, wanted: Collection[Location], canary: Canary
 ) -> AsyncIterator[_Attack]:
     """Choose the users and the locations, and see that each has an action that leads to the receiver."""
+    control = Control(site)
     users = await control.users()
     user = next((one for one in users if user_id in (None, one.id)), None)
     other = next((one for one in users if user is not None and one.id != user.id), None)
     if user is None or other is None:
         raise InvalidInput(f"The sandbox needs user {user_id or 'one'} and another one for the probe.", field="user")
-    session, others = await control.sign_in(user), await control.sign_in(other)
+    session, others = [AsyncSession(site, await control.token(one.id), user=one) for one in (user, other)]
     mine, theirs = await session.list_actions(), await others.list_actions()
     registered = [one.location for one in mine if one.target_url == receiver_url and one.location]
     records = {at: [record.subject for record in await session.list_records(at)] for at in Location}

@@ -14,8 +14,8 @@ import pytest
 
 import clio_nb as clio
 from clio_nb.errors import InvalidInput
+from clio_nb.http.sandbox_control import SeenRequest
 from clio_nb.launches import inbox
-from clio_nb.launches.sandbox_control import SeenRequest
 from clio_nb.models import App
 from clio_nb.probe import Mistake, cases, probe
 from clio_nb.probe._browser import Answer, Browser, words_of
@@ -125,8 +125,8 @@ def sample(family, *names):
     ids = [getattr(one, "__name__", one) for one in family]
     assert {*names} <= {*ids}
     return [
-        pytest.param(one, id=id, marks=() if id in names else pytest.mark.long)
-        for one, id in zip(family, ids, strict=True)
+        pytest.param(one, id=name, marks=() if name in names else pytest.mark.long)
+        for one, name in zip(family, ids, strict=True)
     ]
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import clio_nb as clio
 from clio_nb.launches import inspect_launch, verify_launch
-from clio_nb.launches.proof.used_nonces import seen
+from clio_nb.launches.proof.used_nonces import used_nonces
 from clio_nb.models import User
 
 RECORD = re.compile(r"/api/v4/(activities|contacts|documents|folders|matters)/[1-9][0-9]*")
@@ -56,7 +56,7 @@ def hosts(canary):
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_no_input_makes_a_request_go_anywhere_but_the_sessions_region(anna, site, canary, data):
-    seen.clear()
+    used_nonces.clear()
     site.reset()
     session = clio.login(site, user=anna.id)
     actions = st.sampled_from(["1", str(anna.id), "%31", "9" * 30]) | st.text(max_size=8).map(quote)

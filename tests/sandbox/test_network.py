@@ -11,8 +11,8 @@ import httpx
 import pytest
 
 import clio_nb
-from clio_nb.http import transport
 from clio_nb.errors import InvalidInput
+from clio_nb.http import transport
 from clio_nb.sandbox import Sandbox
 
 from .conftest import data
