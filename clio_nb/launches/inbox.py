@@ -95,6 +95,8 @@ class _Receiver:
     async def _prove(self, received: Received) -> Verdict:
         if self._sessions is None:
             raise InvalidInput("This inbox was given no sessions to prove launches with.", field="sessions")
+        if not isinstance(received, Received):
+            raise InvalidInput("Pass one of its launches: inbox.verify(inbox[-1]).", field="received")
         if received.verdict is not None and received.verdict.nonce_sent:
             return received.verdict
         received.verdict = await verify_report(received.report, self._sessions, arrived=received.arrived)

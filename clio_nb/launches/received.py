@@ -103,10 +103,10 @@ def load_launch(path: Path | str) -> Launch:
     try:
         fixture = msgspec.json.decode(Path(path).read_bytes(), type=_Fixture)
         launch = inspect_launch(fixture.url).launch
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError):  # TypeError: it is no path at all
         launch = None
     if launch is None:
-        raise InvalidInput(f"{Path(path).name} holds no launch that an inbox has saved.", field="path")
+        raise InvalidInput(f"{path!s:.80} is not a file that save_launch() has written.", field="path")
     return launch
 
 

@@ -19,11 +19,12 @@ from clio_nb.launches import inbox
 from clio_nb.models import App
 from clio_nb.probe import Mistake, cases, probe
 from clio_nb.probe._browser import Answer, Browser, words_of
-from clio_nb.probe._canary import Stranger
+from clio_nb.probe._decoy import StrayRequest
 from clio_nb.probe.cases import CASES
 from clio_nb.probe.evidence import Baseline, Evidence
 from clio_nb.probe.judge import judge
-from clio_nb.sandbox import Sandbox, state
+from clio_nb.sandbox import Sandbox
+from clio_nb.sandbox.world import state
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Region
 
@@ -359,9 +360,9 @@ NO = (answer(403, words="no"),)
 SORRY = (answer(words="sorry"),)
 
 
-def evidence(*requests, answers=WELL, strangers=()):
+def evidence(*requests, answers=WELL, stray=()):
     return Evidence(
-        clio.Location.MATTERS, frozenset({1}), "/api/v4/matters/5", tuple(answers), tuple(requests), tuple(strangers)
+        clio.Location.MATTERS, frozenset({1}), "/api/v4/matters/5", tuple(answers), tuple(requests), tuple(stray)
     )
 
 
@@ -407,12 +408,12 @@ def judged(name, seen, genuine=PROVED, malformed=TURNED_AWAY):
         ("401", evidence(changed(status=401), PROOF), []),
         ("500", evidence(changed(status=500), PROOF), ["retries-nonce"]),
         ("unknown-user", evidence(changed(user_id=2)), ["other-users-token", "lets-in-unproved"]),
-        ("at-host", evidence(answers=NO, strangers=[Stranger("/", has_token=False)]), ["asks-another-host"]),
-        ("at-host", evidence(answers=NO, strangers=[Stranger("/", has_token=True)]), ["token-leaves-clio"]),
-        ("redirect", evidence(answers=NO, strangers=[Stranger("/", has_token=False)]), ["follows-redirects"]),
+        ("at-host", evidence(answers=NO, stray=[StrayRequest("/", has_token=False)]), ["asks-another-host"]),
+        ("at-host", evidence(answers=NO, stray=[StrayRequest("/", has_token=True)]), ["token-leaves-clio"]),
+        ("redirect", evidence(answers=NO, stray=[StrayRequest("/", has_token=False)]), ["follows-redirects"]),
         (
             "redirect",
-            evidence(answers=NO, strangers=[Stranger("/", has_token=True)]),
+            evidence(answers=NO, stray=[StrayRequest("/", has_token=True)]),
             ["token-leaves-clio", "follows-redirects"],
         ),
         ("forged-nonce", evidence(answers=[answer(400)]), []),
@@ -560,7 +561,7 @@ def test_it_attacks_this_machine_only(site, url):
 
 
 def test_it_needs_a_sandbox_and_a_user_it_knows(site):
-    with pytest.raises(InvalidInput, match="needs a sandbox"):
+    with pytest.raises(InvalidInput, match="on a sandbox only"):
         probe("http://127.0.0.1:1/", App(Region.US, "id", Secret("secret")))
     with pytest.raises(InvalidInput, match="needs user 5"):
         probe("http://127.0.0.1:1/", site, user=5)

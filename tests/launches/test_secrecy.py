@@ -149,10 +149,10 @@ def test_a_verdict_is_not_pickled_since_it_holds_the_nonce(anna):
 
 CELLS = [
     "import logging, sys\nfrom pathlib import Path\nlogging.basicConfig(level=logging.DEBUG, stream=sys.stdout)",
-    "import clio_nb as clio\nfrom clio_nb import portal\nfrom clio_nb.launches import replay",
+    "import clio_nb as clio\nfrom clio_nb.http import loop\nfrom clio_nb.launches import replay",
     "site = clio.sandbox()\nsession = clio.login(site)",
     "inbox = clio.inbox(site)\nurl = site.click_on(session.user.id, inbox.url)",
-    "Path({secrets!r}).write_text('\\n'.join([url.rpartition('=')[2], portal.run(session.aio.token).access.reveal()]))",
+    "Path({secrets!r}).write_text('\\n'.join([url.rpartition('=')[2], loop.run(session.aio.token).access.reveal()]))",
     "clio.inspect_launch(url)",
     "print(clio.inspect_launch(url + '&user_id=2'), clio.inspect_launch(url.replace('user_id', 'USER_ID')))",
     "verdict = clio.verify_launch(url, session)\nverdict",

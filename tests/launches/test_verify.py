@@ -86,7 +86,7 @@ def test_fields_come_with_the_same_request(anna, sent):
 def test_fields_that_clio_would_refuse_are_refused_before_the_nonce_is_spent(anna, sent, fields):
     url = anna.click()
     sent()
-    with pytest.raises(InvalidInput, match="one level of braces"):
+    with pytest.raises(InvalidInput, match="one level deep"):
         verify_launch(url, anna.session, fields=fields)
     assert sent() == []
     assert verify_launch(url, anna.session)

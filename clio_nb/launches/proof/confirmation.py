@@ -84,7 +84,11 @@ class Confirmation:
                     raise
             except errors.NetworkError as error:
                 self.nonce_sent = sent_before or not error.nothing_sent
-                never = isinstance(error, errors.TlsFailed) or not error.nothing_sent or self._wait() <= PAUSE
+                never = (
+                    isinstance(error, errors.TlsFailed)
+                    or not error.nothing_sent
+                    or self._asked_until - waiting.now() <= PAUSE
+                )
                 if attempt == ATTEMPTS - 1 or never or type(error) in again:
                     raise
                 again.add(type(error))

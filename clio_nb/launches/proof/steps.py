@@ -59,7 +59,7 @@ async def prove(
         record = await proof.record_of(session, confirmation, fields)
     except _Ended as end:
         return proof.verdict(end.state, end.reason, end.step)
-    who = session.user or f"user {launch.user_id}"
+    who = known_user(session) or f"user {launch.user_id}"
     reason = (
         f"Clio confirmed that {who} clicked. The action and the record ({launch.subject}) are what the browser said."
     )
