@@ -297,9 +297,3 @@ def _http_date(text: str | None) -> float | None:
         return email.utils.parsedate_to_datetime(text).timestamp()
     except ValueError:
         return None
-
-
-def control_headers(key: Secret | str | None) -> dict[str, str | Secret]:
-    """Return the headers of a request to a sandbox's control endpoints, with its control key where it has one."""
-    carried = {"authorization": Secret(f"Bearer {Secret(key).reveal()}")} if key else {}
-    return {"content-type": "application/json", **carried}

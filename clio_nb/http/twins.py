@@ -65,7 +65,12 @@ def sync_function_from(begin: Callable[P, Coroutine[Any, Any, T]]) -> Verb[P, T,
     described = _described_as(begin, begin.__annotations__["return"].removeprefix("Coroutine[Any, Any, ")[:-1])
 
     def waits(*args: P.args, **kwargs: P.kwargs) -> T:
-        return run(_rest_of, begin(*args, **kwargs))
+        begun = begin(*args, **kwargs)
+        try:
+            return run(_rest_of, begun)
+        finally:
+            if inspect.getcoroutinestate(begun) == inspect.CORO_CREATED:  # the loop has refused it
+                begun.close()
 
     function = cast("Verb[P, T, T]", described(waits))
     function.aio = described(begin)

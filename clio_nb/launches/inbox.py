@@ -20,12 +20,12 @@ from ..models import Site
 from ..secret import Secret
 from ._pages import Page, Visit, answer, moved, page, refusal_of_method, visit_of
 from .inspect import inspect_launch
-from .proof.sessions import Sessions, lasting
+from .proof.sandbox_sessions import SandboxSessions
+from .proof.sessions import Sessions, check_sessions, lasting
 from .received import Received
 from .report import CELL, TEXT
-from .sandbox_control import Control
 from .verdict import Verdict
-from .verify import verify_launch
+from .verify import verify_report
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -95,9 +95,11 @@ class _Receiver:
     async def _prove(self, received: Received) -> Verdict:
         if self._sessions is None:
             raise InvalidInput("This inbox was given no sessions to prove launches with.", field="sessions")
+        if not isinstance(received, Received):
+            raise InvalidInput("Pass one of its launches: inbox.verify(inbox[-1]).", field="received")
         if received.verdict is not None and received.verdict.nonce_sent:
             return received.verdict
-        received.verdict = await verify_launch.aio(received.url.reveal(), self._sessions, arrived=received.arrived)
+        received.verdict = await verify_report(received.report, self._sessions, arrived=received.arrived)
         self._tell(received)
         return received.verdict
 
@@ -214,8 +216,13 @@ async def inbox(
 
     Raises :class:`errors.PortBusy`, and :class:`InvalidInput` when there is nothing to prove launches with.
     """
-    if sessions is None and (site := a_site(site)).control_url is not None:
-        sessions = Control(site)
+    if not (isinstance(port, int) and 0 <= port <= 65535):
+        raise InvalidInput("port is a number from 0 to 65535; 0 takes any free one.", field="port")
+    a_site(site)
+    if sessions is not None:
+        check_sessions(sessions)
+    elif site.control_url is not None:
+        sessions = SandboxSessions(site)
     if sessions is None and verify:
         raise InvalidInput(
             "Give the inbox the sessions that can prove launches, or verify=False to collect them only.",

@@ -83,9 +83,8 @@ def save_launch(received: Received, path: Path | str) -> Path:
     It keeps the ids and when and how it ended. The nonce is replaced, and so are the values of the target's own
     parameters; names of people and records are not in it. Raises :class:`InvalidInput` for what is no launch.
     """
-    launch = received.report.launch
-    if launch is None:
-        raise InvalidInput("Only a well-formed launch can be saved; this one was refused.", field="received")
+    if not isinstance(received, Received) or (launch := received.report.launch) is None:
+        raise InvalidInput("Only a well-formed launch of an inbox can be saved.", field="received")
     base = received.report.target.partition("?")[0].partition("#")[0]
     own = [(name, "scrubbed") for name, _ in received.report.extras]
     url = compose(base, [*own, *parameters_of(launch, SCRUBBED)])
@@ -104,10 +103,10 @@ def load_launch(path: Path | str) -> Launch:
     try:
         fixture = msgspec.json.decode(Path(path).read_bytes(), type=_Fixture)
         launch = inspect_launch(fixture.url).launch
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, TypeError):  # TypeError: it is no path at all
         launch = None
     if launch is None:
-        raise InvalidInput(f"{Path(path).name} holds no launch that an inbox has saved.", field="path")
+        raise InvalidInput(f"{path!s:.80} is not a file that save_launch() has written.", field="path")
     return launch
 
 

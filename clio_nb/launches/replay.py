@@ -12,12 +12,12 @@ from urllib.parse import parse_qs, urlsplit
 
 from ..errors import InvalidInput
 from ..http import transport, twins
+from ..http.sandbox_control import Control
 from ..models import Site, Subject
 from ..secret import Secret
 from ._compose import compose
 from .received import Received, load_launch, parameters_of
 from .report import Launch
-from .sandbox_control import Control
 
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
@@ -91,8 +91,12 @@ def check_loopback(url: str, field: str) -> None:
 def _launch_of(launch: Received | Launch | Path | str) -> Launch:
     if isinstance(launch, Launch):
         return launch
-    if not isinstance(launch, Received):
+    if isinstance(launch, Path | str):
         return load_launch(launch)
+    if not isinstance(launch, Received):
+        raise InvalidInput(
+            f"Pass a launch of an inbox, or the path of a saved one; this is a {type(launch).__name__}.", field="launch"
+        )
     if launch.report.launch is None:
         raise InvalidInput("Only a well-formed launch can be replayed; this one was refused.", field="launch")
     return launch.report.launch

@@ -7,11 +7,11 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from ..errors import InvalidInput
-from ..http import twins, waiting
+from ..http import twins
 from .inspect import inspect_launch
 from .proof.sessions import Sessions, check_sessions
-from .proof.steps import Actions, prove
-from .proof.used_nonces import Asker, seen
+from .proof.steps import Actions, check_actions, prove
+from .proof.used_nonces import Asker, used_nonces
 from .report import LaunchReport
 from .verdict import PARSED, STEPS, Step, Verdict
 
@@ -59,27 +59,36 @@ def verify_launch(
         >>> clio.verify_launch(click, session).state
         'verified'
     """
-    _check(fields)
+    _check_fields(fields)
     check_sessions(sessions)
+    check_actions(actions)
     report = inspect_launch(url, target=target)
-    asker = seen.join(report.launch) if report.launch else None  # here and now, not when its turn comes on the loop
-    return _verify(report, asker, sessions, fields, actions, waiting.now() if arrived is None else arrived)
+    asker = used_nonces.join(report.launch) if report.launch else None  # here and now, not in its turn on the loop
+    return verify_report(report, sessions, asker=asker, fields=fields, actions=actions, arrived=arrived)
 
 
 @twins.on_loop
-async def _verify(
-    report: LaunchReport, asker: Asker | None, sessions: Sessions, fields: str | None, actions: Actions, arrived: float
+async def verify_report(
+    report: LaunchReport,
+    sessions: Sessions,
+    *,
+    asker: Asker | None = None,
+    fields: str | None = None,
+    actions: Actions = "known",
+    arrived: float | None = None,
 ) -> Verdict:
-    if report.launch is None or asker is None:
+    """Verify a launch that was inspected already."""
+    if report.launch is None:
         reason = " ".join(report.reasons)
         steps = (Step(name, ok=False, detail=reason) if name == PARSED else Step(name) for name in STEPS)
         return Verdict("refused", reason, tuple(steps))
-    return await prove(report.launch, asker, sessions, fields=fields, actions=actions, arrived=arrived)
+    return await prove(report.launch, sessions, asker=asker, fields=fields, actions=actions, arrived=arrived)
 
 
-def _check(fields: str | None) -> None:
+def _check_fields(fields: object) -> None:
     """Clio answers deeper braces with 400, which is easily mistaken for a refused nonce (reference, "fields")."""
-    if fields is not None and not _FIELDS.fullmatch(fields):
+    if fields is not None and not (isinstance(fields, str) and _FIELDS.fullmatch(fields)):
         raise InvalidInput(
-            "fields is a comma list with one level of braces and no spaces, such as 'id,client{name}'.", field="fields"
+            "fields must be a comma-separated list without spaces, braces one level deep: 'id,client{name}'.",
+            field="fields",
         )

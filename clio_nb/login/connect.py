@@ -6,30 +6,17 @@ import os
 from typing import Final
 from urllib.parse import urlsplit
 
-import msgspec
-
 from ..action_rules import read_url
-from ..errors import InvalidInput, UnexpectedAnswer
-from ..http import messages, transport, twins
+from ..errors import InvalidInput
+from ..http import sandbox_control, twins
 from ..models import App
-from ..secret import Secret, reading
+from ..secret import Secret
 from ..vocabulary import Region
 from ._environment import on_binder, redirect_uri_here
 
 SITE: Final = "CLIO_NB_SITE"  # in the environment: a region, or the address of a sandbox
 CONTROL_KEY: Final = "CLIO_NB_CONTROL_KEY"  # in the environment: what a sandbox in a network asks for
 LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
-
-
-class _Description(msgspec.Struct):
-    """What a sandbox says of itself: the first line of ``clio-nb sandbox --json``."""
-
-    base_url: str
-    client_id: str
-    client_secret: Secret
-    redirect_uri: str
-    control_url: str
-    region: Region = Region.US
 
 
 @twins.sync_function
@@ -108,21 +95,7 @@ async def _sandbox(address: str, key: Secret | None) -> App:
         )
     origin = f"{parts.scheme}://{parts.netloc}"
     path = parts.path.rstrip("/") or "/control"
-    raw = await transport.exchange("GET", origin + path, headers=messages.control_headers(key), deadline=5.0)
-    if raw.status == 403:
-        raise InvalidInput(
-            f"The sandbox at {origin} does not take this control key. Pass the one that it was started with as "
-            "control_key, or set CLIO_NB_CONTROL_KEY."
-            if key
-            else f"The sandbox at {origin} asks for its control key: pass control_key, or set CLIO_NB_CONTROL_KEY.",
-            field="control_key",
-        )
-    try:
-        said = msgspec.json.decode(raw.body, type=_Description, dec_hook=reading)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise UnexpectedAnswer(
-            f"What runs at {origin} is no clio-nb sandbox. Start one with: clio-nb sandbox", status=raw.status
-        ) from None
+    said = await sandbox_control.describe(origin, path, key)
     return App(
         said.region,
         said.client_id,

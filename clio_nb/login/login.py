@@ -11,16 +11,16 @@ import asyncio
 import re
 import sys
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 import anyio.to_thread
-import msgspec
 
 from .. import errors
 from ..arguments import a_site
 from ..frames import verbs
-from ..http import messages, oauth, tokens, transport, waiting
+from ..http import oauth, tokens, waiting
+from ..http.sandbox_control import Control
 from ..http.twins import awaited, on_loop, sync_function_into, sync_method_into
 from ..models import Site, Token
 from ..secret import Secret
@@ -220,24 +220,9 @@ async def login(
         'Renwick Vantongeren'
     """
     if (site := a_site(site)).control_url is not None and show is None:
-        return await _session(site, await _sandbox_token(site, site.control_url, user))
+        return await _session(site, await Control(site).token(user))
     return await AsyncLogin(site).wait(timeout, show=show or _print)
 
 
 def _print(url: str) -> None:
     sys.stdout.write(f"Sign in at Clio: {url}\n")
-
-
-async def _sandbox_token(site: Site, control_url: str, user: int | None) -> Token:
-    """Have the sandbox grant a token without its consent page (``POST tokens``)."""
-    raw = await transport.exchange(
-        "POST",
-        f"{control_url}/tokens",
-        headers=messages.control_headers(site.control_key),
-        content=msgspec.json.encode({"user_id": user} if user is not None else {}),
-    )
-    if raw.status != 200:
-        messages.decipher(
-            messages.Request("POST", "/control/tokens"), raw.status, raw.headers, raw.body, dict[str, Any]
-        )
-    return oauth.token_from(raw.status, Secret(raw.body.decode(errors="replace")))

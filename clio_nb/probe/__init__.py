@@ -1,4 +1,4 @@
-"""Attack a receiver of launches with a fixed suite, and judge it by what the sandbox and a silent listener saw."""
+"""Attack a receiver of launches with a fixed suite, and judge it by what the sandbox and a decoy listener saw."""
 
 from __future__ import annotations
 

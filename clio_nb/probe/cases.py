@@ -1,4 +1,4 @@
-"""The suite: every launch that is fired at a receiver, and what a good one does with it."""
+"""The suite: every launch that is sent to a receiver, and what a good receiver does with it."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from .mistakes import Mistake
 Parameters = list[tuple[str, str]]
 
 Expectation = Literal["admit", "refuse", "prove"]
-"""Let it in; turn it away; or let it in only if Clio has confirmed it (a receiver may give up or ask again)."""
+"""Admit it; refuse it; or admit it only if Clio has confirmed it (a receiver may give up or ask again)."""
 
 Visits = Literal["once", "again", "twice at once", "in a session", "by HEAD"]
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
-    """Who and what there is to make launches with at one location.
+class Setup:
+    """The users, actions and records of the launches at one location.
 
     ``action`` is the user's, ``others_action`` the other's; ``elsewhere`` is a record of another location.
     """
@@ -33,10 +33,10 @@ class Stage:
     first: Subject
     second: Subject
     elsewhere: Subject
-    canary: str
+    decoy: str
 
 
-Change = Callable[[Parameters, Stage], Parameters]
+Change = Callable[[Parameters, Setup], Parameters]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,8 @@ class Case:
 
     ``change`` makes the sent parameters out of the genuine ones; ``fault`` is armed at the sandbox, for the record's
     path; ``late`` seconds pass after the click; ``hostile`` says that ``subject_url`` is one that Clio never sends,
-    ``lacking`` that nothing could be proved by it; ``blamed`` is the mistake of one who lets it in although Clio
-    confirmed the nonce. A case is fired at one location in turn, or ``everywhere``, on the second record if ``second``.
+    ``lacking`` that it lacks what a proof needs; ``blamed`` is the mistake of a receiver that admits it although Clio
+    confirmed the nonce. A case is sent at one location in turn, or ``everywhere``, on the second record if ``second``.
     """
 
     name: str
@@ -63,17 +63,17 @@ class Case:
     blamed: Mistake = Mistake.LETS_IN_MALFORMED
 
 
-def put(name: str, value: str | Callable[[Stage], str]) -> Change:
+def put(name: str, value: str | Callable[[Setup], str]) -> Change:
     """Return a change of one parameter's value."""
-    return lambda parameters, stage: [
-        (key, (value if isinstance(value, str) else value(stage)) if key == name else old) for key, old in parameters
+    return lambda parameters, setup: [
+        (key, (value if isinstance(value, str) else value(setup)) if key == name else old) for key, old in parameters
     ]
 
 
-def subject(text: Callable[[str, Stage], str]) -> Change:
+def subject(text: Callable[[str, Setup], str]) -> Change:
     """Return a change of ``subject_url``, given its genuine text."""
-    return lambda parameters, stage: [
-        (key, text(value, stage) if key == "subject_url" else value) for key, value in parameters
+    return lambda parameters, setup: [
+        (key, text(value, setup) if key == "subject_url" else value) for key, value in parameters
     ]
 
 
@@ -84,7 +84,7 @@ def without(name: str) -> Change:
 
 def twice(name: str) -> Change:
     """Return a change that adds a parameter once more, with another value that is good by itself."""
-    return lambda parameters, stage: [*parameters, (name, _ANOTHER[name](stage))]
+    return lambda parameters, setup: [*parameters, (name, _ANOTHER[name](setup))]
 
 
 def renamed(name: str, to: str) -> Change:
@@ -92,7 +92,7 @@ def renamed(name: str, to: str) -> Change:
     return lambda parameters, _: [(to if key == name else key, value) for key, value in parameters]
 
 
-def _hostile(name: str, title: str, text: Callable[[str, Stage], str]) -> Case:
+def _hostile(name: str, title: str, text: Callable[[str, Setup], str]) -> Case:
     return Case(name, title, "refuse", subject(text), hostile=True)
 
 
@@ -112,10 +112,10 @@ _FORGED: Final = "forged-nonce-0123456789"
 _NOBODY: Final = "999999999999"
 
 
-_ANOTHER: Final[Mapping[str, Callable[[Stage], str]]] = {
-    "custom_action_id": lambda stage: str(stage.others_action),
-    "user_id": lambda stage: str(stage.other.id),
-    "subject_url": lambda stage: stage.second.path,
+_ANOTHER: Final[Mapping[str, Callable[[Setup], str]]] = {
+    "custom_action_id": lambda setup: str(setup.others_action),
+    "user_id": lambda setup: str(setup.other.id),
+    "subject_url": lambda setup: setup.second.path,
     "custom_action_nonce": lambda _: _FORGED,
 }
 
@@ -154,14 +154,14 @@ CASES: Final = (
     ),
     _misled("misplaced-action", "a record of another location", put("subject_url", lambda s: s.elsewhere.path)),
     # another host
-    _hostile("at-host", "subject_url @host", lambda path, s: f"@{s.canary}{path}"),
-    _hostile("userinfo", "subject_url :x@host", lambda path, s: f":x@{s.canary}{path}"),
-    _hostile("two-slashes", "subject_url //host", lambda path, s: f"//{s.canary}{path}"),
-    _hostile("three-slashes", "subject_url ///host", lambda path, s: f"///{s.canary}{path}"),
-    _hostile("backslashes", "subject_url /\\host", lambda path, s: f"/\\{s.canary}{path}"),
-    _hostile("absolute", "subject_url http://host", lambda path, s: f"http://{s.canary}{path}"),
-    _hostile("path-at-host", "subject_url of a record, then @host", lambda path, s: f"{path}@{s.canary}{path}"),
-    _hostile("line-break", "subject_url with a line break and a header", lambda path, s: f"{path}\r\nHost: {s.canary}"),
+    _hostile("at-host", "subject_url @host", lambda path, s: f"@{s.decoy}{path}"),
+    _hostile("userinfo", "subject_url :x@host", lambda path, s: f":x@{s.decoy}{path}"),
+    _hostile("two-slashes", "subject_url //host", lambda path, s: f"//{s.decoy}{path}"),
+    _hostile("three-slashes", "subject_url ///host", lambda path, s: f"///{s.decoy}{path}"),
+    _hostile("backslashes", "subject_url /\\host", lambda path, s: f"/\\{s.decoy}{path}"),
+    _hostile("absolute", "subject_url http://host", lambda path, s: f"http://{s.decoy}{path}"),
+    _hostile("path-at-host", "subject_url of a record, then @host", lambda path, s: f"{path}@{s.decoy}{path}"),
+    _hostile("line-break", "subject_url with a line break and a header", lambda path, s: f"{path}\r\nHost: {s.decoy}"),
     # another path
     _hostile("question-mark", "subject_url with a query", lambda path, _: f"{path}?x=1"),
     _hostile("hash", "subject_url with a fragment", lambda path, _: f"{path}#x"),
@@ -191,7 +191,7 @@ CASES: Final = (
     *(_spoilt(f"no-{name}", f"{name} is missing", without(name), lacking=True) for name in MEANINGS),
     *(_spoilt(f"empty-{name}", f"{name} is empty", put(name, ""), lacking=True) for name in MEANINGS),
     *(_spoilt(f"two-{name}", f"{name} twice, with two values", twice(name)) for name in MEANINGS),
-    # trouble in the middle
+    # failures of Clio and of the network
     _broken("401", "Clio answers 401", "prove", kind="status", status=401, body={"error": "invalid_token"}),
     _broken("429", "Clio answers 429", "prove", kind="rate_limit", seconds=1),
     _broken("500", "Clio answers 500", "prove", kind="status", status=500),
@@ -207,7 +207,7 @@ CASES: Final = (
 
 
 def suite(locations: Sequence[Location]) -> Iterator[tuple[str, str, Case, Location]]:
-    """Return name and title of each launch to fire, its case and its location, in the order to fire them."""
+    """Return name and title of each launch to send, its case and its location, in order."""
     turns = cycle(locations)
     for case in CASES:
         if case.everywhere:

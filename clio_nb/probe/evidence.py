@@ -1,4 +1,4 @@
-"""What was seen of a case, and how a receiver answers genuine and malformed launches, which tells what it did. Pure."""
+"""The evidence of one case, and the baseline: how this receiver answers genuine and malformed launches. Pure."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..launches.sandbox_control import SeenRequest
+from ..http.sandbox_control import SeenRequest
 from ..vocabulary import Location
 from ._browser import Answer
-from ._canary import Stranger
+from ._decoy import StrayRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Evidence:
     subject: str
     answers: tuple[Answer, ...]
     requests: tuple[SeenRequest, ...]
-    strangers: tuple[Stranger, ...]
+    stray: tuple[StrayRequest, ...]
 
     @property
     def with_nonce(self) -> list[SeenRequest]:

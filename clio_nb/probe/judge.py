@@ -1,4 +1,4 @@
-"""Judge one case by its evidence: what the receiver answered, what reached the sandbox, and what went astray. Pure."""
+"""Judge one case by its evidence: the receiver's answers, and the requests at the sandbox and at the decoy. Pure."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ def _met_fault(case: Case, seen: Evidence) -> bool:
 
 
 def _astray(case: Case, seen: Evidence) -> Iterator[Mistake]:
-    if any(stranger.has_token for stranger in seen.strangers):
+    if any(one.has_token for one in seen.stray):
         yield Mistake.TOKEN_LEAVES_CLIO
-    elif seen.strangers and not case.fault:
+    elif seen.stray and not case.fault:
         yield Mistake.ASKS_ANOTHER_HOST
-    if seen.strangers and case.fault:
+    if seen.stray and case.fault:
         yield Mistake.FOLLOWS_REDIRECTS
 
 

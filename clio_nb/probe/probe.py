@@ -1,4 +1,4 @@
-"""Fire the suite at a receiver and gather the evidence, case by case."""
+"""Send the suite to a receiver and gather the evidence, case by case."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ import anyio.to_thread
 from ..action_rules import location_of, same_url
 from ..errors import InvalidInput
 from ..http import twins, waiting
+from ..http.sandbox_control import Control, SeenRequest
 from ..launches._compose import compose
 from ..launches.replay import check_loopback
-from ..launches.sandbox_control import Control, SeenRequest
 from ..models import CustomAction, Site, Subject
 from ..session import AsyncSession
 from ..vocabulary import MEANINGS, Location
 from ._browser import Answer, Browser
-from ._canary import Canary, listening
-from .cases import Case, Parameters, Stage, suite
+from ._decoy import DecoyListener, listening
+from .cases import Case, Parameters, Setup, suite
 from .evidence import Baseline, Evidence
 from .judge import judge
 from .report import ProbeReport, Result
 
 LABEL: Final = "clio-nb probe"
 
-_PAUSES: Final = (0.02, 0.2, 0.8)  # seconds for what a receiver does after its answer; tried at the first launch
+_PAUSES: Final = (0.0, 0.02, 0.2, 0.8)  # seconds for what a receiver does after its answer; tried one after the other
+_WORK: Final = 0.2  # seconds in which what a receiver does in the background has begun; tried at the first launch
 _MINUTE: Final = 61.0
 
 
@@ -54,9 +55,10 @@ async def probe(
     check_loopback(receiver_url, "receiver_url")
     if urlsplit(receiver_url).scheme != "http":
         raise InvalidInput("Serve the receiver over plain http for the probe.", field="receiver_url")
-    wanted = [location_of(one) for one in ([at] if isinstance(at, str) else at or ())]
-    async with listening() as canary, _prepared(receiver_url, Control(site), user, wanted, canary) as attack:
-        fired = [(name, title, case, await attack.fire(case, at)) for name, title, case, at in suite([*attack.stages])]
+    several = at if isinstance(at, Iterable) and not isinstance(at, str) else [] if at is None else [at]
+    wanted = [location_of(one) for one in several]
+    async with listening() as decoy, _prepared(receiver_url, site, user, wanted, decoy) as attack:
+        fired = [(name, title, case, await attack.fire(case, at)) for name, title, case, at in suite([*attack.setups])]
     genuine = [seen for *_, case, seen in fired if case.expect == "admit" and case.visits == "once"]
     usual = Baseline(genuine, [seen for *_, case, seen in fired if case.lacking], f"{site.origin}/oauth/")
     return ProbeReport(receiver_url, tuple(_result(*one, usual) for one in fired))
@@ -64,15 +66,16 @@ async def probe(
 
 @contextlib.asynccontextmanager
 async def _prepared(
-    receiver_url: str, control: Control, user_id: int | None, wanted: Collection[Location], canary: Canary
+    receiver_url: str, site: Site, user_id: int | None, wanted: Collection[Location], decoy: DecoyListener
 ) -> AsyncIterator[_Attack]:
     """Choose the users and the locations, and see that each has an action that leads to the receiver."""
+    control = Control(site)
     users = await control.users()
     user = next((one for one in users if user_id in (None, one.id)), None)
     other = next((one for one in users if user is not None and one.id != user.id), None)
     if user is None or other is None:
         raise InvalidInput(f"The sandbox needs user {user_id or 'one'} and another one for the probe.", field="user")
-    session, others = await control.sign_in(user), await control.sign_in(other)
+    session, others = [AsyncSession(site, await control.token(one.id), user=one) for one in (user, other)]
     mine, theirs = await session.list_actions(), await others.list_actions()
     registered = [one.location for one in mine if one.target_url == receiver_url and one.location]
     records = {at: [record.subject for record in await session.list_records(at)] for at in Location}
@@ -80,15 +83,15 @@ async def _prepared(
     if none := [at.resource for at in locations if not records[at]]:
         raise InvalidInput(f"The sandbox has no {' and no '.join(none)} to click on.", field="at")
     async with contextlib.AsyncExitStack() as made:
-        stages = {}
+        setups = {}
         for at in locations:
             action = await _action(session, mine, receiver_url, at, made)
             others_action = await _action(others, theirs, receiver_url, at, made)
             first, second = records[at][0], records[at][:2][-1]
             others_at = next(place for place in (*locations, *Location) if place is not at and records[place])
             elsewhere = records[others_at][0]
-            stages[at] = Stage(user, other, action, others_action, first, second, elsewhere, canary.host)
-        yield _Attack(receiver_url, control, canary, stages)
+            setups[at] = Setup(user, other, action, others_action, first, second, elsewhere, decoy.host)
+        yield _Attack(receiver_url, control, decoy, setups)
 
 
 async def _action(
@@ -104,62 +107,73 @@ async def _action(
 
 @dataclass
 class _Attack:
-    """All that is needed to fire a case. ``settle`` is for how many seconds requests may come after an answer."""
+    """Everything that is needed to send a case.
+
+    ``pauses``: for how many seconds this receiver goes on after its answer, as far as its launches have shown, and the
+    longer ones that are tried when the nonce of a genuine launch has not arrived by then.
+    """
 
     receiver_url: str
     control: Control
-    canary: Canary
-    stages: dict[Location, Stage]
-    settle: float = 0.0
+    decoy: DecoyListener
+    setups: dict[Location, Setup]
+    pauses: tuple[float, ...] = _PAUSES
 
     async def fire(self, case: Case, at: Location) -> Evidence:
         """Click, change what the case changes, send it, and gather what was seen."""
-        stage, browser = self.stages[at], Browser()
-        subject = stage.second if case.second else stage.first
+        setup, browser = self.setups[at], Browser()
+        subject = setup.second if case.second else setup.first
         await self.control.advance(_MINUTE)  # a fresh minute: no case uses up the budget of the next
         if case.visits == "in a session":
-            await self._earlier(compose(self.receiver_url, await self._click(stage, subject)), browser)
-        parameters = case.change(await self._click(stage, subject), stage)
+            await self._earlier(compose(self.receiver_url, await self._click(setup, subject)), browser)
+        parameters = case.change(await self._click(setup, subject), setup)
         url = compose(self.receiver_url, parameters)
         if case.visits == "again":
             await self._earlier(url, Browser())
         if case.late:
             await self.control.advance(case.late)
         if case.fault:
-            elsewhere = f"http://{self.canary.host}{subject.path}"
+            elsewhere = f"http://{self.decoy.host}{subject.path}"
             await self.control.fault(path=subject.path, location=elsewhere, **case.fault)
         before = await self.control.requests()
-        self.canary.strangers.clear()
+        self.decoy.stray.clear()
         answers = await _visit(url, case, browser)
-        requests = await self._since(before)
+        requests = await self._since(before, genuine=case.expect == "admit")
         if case.fault:
             await self.control.clear_faults()
         named = {
             int(digits) for name, value in parameters if name == "user_id" for digits in re.findall("[0-9]+", value)
         }
-        return Evidence(at, frozenset(named), subject.path, answers, requests, tuple(self.canary.strangers))
+        return Evidence(at, frozenset(named), subject.path, answers, requests, tuple(self.decoy.stray))
 
     async def _earlier(self, url: str, browser: Browser) -> None:
         """Visit the receiver before the case begins."""
         await _open(url, browser)
-        await waiting.sleep(self.settle)
+        await waiting.sleep(self.pauses[0])
 
-    async def _since(self, before: list[SeenRequest]) -> tuple[SeenRequest, ...]:
-        """Return the requests that Clio saw since; from the first launch on, wait as long as the receiver needs."""
-        for pause in [self.settle] if self.settle else _PAUSES:
-            await waiting.sleep(pause)
-            after = await self.control.requests()
-            # a full log forgets its oldest for each new one
-            forgotten = next(n for n in range(len(before) + 1) if before[n:] == after[: len(before) - n])
-            new = tuple(after[len(before) - forgotten :])
+    async def _since(self, before: list[SeenRequest], *, genuine: bool) -> tuple[SeenRequest, ...]:
+        """Return the requests that Clio saw since, and learn from genuine launches how long to wait for them."""
+        for pause in self.pauses if genuine else self.pauses[:1]:
+            new = await self._after(pause, before)
             if any(request.has_nonce for request in new):
-                self.settle = max(self.settle, pause)
+                if self.pauses is _PAUSES and len(later := await self._after(_WORK, before)) > len(new):
+                    self.pauses = (_WORK,)  # it asks Clio at once, and goes on in the background
+                    return later
+                self.pauses = tuple(longer for longer in self.pauses if longer >= pause)
                 return new
-        self.settle = self.settle or _PAUSES[0]  # it asks nothing at all
+        if genuine:
+            self.pauses = self.pauses[:1]  # it asks Clio nothing, however long one waits
         return new
 
-    async def _click(self, stage: Stage, subject: Subject) -> Parameters:
-        clicked = await self.control.click(stage.user.id, stage.action, subject)
+    async def _after(self, pause: float, before: list[SeenRequest]) -> tuple[SeenRequest, ...]:
+        await waiting.sleep(pause)
+        after = await self.control.requests()
+        # a full log forgets its oldest for each new one
+        forgotten = next(n for n in range(len(before) + 1) if before[n:] == after[: len(before) - n])
+        return tuple(after[len(before) - forgotten :])
+
+    async def _click(self, setup: Setup, subject: Subject) -> Parameters:
+        clicked = await self.control.click(setup.user.id, setup.action, subject)
         return [pair for pair in parse_qsl(urlsplit(clicked.reveal()).query) if pair[0] in MEANINGS]
 
 
@@ -184,6 +198,6 @@ def _result(name: str, title: str, case: Case, seen: Evidence, usual: Baseline) 
             f"{one.method} {one.path[:80]} with{'' if one.has_nonce else 'out'} nonce: {one.status or 'cut off'}"
             for one in seen.requests
         ),
-        tuple(f"{one.path[:80]} with{'' if one.has_token else 'out'} token" for one in seen.strangers),
+        tuple(f"{one.path[:80]} with{'' if one.has_token else 'out'} token" for one in seen.stray),
         undecided=undecided and not mistakes,
     )

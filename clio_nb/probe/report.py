@@ -1,4 +1,4 @@
-"""What the attack found, case by case: as a table, as JSON and as JUnit XML."""
+"""What the probe found, case by case: as a table, as JSON and as JUnit XML."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ UNDECIDED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """One case of the suite: what was sent, what the receiver answered, what Clio and the silent listener saw.
+    """One case of the suite: what was sent, what the receiver answered, what Clio and the decoy listener saw.
 
-    ``undecided`` says that no mistake was seen, and that it could not be told whether the launch was let in.
+    ``undecided`` says that no mistake was seen, and that the answers do not show whether the launch was let in.
     """
 
     case: str

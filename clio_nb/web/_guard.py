@@ -16,11 +16,10 @@ from ..errors import ClioError
 from ..http import twins, waiting
 from ..launches._pages import Page, Visit, moved, page, refusal_of_method
 from ..launches.inspect import fits_target, inspect_launch
-from ..launches.proof.known_actions import known
-from ..launches.proof.sessions import Sessions, app_of, lasting, sessions_at_hand
-from ..launches.proof.steps import Actions, action_of, fault_of
+from ..launches.proof.known_actions import actions_cache
+from ..launches.proof.sessions import Sessions, app_of, check_sessions, lasting, sessions_at_hand
+from ..launches.proof.steps import Actions, action_of, check_actions, fault_of, prove
 from ..launches.report import Launch, ProvedLaunch
-from ..launches.verify import verify_launch
 from .signed_cookie import LIFETIME, Key, SignedCookies
 
 _MARK: Final = "clio_launch"
@@ -40,6 +39,8 @@ class Guard:
         timeout: float | None = None,
     ) -> None:
         self.timeout = waiting.checked_timeout(timeout)
+        check_sessions(sessions)
+        check_actions(actions)
         self._sessions = lasting(sessions)
         self._cookies = SignedCookies(key)
         self._target = target
@@ -64,7 +65,7 @@ class Guard:
         before = await self._shown_before(visit, ids)
         if before is not None and _same(before, launch):
             return _move(own, before.id)
-        verdict = await verify_launch.aio(visit.url, self._sessions, target=self._target, actions=self._actions)
+        verdict = await prove(launch, self._sessions, actions=self._actions)
         if verdict:
             return _move(own, ids[0], ("set-cookie", await self._cookie(visit, launch, ids[0])))
         _log.info("launch %s: %s", verdict.state, verdict.reason)
@@ -90,7 +91,9 @@ class Guard:
         session = next((one for one in at_hand if app_of(one) == app), None)
         if session is None:
             return False
-        if self._actions == "any" or (self._actions == "known" and not known.of(session, proved.user_id).listed):
+        if self._actions == "any" or (
+            self._actions == "known" and not actions_cache.of(session, proved.user_id).listed
+        ):
             return True
         return not fault_of(proved, action_of(proved, session, self._actions))
 

@@ -32,8 +32,9 @@ class SignedCookies:
     """
 
     def __init__(self, key: Key) -> None:
-        self._keys = [Secret(one) for one in ([key] if isinstance(key, Secret | str) else key)]
-        if min((len(one.reveal()) for one in self._keys), default=0) < KEY_MIN:
+        keys = key if isinstance(key, list | tuple) else [key]
+        self._keys = [Secret(one) for one in keys if isinstance(one, Secret | str)]
+        if len(self._keys) < len(keys) or min((len(one.reveal()) for one in self._keys), default=0) < KEY_MIN:
             raise InvalidInput(
                 f"Each key that signs the cookies needs {KEY_MIN} characters or more (secrets.token_urlsafe(32)). Keep "
                 "it with your other secrets, the same in every process.",

@@ -18,8 +18,8 @@ from clio_nb import errors
 from clio_nb.http import loop, transport, waiting
 from clio_nb.http.engine import Engine
 from clio_nb.launches import verify_launch
-from clio_nb.launches.proof.known_actions import known
-from clio_nb.launches.proof.used_nonces import seen
+from clio_nb.launches.proof.known_actions import actions_cache
+from clio_nb.launches.proof.used_nonces import used_nonces
 from clio_nb.models import App, User
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Region
@@ -132,8 +132,8 @@ def bad_tls(request, self_signed):
 
 @pytest.fixture(autouse=True)
 def _anew():
-    seen.clear()
-    known.clear()
+    used_nonces.clear()
+    actions_cache.clear()
 
 
 @pytest.fixture

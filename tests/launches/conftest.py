@@ -16,8 +16,8 @@ import uvicorn
 
 import clio_nb as clio
 from clio_nb.http import waiting
-from clio_nb.launches.proof.known_actions import known
-from clio_nb.launches.proof.used_nonces import seen
+from clio_nb.launches.proof.known_actions import actions_cache
+from clio_nb.launches.proof.used_nonces import used_nonces
 from clio_nb.sandbox import Sandbox
 
 KEY = "a key that is long enough to sign cookies with"
@@ -27,8 +27,8 @@ TARGET = "https://partner.example/launch"
 @pytest.fixture(autouse=True)
 def _as_a_new_process():
     """Each test begins with no memory of launches and users."""
-    seen.clear()
-    known.clear()
+    used_nonces.clear()
+    actions_cache.clear()
 
 
 @pytest.fixture

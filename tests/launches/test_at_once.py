@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -237,6 +238,62 @@ def test_l25_those_who_give_up_spoil_nothing_for_the_others(anna, sent, number, 
     assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes[:number])
     assert [verdict.state for verdict in outcomes[number:]] == ["verified"] * number
     assert len(with_nonce(sent())) == 1
+
+
+@pytest.mark.parametrize("impatient", ["first", "second"])
+def test_l25_each_waits_by_its_own_timeout_and_ends_nothing_for_the_others(anna, sent, monkeypatch, impatient):
+    url = anna.click()
+    exchange = transport.exchange
+    sent()
+
+    async def story():
+        sending, go = asyncio.Event(), asyncio.Event()
+
+        async def held(*args, **options):
+            sending.set()
+            await go.wait()
+            return await exchange(*args, **options)
+
+        async def asking(bound):
+            with clio.timeout(bound):
+                return await verify_launch.aio(url, anna.session)
+
+        monkeypatch.setattr(transport, "exchange", held)
+        first = asyncio.create_task(asking(0.2 if impatient == "first" else None))
+        await sending.wait()
+        second = asyncio.create_task(asking(0.2 if impatient == "second" else None))
+        short, long = (first, second) if impatient == "first" else (second, first)
+        given_up = await short
+        go.set()
+        return given_up, await long
+
+    given_up, verdict = loop.run(story)
+    assert (given_up.state, given_up.nonce_sent) == ("unknown", True)
+    assert "within the timeout" in given_up.reason
+    assert verdict.state == "verified"
+    assert len(with_nonce(sent())) == 1
+
+
+def test_l25_after_its_timeout_no_nonce_is_sent(anna, sent):
+    url = anna.click()
+    sent()
+    with clio.timeout(0):
+        assert verify_launch(url, anna.session).state == "unknown"
+    assert with_nonce(sent()) == []
+    assert verify_launch(url, anna.session)
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_call_that_would_block_the_librarys_own_loop_leaves_nothing_behind(anna):
+    url = anna.click()
+
+    async def blocks():
+        verify_launch(url, anna.session)
+
+    with pytest.raises(RuntimeError, match="own loop"):
+        loop.run(blocks)
+    gc.collect()
+    assert verify_launch(url, anna.session)
 
 
 @pytest.mark.parametrize("kind", ["asgi", "wsgi"])

@@ -7,9 +7,11 @@ from types import SimpleNamespace
 import pytest
 
 import clio_nb as clio
-from clio_nb.launches import verify_launch
+from clio_nb.errors import InvalidInput
+from clio_nb.launches import inspect_launch, load_launch, replay, save_launch, verify_launch
 from clio_nb.launches.proof import known_actions
 from clio_nb.models import App, CustomAction
+from clio_nb.probe import probe
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Region
@@ -20,6 +22,7 @@ from .test_receiver import APPS, asgi_page, at, wsgi_page
 
 OTHER_KEY = "another key, long enough to sign cookies"
 PATH = "/view"
+LAUNCH = "https://partner.example/?custom_action_id=1&user_id=2&subject_url=/api/v4/matters/3&custom_action_nonce=x4"
 
 
 @pytest.fixture(params=["asgi", "wsgi"])
@@ -74,7 +77,7 @@ def tried(serve, kind, browser, sent):
 
 def test_l19_the_same_door_in_another_process_knows_it(anna, entered, tried):
     assert tried(*entered(anna.session, actions="any"), anna.session, actions="any") == (200, 303)
-    known_actions.known.clear()
+    known_actions.actions_cache.clear()
     assert tried(*entered(anna.session), anna.session) == (200, 303)
     assert tried(*entered(anna.session), [anna.session], key=[OTHER_KEY, KEY]) == (200, 303)
 
@@ -236,3 +239,50 @@ def test_l19_a_firm_is_asked_its_vault_and_not_clio(anna, site, serve, kind, bro
     sent()
     assert browser.get(clean).status_code == 200
     assert sent() == []
+
+
+WRONG = {
+    "sessions": [None, "token", 3, clio.Session],
+    "key": [None, 3, [KEY, None], [], "short", [KEY, "short"]],
+    "actions": ["all", None, 3],
+}
+
+
+@pytest.mark.parametrize(("name", "value"), [(name, value) for name, values in WRONG.items() for value in values])
+def test_what_a_door_cannot_work_with_is_refused_when_it_is_made(kind, name, value):
+    with pytest.raises(InvalidInput) as refused:
+        behind(kind, None, **{"sessions": [], "key": KEY, name: value})
+    assert refused.value.field == name
+
+
+@pytest.mark.parametrize(
+    ("field", "call"),
+    [
+        ("actions", lambda site: verify_launch("x", [], actions="all")),
+        ("fields", lambda site: verify_launch("x", [], fields=3)),
+        ("site", lambda site: clio.inbox(None)),
+        ("site", lambda site: clio.inbox(None, [])),
+        ("site", lambda site: clio.inbox(None, verify=False)),
+        ("sessions", lambda site: clio.inbox(site, "token")),
+        ("port", lambda site: clio.inbox(site, port="8000")),
+        ("port", lambda site: clio.inbox(site, port=70_000)),
+        ("launch", lambda site: replay(None, "http://127.0.0.1:1/", site)),
+        ("to", lambda site: replay("saved.json", None, site)),
+        ("site", lambda site: replay(inspect_launch(LAUNCH).launch, "http://127.0.0.1:1/", None)),
+        ("received", lambda site: save_launch(None, "saved.json")),
+        ("received", lambda site: save_launch(inspect_launch(LAUNCH), "saved.json")),
+        ("path", lambda site: load_launch(None)),
+        ("receiver_url", lambda site: probe(None, site)),
+        ("site", lambda site: probe("http://127.0.0.1:1/", None)),
+        ("at", lambda site: probe("http://127.0.0.1:1/", site, at=3)),
+    ],
+)
+def test_a_wrong_argument_of_the_launch_room_is_refused_with_what_to_pass(site, field, call):
+    with pytest.raises(InvalidInput) as refused:
+        call(site)
+    assert refused.value.field == field
+
+
+def test_an_inbox_proves_only_launches_of_its_own(site):
+    with clio.inbox(site) as box, pytest.raises(InvalidInput, match="one of its launches"):
+        box.verify(None)

@@ -281,7 +281,7 @@ def test_a_replay_has_a_fresh_nonce_and_is_verified(box, browser, click, site, t
     ("change", "reason"),
     [
         ({"nonce": False}, "custom_action_nonce is missing"),
-        ({"user_id": 999_999}, "no token of user 999999"),
+        ({"user_id": 999_999}, "no token for user 999999"),
         ({"subject": "@evil.example/x"}, "names a host"),
         ({"subject": Subject(Location.CONTACTS, 1)}, ""),
     ],
@@ -321,7 +321,7 @@ def test_a_replay_goes_to_this_machine_only(box, browser, click, site, to):
 
 def test_a_replay_needs_a_sandbox_and_what_it_knows(box, browser, click, site, anna):
     browser.get(click())
-    with pytest.raises(InvalidInput, match="needs a sandbox"):
+    with pytest.raises(InvalidInput, match="on a sandbox only"):
         replay(box[0], box.url, App(Region.US, "id", Secret("secret")))
     clio.delete_action(anna.session, box[0].report.launch.custom_action_id)
     with pytest.raises(NotFound):

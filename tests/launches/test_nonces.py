@@ -11,9 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 import clio_nb as clio
-from clio_nb import cli
+from clio_nb.cli import commands
 from clio_nb.launches import inspect_launch, load_launch, replay, save_launch, verify_launch
-from clio_nb.sandbox import launches
+from clio_nb.sandbox.world import nonces
 
 from .test_receiver import APPS
 
@@ -34,7 +34,7 @@ RAW = VISIBLE.translate(dict.fromkeys(map(ord, "&#%")))
 @pytest.fixture(params=NONCES.values(), ids=NONCES)
 def nonce(request, monkeypatch):
     """What this Clio mints with the next clicks."""
-    monkeypatch.setattr(launches, "secrets", SimpleNamespace(token_urlsafe=lambda _: request.param))
+    monkeypatch.setattr(nonces, "secrets", SimpleNamespace(token_urlsafe=lambda _: request.param))
     return request.param
 
 
@@ -97,7 +97,7 @@ def test_l18_it_comes_through_the_inbox_a_replay_and_a_file(site, anna, nonce, w
 
 def test_l18_a_replay_has_a_nonce_of_the_same_kind(site, anna, monkeypatch):
     numbers = iter(range(10))
-    monkeypatch.setattr(launches, "secrets", SimpleNamespace(token_urlsafe=lambda _: f"{next(numbers)}+{VISIBLE}"))
+    monkeypatch.setattr(nonces, "secrets", SimpleNamespace(token_urlsafe=lambda _: f"{next(numbers)}+{VISIBLE}"))
     with clio.inbox(site) as box:
         get(box.url, f"/launch?{anna.click().partition('?')[2]}")
         assert replay(box[0], box.url, site).status == 303
@@ -109,6 +109,6 @@ def test_l18_the_terminal_takes_it_and_does_not_show_it(site, anna, nonce, which
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     url = list(spellings(anna.click(), nonce))[which]
     for words in (["launch", "inspect", "-"], ["launch", "verify", "-", "--site", site.origin]):
-        answer = CliRunner().invoke(cli.app, words, input=f"{url}\n")
+        answer = CliRunner().invoke(commands.app, words, input=f"{url}\n")
         assert answer.exit_code == 0, answer.output
         assert len(nonce) < 4 or nonce not in answer.output

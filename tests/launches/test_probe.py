@@ -14,16 +14,17 @@ import pytest
 
 import clio_nb as clio
 from clio_nb.errors import InvalidInput
-from clio_nb.launches import Mistake, inbox, probe
-from clio_nb.launches.sandbox_control import SeenRequest
+from clio_nb.http.sandbox_control import SeenRequest
+from clio_nb.launches import inbox
 from clio_nb.models import App
-from clio_nb.probe import cases
+from clio_nb.probe import Mistake, cases, probe
 from clio_nb.probe._browser import Answer, Browser, words_of
-from clio_nb.probe._canary import Stranger
+from clio_nb.probe._decoy import StrayRequest
 from clio_nb.probe.cases import CASES
 from clio_nb.probe.evidence import Baseline, Evidence
 from clio_nb.probe.judge import judge
-from clio_nb.sandbox import Sandbox, state
+from clio_nb.sandbox import Sandbox
+from clio_nb.sandbox.world import state
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Region
 
@@ -49,7 +50,7 @@ def test_our_own_adapters_pass(site, serve, kind):
     assert len(report.results) > 50
 
 
-def test_the_inbox_passes_all_but_the_replay_that_it_shows_again(site):
+def test_the_inbox_passes_all_but_the_replay_that_it_shows_again(site, quick):
     with inbox(site) as box:
         report = probe(box.url, site)
     assert {result.case for result in report.results if not result.ok} <= {"replayed"}
@@ -58,14 +59,21 @@ def test_the_inbox_passes_all_but_the_replay_that_it_shows_again(site):
 FEW = ("genuine", "genuine-again", "double-click", "forged-nonce", "in-session", "replayed", "unknown-action")
 
 
+@pytest.fixture
+def quick(monkeypatch):
+    """Leave out the cases in which a receiver waits for seconds."""
+    chosen = [case for case in cases.CASES if case.name not in ("slow", "429")]
+    monkeypatch.setattr(cases, "CASES", chosen)
+    return chosen
+
+
 @pytest.fixture(params=[False])
-def attacked(request, site, serve, tokens, monkeypatch):
-    """Serve a receiver, and return the report of the probe on it, without the cases in which it waits for seconds.
+def attacked(request, site, serve, tokens, quick, monkeypatch):
+    """Serve a receiver, and return the report of the probe on it, without what takes seconds.
 
     By the parameter True, with few cases only: what all the others are compared with, and what Clio refuses.
     """
-    chosen = [case for case in cases.CASES if case.name not in ("slow", "429")]
-    monkeypatch.setattr(cases, "CASES", [one for one in chosen if not request.param or one.lacking or one.name in FEW])
+    monkeypatch.setattr(cases, "CASES", [one for one in quick if not request.param or one.lacking or one.name in FEW])
     with contextlib.ExitStack() as clients:
 
         def attacking(receiver, **options):
@@ -112,6 +120,17 @@ def by_name(*receivers):
 
 few = pytest.mark.parametrize("attacked", [True], indirect=True, ids=["few"])
 
+
+def sample(family, *names):
+    """Return the parameters of a family: those that are named run always, all others where the suite is run whole."""
+    ids = [getattr(one, "__name__", one) for one in family]
+    assert {*names} <= {*ids}
+    return [
+        pytest.param(one, id=name, marks=() if name in names else pytest.mark.long)
+        for one, name in zip(family, ids, strict=True)
+    ]
+
+
 RIGHT = by_name(
     receivers.Receiver,
     _(receivers.Receiver, refusal=(200, "Please click the action in Clio again.")),
@@ -132,7 +151,7 @@ RIGHT_TOO = by_name(
 )
 
 
-@pytest.mark.parametrize("name", RIGHT)
+@pytest.mark.parametrize("name", sample(RIGHT, "Receiver", "ReadsFirst"))
 def test_a_receiver_that_does_it_right_passes_with_nothing_undecided(attacked, name):
     report = attacked(RIGHT[name])
     assert report, report.to_json()
@@ -140,7 +159,7 @@ def test_a_receiver_that_does_it_right_passes_with_nothing_undecided(attacked, n
 
 
 @few
-@pytest.mark.parametrize("name", RIGHT_TOO)
+@pytest.mark.parametrize("name", sample(RIGHT_TOO, "Receiver-refusal=(200, None)", "Receiver-cookie=sid=1", "Scripted"))
 def test_a_receiver_that_does_it_right_may_answer_as_it_likes(attacked, name):
     report = attacked(RIGHT_TOO[name])
     assert report, report.to_json()
@@ -170,7 +189,11 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("receiver", WRONG, ids=lambda receiver: receiver.__name__)
+TWINS = ("Joins", "NeverAsks", "FollowsRedirects-with_token=False", "ProvesByHead", "RefusesAll")
+"""Receivers that make a mistake which another of the family makes too, or which other tests attack."""
+
+
+@pytest.mark.parametrize("receiver", sample(WRONG, *(one.__name__ for one in WRONG if one.__name__ not in TWINS)))
 def test_each_wrong_receiver_is_failed_by_the_name_of_its_mistake(attacked, receiver):
     report = attacked(receiver)
     assert not report
@@ -202,7 +225,9 @@ WRONG_TOO = {
 
 
 @few
-@pytest.mark.parametrize("receiver", WRONG_TOO, ids=lambda receiver: receiver.__name__)
+@pytest.mark.parametrize(
+    "receiver", sample(WRONG_TOO, "LocksOut", "Gullible", "Remembers-key=session", "FailsOpen-only=['folders']")
+)
 def test_who_lets_in_what_clio_refused_is_failed_wherever_it_leads(attacked, receiver):
     report = attacked(receiver)
     assert report.outcome == "failed", report
@@ -218,7 +243,7 @@ UNTOLD = [
 
 
 @few
-@pytest.mark.parametrize("receiver", UNTOLD, ids=lambda receiver: receiver.__name__)
+@pytest.mark.parametrize("receiver", sample(UNTOLD, "ProvesLater"))
 def test_what_cannot_be_told_is_undecided_and_not_green(attacked, receiver):
     report = attacked(receiver)
     assert not report
@@ -253,7 +278,7 @@ def test_it_attacks_where_the_users_own_actions_lead_to_the_receiver(site, serve
     assert clio.list_actions(anna)[:2] == mine
 
 
-@pytest.mark.parametrize("place", receivers.PLACES)
+@pytest.mark.parametrize("place", sample(receivers.PLACES, "folders"))
 def test_a_receiver_of_one_location_is_attacked_in_it(attacked, place):
     report = attacked(_(receivers.FailsOpen, serves=[place], address=receivers.ADDRESSES["hex"]), at=place)
     assert Mistake.LETS_IN_UNPROVED in report.mistakes
@@ -335,9 +360,9 @@ NO = (answer(403, words="no"),)
 SORRY = (answer(words="sorry"),)
 
 
-def evidence(*requests, answers=WELL, strangers=()):
+def evidence(*requests, answers=WELL, stray=()):
     return Evidence(
-        clio.Location.MATTERS, frozenset({1}), "/api/v4/matters/5", tuple(answers), tuple(requests), tuple(strangers)
+        clio.Location.MATTERS, frozenset({1}), "/api/v4/matters/5", tuple(answers), tuple(requests), tuple(stray)
     )
 
 
@@ -383,12 +408,12 @@ def judged(name, seen, genuine=PROVED, malformed=TURNED_AWAY):
         ("401", evidence(changed(status=401), PROOF), []),
         ("500", evidence(changed(status=500), PROOF), ["retries-nonce"]),
         ("unknown-user", evidence(changed(user_id=2)), ["other-users-token", "lets-in-unproved"]),
-        ("at-host", evidence(answers=NO, strangers=[Stranger("/", has_token=False)]), ["asks-another-host"]),
-        ("at-host", evidence(answers=NO, strangers=[Stranger("/", has_token=True)]), ["token-leaves-clio"]),
-        ("redirect", evidence(answers=NO, strangers=[Stranger("/", has_token=False)]), ["follows-redirects"]),
+        ("at-host", evidence(answers=NO, stray=[StrayRequest("/", has_token=False)]), ["asks-another-host"]),
+        ("at-host", evidence(answers=NO, stray=[StrayRequest("/", has_token=True)]), ["token-leaves-clio"]),
+        ("redirect", evidence(answers=NO, stray=[StrayRequest("/", has_token=False)]), ["follows-redirects"]),
         (
             "redirect",
-            evidence(answers=NO, strangers=[Stranger("/", has_token=True)]),
+            evidence(answers=NO, stray=[StrayRequest("/", has_token=True)]),
             ["token-leaves-clio", "follows-redirects"],
         ),
         ("forged-nonce", evidence(answers=[answer(400)]), []),
@@ -536,7 +561,7 @@ def test_it_attacks_this_machine_only(site, url):
 
 
 def test_it_needs_a_sandbox_and_a_user_it_knows(site):
-    with pytest.raises(InvalidInput, match="needs a sandbox"):
+    with pytest.raises(InvalidInput, match="on a sandbox only"):
         probe("http://127.0.0.1:1/", App(Region.US, "id", Secret("secret")))
     with pytest.raises(InvalidInput, match="needs user 5"):
         probe("http://127.0.0.1:1/", site, user=5)

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import clio_nb as clio
 from clio_nb.launches import inspect_launch, verify_launch
-from clio_nb.launches.proof.used_nonces import seen
+from clio_nb.launches.proof.used_nonces import used_nonces
 from clio_nb.models import User
 
 RECORD = re.compile(r"/api/v4/(activities|contacts|documents|folders|matters)/[1-9][0-9]*")
@@ -56,7 +56,7 @@ def hosts(canary):
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
 def test_no_input_makes_a_request_go_anywhere_but_the_sessions_region(anna, site, canary, data):
-    seen.clear()
+    used_nonces.clear()
     site.reset()
     session = clio.login(site, user=anna.id)
     actions = st.sampled_from(["1", str(anna.id), "%31", "9" * 30]) | st.text(max_size=8).map(quote)
@@ -149,10 +149,10 @@ def test_a_verdict_is_not_pickled_since_it_holds_the_nonce(anna):
 
 CELLS = [
     "import logging, sys\nfrom pathlib import Path\nlogging.basicConfig(level=logging.DEBUG, stream=sys.stdout)",
-    "import clio_nb as clio\nfrom clio_nb import portal\nfrom clio_nb.launches import replay",
+    "import clio_nb as clio\nfrom clio_nb.http import loop\nfrom clio_nb.launches import replay",
     "site = clio.sandbox()\nsession = clio.login(site)",
     "inbox = clio.inbox(site)\nurl = site.click_on(session.user.id, inbox.url)",
-    "Path({secrets!r}).write_text('\\n'.join([url.rpartition('=')[2], portal.run(session.aio.token).access.reveal()]))",
+    "Path({secrets!r}).write_text('\\n'.join([url.rpartition('=')[2], loop.run(session.aio.token).access.reveal()]))",
     "clio.inspect_launch(url)",
     "print(clio.inspect_launch(url + '&user_id=2'), clio.inspect_launch(url.replace('user_id', 'USER_ID')))",
     "verdict = clio.verify_launch(url, session)\nverdict",

@@ -54,7 +54,7 @@ def test_an_action_that_is_none_of_ours(anna):
     verdict = verify_launch(anna.click(custom_action_id=77), anna.session)
     assert failed(verdict) == KNOWN_ACTION
     assert verdict.reason == (
-        f"Action 77 is none of this app's actions of user {anna.id}. If it was made a moment ago, click it again."
+        f"User {anna.id} has no action 77 of this app. If it was created a moment ago, click it again."
     )
     assert verdict.seconds_left is None, "it was not verified"
 

@@ -86,7 +86,7 @@ def test_fields_come_with_the_same_request(anna, sent):
 def test_fields_that_clio_would_refuse_are_refused_before_the_nonce_is_spent(anna, sent, fields):
     url = anna.click()
     sent()
-    with pytest.raises(InvalidInput, match="one level of braces"):
+    with pytest.raises(InvalidInput, match="one level deep"):
         verify_launch(url, anna.session, fields=fields)
     assert sent() == []
     assert verify_launch(url, anna.session)
@@ -202,19 +202,19 @@ def test_l5_the_memory_of_used_nonces_is_bounded_in_number_and_time(anna, clock,
     urls = [anna.click(custom_action_nonce=f"forged-{number:010}") for number in range(12)]
     for url in urls:
         verify_launch(url, anna.session)
-    assert len(memory.seen) == 5
+    assert len(memory.used_nonces) == 5
     clock.advance(memory.KEPT + 1)
     verify_launch(anna.click(), anna.session)
-    assert len(memory.seen) == 1
+    assert len(memory.used_nonces) == 1
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked on POSIX only")
 def test_l5_a_forked_child_begins_with_no_memory():
     code = (
-        "import os\nfrom clio_nb.launches.proof.used_nonces import seen\n"
-        "seen._entries[b'nonce'] = None\nchild = os.fork()\n"
-        "if not child: os._exit(len(seen))\n"
-        "print(len(seen), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+        "import os\nfrom clio_nb.launches.proof.used_nonces import used_nonces\n"
+        "used_nonces._entries[b'nonce'] = None\nchild = os.fork()\n"
+        "if not child: os._exit(len(used_nonces))\n"
+        "print(len(used_nonces), os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
     )
     answer = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=60)
     assert answer.stdout.split() == ["1", "0"]

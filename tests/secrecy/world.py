@@ -23,7 +23,7 @@ import clio_nb as clio
 from clio_nb import launches
 from clio_nb.firm.manifest import parse_manifest
 from clio_nb.http import engine, messages, transport, waiting
-from clio_nb.launches.proof.used_nonces import seen
+from clio_nb.launches.proof.used_nonces import used_nonces
 from clio_nb.login import Login, login_async
 from clio_nb.models import Subject, Token
 from clio_nb.sandbox import Sandbox
@@ -126,7 +126,7 @@ class World:
         self.secret = clio.Secret(site.client_secret)
         self.table = pd.DataFrame({"user_id": ["none"], "access_token": [token.access]})
         self.actions = self.firm.actions()
-        seen.clear()
+        used_nonces.clear()
 
     def __repr__(self) -> str:
         return "<World>"

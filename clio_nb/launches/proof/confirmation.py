@@ -1,4 +1,7 @@
-"""The one request that carries a nonce, and what Clio answered: shared by all who ask about it at the same time."""
+"""The one request that carries a nonce, and Clio's answer: shared by all callers who ask at the same time.
+
+Its deadline is the nonce's life: the timeout of one caller must not end it for the others.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,7 @@ from ...session import AsyncSession
 from ...vocabulary import NONCE_LIFETIME, Location
 from ..report import Launch
 from ..verdict import State
-from .known_actions import known
+from .known_actions import actions_cache
 
 AGAIN: Final = "Click the action in Clio again."
 ATTEMPTS: Final = 3  # answers of 429 and 401, neither of which carries the request out
@@ -27,6 +30,7 @@ class Confirmation:
         self._launch = launch
         self._session = session
         self._arrived = arrived
+        self._asked_until = waiting.now() + waiting.left()
         self._actions: asyncio.Task[list[CustomAction]] | None = None
         self.fields: Final = fields_with_id(fields, launch.subject.location)
         self.state: State = "unknown"
@@ -47,14 +51,14 @@ class Confirmation:
             self.state, self.reason = "refused", f"The answer is another record than {asked}. {AGAIN}"
             return self
         self.state, self.seconds_left = "verified", max(self._left(), 0.0)
-        known.of(self._session, self._launch.user_id).note_read(asked)
+        actions_cache.of(self._session, self._launch.user_id).note_read(asked)
         return self
 
     async def list_actions(self) -> list[CustomAction]:
         """Read the user's actions, the nonce being spent: once for all who need them."""
         if self._actions is None:
-            self._actions = asyncio.create_task(self._session.list_actions())
-        return await asyncio.shield(self._actions)
+            self._actions = waiting.apart(self._session.list_actions())
+        return await waiting.within(asyncio.shield(self._actions), "Reading the actions")
 
     async def _send(self) -> dict[str, Any]:
         """Send the one request. What carries nothing out or never left lets it be sent again inside the 60 s."""
@@ -65,21 +69,26 @@ class Confirmation:
             token = await session.token()
             if self._left() <= 0:
                 break
+            if self._wait() <= 0:
+                raise errors.NetworkError("The timeout was over before the nonce was sent.", nothing_sent=True)
             sent_before, self.nonce_sent = self.nonce_sent, True
             try:
-                return (await session.request(request, dict[str, Any], once=True, patience=self._left())).data
+                return (await session.request(request, dict[str, Any], once=True, patience=self._wait())).data
             except errors.Unauthorized as error:
                 if type(error) in again:
                     raise
                 again.add(type(error))
                 await session.renew(token)
             except errors.RateLimited as error:
-                left = min(self._left(), waiting.left())
-                if attempt == ATTEMPTS - 1 or error.retry_after is None or error.retry_after >= left:
+                if attempt == ATTEMPTS - 1 or error.retry_after is None or error.retry_after >= self._wait():
                     raise
             except errors.NetworkError as error:
                 self.nonce_sent = sent_before or not error.nothing_sent
-                never = isinstance(error, errors.TlsFailed) or not error.nothing_sent or waiting.left() <= PAUSE
+                never = (
+                    isinstance(error, errors.TlsFailed)
+                    or not error.nothing_sent
+                    or self._asked_until - waiting.now() <= PAUSE
+                )
                 if attempt == ATTEMPTS - 1 or never or type(error) in again:
                     raise
                 again.add(type(error))
@@ -90,12 +99,16 @@ class Confirmation:
         """Seconds that the nonce can have left: it was minted before the launch came. Clio has the last word."""
         return self._arrived + NONCE_LIFETIME - waiting.now()
 
+    def _wait(self) -> float:
+        """Seconds that the request may wait for its turn: no longer than the nonce lives or its first caller waits."""
+        return min(self._left(), self._asked_until - waiting.now())
+
     def _meaning(self, error: errors.ClioError) -> tuple[State, str]:
         """Say what became of the launch when no record came."""
         if isinstance(error, _TooLate):
             return "expired", f"The launch came more than {NONCE_LIFETIME} s ago. {AGAIN}"
         if isinstance(error, errors.RateLimited):
-            if waiting.left() <= (error.retry_after or 0) < self._left():
+            if self._wait() <= (error.retry_after or 0) < self._left():
                 return "unknown", f"{error} {AGAIN}"
             return "expired", f"This user's budget of requests is used up for longer than the nonce lives. {AGAIN}"
         if refused := self._refusal(error):
@@ -111,7 +124,7 @@ class Confirmation:
         if isinstance(error, errors.Forbidden):
             why = f"Clio refused it ({f'403 {error.type}'.strip()}): "
             why += f"the nonce is forged, used, older than {NONCE_LIFETIME} s or another user's"
-            if not known.of(self._session, user_id).has_read(subject):
+            if not actions_cache.of(self._session, user_id).has_read(subject):
                 why += f", or this user may not see {subject}"
                 why += f", or the app or this user lacks the permission to read {subject.location.resource}"
             return f"{why}. {AGAIN}"

@@ -1,4 +1,4 @@
-"""What this process has learned of a user: the actions that Clio lists, and which records the user can read."""
+"""A cache of what Clio has told this process about a user: the user's actions, and which records the user can read."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ...models import CustomAction, Subject
 from ...session import AsyncSession
 
 KNOWN_FOR: Final = 900.0
-"""Seconds for which what was read of a user is taken as known."""
+"""Seconds for which an entry counts."""
 
 CAPACITY: Final = 10_000
 RECORDS: Final = 100  # for each user
 
 
 @dataclass(slots=True)
-class Knowledge:
+class KnownUser:
     """What is known of one user of one app."""
 
     _read: OrderedDict[Subject, float] = field(default_factory=OrderedDict)
@@ -27,7 +27,7 @@ class Knowledge:
     _read_at: float = float("-inf")
 
     def learn(self, actions: Iterable[CustomAction]) -> None:
-        """Take the actions that Clio has just listed."""
+        """Keep the actions that Clio has just listed."""
         self._actions = {action.id: action for action in actions}
         self._read_at = waiting.now()
 
@@ -52,25 +52,25 @@ class Knowledge:
         return waiting.now() - self._read.get(subject, float("-inf")) < KNOWN_FOR
 
 
-class Known:
+class ActionsCache:
     """What is known of each user, by app and region. Used on the library's loop only; bounded."""
 
     def __init__(self) -> None:
-        self._users: OrderedDict[tuple[str, str, int], Knowledge] = OrderedDict()
+        self._users: OrderedDict[tuple[str, str, int], KnownUser] = OrderedDict()
 
-    def of(self, session: AsyncSession, user_id: int) -> Knowledge:
-        """Return what is known of the user of a session; kept for as long as there is room."""
+    def of(self, session: AsyncSession, user_id: int) -> KnownUser:
+        """Return what is known of the user of a session. Of too many users the oldest is dropped."""
         key = (session.site.origin, session.site.client_id, user_id)
-        knowledge = self._users.setdefault(key, Knowledge())
+        known = self._users.setdefault(key, KnownUser())
         self._users.move_to_end(key)
         if len(self._users) > CAPACITY:
             self._users.popitem(last=False)
-        return knowledge
+        return known
 
     def clear(self) -> None:
-        """Forget all, as a new process would."""
+        """Forget everything, as a new process would."""
         self._users.clear()
 
 
-known: Final = Known()
-"""The memory of this process."""
+actions_cache: Final = ActionsCache()
+"""That of this process."""

@@ -10,15 +10,16 @@ from collections.abc import Iterable
 from typing import Final, Literal
 
 from ... import errors
+from ...http import waiting
 from ...models import CustomAction, Record, User
 from ...session import AsyncSession, known_user
 from ...vocabulary import NONCE_LIFETIME
 from ..report import Launch, ProvedLaunch
 from ..verdict import CLIO_ANSWERED, HAS_TOKEN, KNOWN_ACTION, PARSED, STEPS, State, Step, Verdict
 from .confirmation import AGAIN, Confirmation, fields_with_id
-from .known_actions import known
+from .known_actions import actions_cache
 from .sessions import Sessions, app_of, session_for
-from .used_nonces import Asker, seen
+from .used_nonces import Asker, used_nonces
 
 Actions = Literal["known", "any"] | Iterable[CustomAction]
 
@@ -34,12 +35,20 @@ class _Ended(Exception):
 
 
 async def prove(
-    launch: Launch, asker: Asker, sessions: Sessions, *, fields: str | None, actions: Actions, arrived: float
+    launch: Launch,
+    sessions: Sessions,
+    *,
+    asker: Asker | None = None,
+    fields: str | None = None,
+    actions: Actions = "known",
+    arrived: float | None = None,
 ) -> Verdict:
-    """Prove a well-formed launch that came at ``arrived`` by the library's stopwatch, once in this process.
+    """Prove a launch that came at ``arrived`` by the library's stopwatch, or now, once in this process.
 
-    All who ask before Clio's answer is known share it; the rules of each are asked for each.
+    All who ask before Clio's answer is known share it; the rules of each are applied for each.
     """
+    asker = asker or used_nonces.join(launch)
+    arrived = waiting.now() if arrived is None else arrived
     proof = _Proof(launch)
     try:
         session = await proof.find_session(sessions)
@@ -50,7 +59,7 @@ async def prove(
         record = await proof.record_of(session, confirmation, fields)
     except _Ended as end:
         return proof.verdict(end.state, end.reason, end.step)
-    who = session.user or f"user {launch.user_id}"
+    who = known_user(session) or f"user {launch.user_id}"
     reason = (
         f"Clio confirmed that {who} clicked. The action and the record ({launch.subject}) are what the browser said."
     )
@@ -58,7 +67,7 @@ async def prove(
 
 
 class _Proof:
-    """A proof under way for one who asks, and what it has found so far."""
+    """The proof for one caller, and what it has found so far."""
 
     def __init__(self, launch: Launch) -> None:
         self._launch = launch
@@ -89,7 +98,7 @@ class _Proof:
         except errors.ClioError as error:
             raise _Ended("unknown", HAS_TOKEN, f"{error} Nothing was sent; try again.") from None
         if session is None:
-            raise _Ended("refused", HAS_TOKEN, f"There is no token of user {user_id}. Ask that user to sign in.")
+            raise _Ended("refused", HAS_TOKEN, f"There is no token for user {user_id}. Ask that user to sign in.")
         self._user = known_user(session)
         self._details[HAS_TOKEN] = f"{self._user or f'user {user_id}'} at {session.site.origin}"
         return session
@@ -106,10 +115,15 @@ class _Proof:
         return True
 
     async def ask_clio(self, asker: Asker, session: AsyncSession, fields: str | None, arrived: float) -> Confirmation:
-        """Have Clio confirm the nonce, or take the answer to another who asks at the same time."""
-        confirmation = await seen.once(
-            asker, app_of(session), self._launch, lambda: Confirmation(self._launch, session, fields, arrived)
-        )
+        """Have Clio confirm the nonce, or share the answer to another caller who asks at the same time."""
+        try:
+            confirmation = await used_nonces.once(
+                asker, app_of(session), self._launch, lambda: Confirmation(self._launch, session, fields, arrived)
+            )
+        except errors.NetworkError:  # this caller's timeout is over
+            self._nonce_sent = True
+            late = f"No answer came within the timeout, and the nonce may be spent. {AGAIN}"
+            raise _Ended("unknown", CLIO_ANSWERED, late) from None
         if confirmation is None:
             again = f"This launch was used here before, and a nonce works once. {AGAIN}"
             raise _Ended("refused", CLIO_ANSWERED, again)
@@ -122,14 +136,14 @@ class _Proof:
 
     async def judge_action_afterwards(self, session: AsyncSession, confirmation: Confirmation) -> None:
         """Read the user's actions and judge the action by them, the nonce being spent."""
-        knowledge = known.of(session, self._launch.user_id)
+        known = actions_cache.of(session, self._launch.user_id)
         try:
-            knowledge.learn(await confirmation.list_actions())
+            known.learn(await confirmation.list_actions())
         except errors.ClioError as error:
             raise _Ended(
                 "unknown", KNOWN_ACTION, f"Clio confirmed the user, but the user's actions could not be read. {error}"
             ) from None
-        self._judge(knowledge.action(self._launch.custom_action_id))
+        self._judge(known.action(self._launch.custom_action_id))
 
     def _judge(self, action: CustomAction | None) -> None:
         if fault := fault_of(self._launch, action):
@@ -151,10 +165,18 @@ class _Proof:
             raise _Ended("unknown", CLIO_ANSWERED, reason) from None
 
 
+def check_actions(actions: object) -> None:
+    """Raise :class:`InvalidInput` unless these say which actions count as ours."""
+    if actions not in ("known", "any") and (isinstance(actions, str) or not isinstance(actions, Iterable)):
+        raise errors.InvalidInput(
+            "actions is 'known', 'any', or a list of actions such as list_actions(session) returns.", field="actions"
+        )
+
+
 def action_of(launch: Launch | ProvedLaunch, session: AsyncSession, actions: Actions) -> CustomAction | None:
     """Find the action of a launch in a collection, or among those that Clio listed for this user not long ago."""
     if isinstance(actions, str):
-        return known.of(session, launch.user_id).action(launch.custom_action_id)
+        return actions_cache.of(session, launch.user_id).action(launch.custom_action_id)
     return next((one for one in actions if one.id == launch.custom_action_id), None)
 
 
@@ -162,10 +184,10 @@ def fault_of(launch: Launch | ProvedLaunch, action: CustomAction | None) -> str:
     """Say why a launch cannot be of this action of ours; an empty text when it can."""
     if action is None:
         return (
-            f"Action {launch.custom_action_id} is none of this app's actions of user {launch.user_id}. "
-            "If it was made a moment ago, click it again."
+            f"User {launch.user_id} has no action {launch.custom_action_id} of this app. "
+            "If it was created a moment ago, click it again."
         )
     if action.location is launch.subject.location:
         return ""
     location = launch.subject.location
-    return f"Action {action.id} belongs to {action.ui_reference}, not to {location}: the launch was put together."
+    return f"Action {action.id} belongs to {action.ui_reference}, not to {location}: no click sends such a launch."

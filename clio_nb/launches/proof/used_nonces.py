@@ -26,22 +26,22 @@ _Asking = asyncio.Task[Confirmation]
 
 
 class _Group:
-    """All who ask about one nonce at the same time, and what Clio is asked for them. It ends with the last of them."""
+    """The callers who ask about one nonce at the same time, and what Clio is asked for them."""
 
     def __init__(self) -> None:
         self.asking: dict[bytes, _Asking] = {}
 
 
 class Asker:
-    """One who asks about a nonce: gets what was not known yet when he came."""
+    """One caller who asks about a nonce. It shares every answer that was not known yet when it joined."""
 
     def __init__(self, group: _Group) -> None:
         self.group: Final = group
-        self.known: Final = {asking for asking in list(group.asking.values()) if asking.done()}
+        self.answered: Final = {asking for asking in list(group.asking.values()) if asking.done()}
 
 
-class Seen:
-    """Remembers nonces by a digest. People join in any thread; all else is done on the library's loop."""
+class UsedNonces:
+    """Remembers nonces by a digest. Callers join in any thread; everything else runs on the library's loop."""
 
     def __init__(self) -> None:
         self._entries: OrderedDict[bytes, float] = OrderedDict()
@@ -52,7 +52,7 @@ class Seen:
         return len(self._entries)
 
     def join(self, launch: Launch) -> Asker:
-        """Note that somebody asks about a launch, before anything is waited for."""
+        """Register a caller who asks about a launch, before anything is waited for."""
         with self._lock:
             return Asker(self._groups.setdefault(_digest(launch.nonce.reveal()), _Group()))
 
@@ -61,23 +61,24 @@ class Seen:
     ) -> Confirmation | None:
         """Have Clio confirm a launch for an app; None when its nonce was sent before.
 
-        All who joined before the answer was known, for the same app and launch, get that one answer. A nonce that was
-        not sent in the end is forgotten, so that the launch can be tried again.
+        All who joined before the answer was known, for the same app and launch, get that one answer. Each waits as
+        long as its own timeouts allow, which end nothing for the others; then it raises :class:`errors.NetworkError`.
+        A nonce that was not sent in the end is forgotten, so that the launch can be tried again.
         """
         self._forget_old()
         nonce = _digest(app, launch.nonce.reveal())
         said = _digest(app, f"{launch.custom_action_id} {launch.user_id} {launch.subject.path}")
         asking = asker.group.asking.get(said)
-        if asking is None or asking in asker.known:
+        if asking is None or asking in asker.answered:
             if nonce in self._entries:
                 return None
             self._entries[nonce] = waiting.now()
-            asking = asker.group.asking[said] = asyncio.create_task(make().ask())
+            asking = asker.group.asking[said] = waiting.apart(make().ask())
             asking.add_done_callback(functools.partial(self._settle, nonce, self._entries[nonce]))
-        return await asyncio.shield(asking)  # one who gives up must not end it for the others
+        return await waiting.within(asyncio.shield(asking), "Clio's answer")
 
     def clear(self) -> None:
-        """Forget all, as a new process would."""
+        """Forget everything, as a new process would."""
         self._entries.clear()
         self._groups.clear()
         self._lock = threading.Lock()
@@ -97,8 +98,8 @@ def _digest(*texts: str) -> bytes:
     return hashlib.sha256("\0".join(texts).encode()).digest()
 
 
-seen: Final = Seen()
-"""The memory of this process."""
+used_nonces: Final = UsedNonces()
+"""Those of this process."""
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=seen.clear)
+    os.register_at_fork(after_in_child=used_nonces.clear)
