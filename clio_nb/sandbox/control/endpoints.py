@@ -186,10 +186,9 @@ def _route(path: str, method: str, act: Callable[[World, State, _T], object], sh
 
 def _asked(raw: bytes, shape: type[_T], path_params: dict[str, Any]) -> _T:
     """Return a body in its shape, with the ids of the path."""
-    ids = {name: value for name, value in path_params.items() if name != "account_id"}
-    if not ids:
+    if not path_params:
         return msgspec.json.decode(raw, type=shape)
-    return msgspec.convert({**msgspec.json.decode(raw, type=dict[str, Any]), **ids}, shape)
+    return msgspec.convert({**msgspec.json.decode(raw, type=dict[str, Any]), **path_params}, shape)
 
 
 def _stranger(key: str | None) -> Response:
@@ -232,8 +231,7 @@ _ENDPOINTS: Final[list[tuple[str, str, Callable[[World, State, Any], object], ty
 ]
 
 ROUTES: Final = [
-    _route(f"{root}{path}", method, act, shape)
-    for root in ("/control", "/control/firms/{account_id:int}")
+    _route(f"/control{path}", method, act, shape)
     for path, method, act, shape in (*_ENDPOINTS, ("/", "GET", _describe, Nothing))
 ]
 

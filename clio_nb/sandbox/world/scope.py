@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from typing import Final
 
 from starlette.requests import HTTPConnection
 from starlette.types import Scope
@@ -11,10 +13,18 @@ from .regional import Regional
 from .state import State
 from .world import World
 
+_OF_A_FIRM: Final = re.compile(r"(.*/control)/firms/([0-9]{1,19})(/.*)?")
+
 
 def bind(scope: Scope, regional: Regional, world: World) -> None:
-    """Say which region and which world the request of a scope came to."""
-    scope["clio_nb.regional"], scope["clio_nb.world"] = regional, world
+    """Say which region and which world the request of a scope came to, and which firm where its path names one.
+
+    ``/control/firms/ACCOUNT_ID/tokens`` is then routed as ``/control/tokens``.
+    """
+    scope["clio_nb.regional"], scope["clio_nb.world"], scope["clio_nb.account_id"] = regional, world, None
+    named = _OF_A_FIRM.fullmatch(scope["path"])
+    if named:
+        scope["path"], scope["clio_nb.account_id"] = named[1] + (named[3] or ""), int(named[2])
 
 
 def states_of(request: HTTPConnection) -> Sequence[State]:
@@ -29,7 +39,7 @@ def state_of(request: HTTPConnection) -> State:
     Raises LookupError for an account that is not there.
     """
     regional: Regional = request.scope["clio_nb.regional"]
-    account_id = request.path_params.get("account_id")
+    account_id = request.scope["clio_nb.account_id"]
     if account_id is not None:
         found = next((state for state in regional.states if state.account_id == account_id), None)
         if found is None:
