@@ -135,7 +135,7 @@ def test_h6_a_run_killed_at_a_random_point_and_run_again_ends_as_if_undisturbed(
 PROCESS = """
 import os, signal, sys
 from pathlib import Path
-from clio_nb import transport
+from clio_nb.http import transport
 from clio_nb.firm import Firm
 from clio_nb.login import connect
 address, manifest, journal, last, after = sys.argv[1:]

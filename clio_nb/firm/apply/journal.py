@@ -243,7 +243,7 @@ class Journal(Unshared):
             rows = found.fetchall()
         try:
             plain = [[of(value) for of, value in zip(decode, row, strict=True)] for row in rows]
-            return msgspec.convert(plain, list[into], strict=False)  # type: ignore[valid-type]  # a type at run time
+            return msgspec.convert(plain, list[into], strict=False)  # type: ignore[valid-type]  # made here
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
             raise VaultError(
                 f"The journal {self.path} has a damaged row ({into.__name__}), so it is not used. Restore the file from "
