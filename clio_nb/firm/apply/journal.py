@@ -246,8 +246,8 @@ class Journal(Unshared):
             return msgspec.convert(plain, list[into], strict=False)  # type: ignore[valid-type]  # made here
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
             raise VaultError(
-                f"The journal {self.path} has a damaged row ({into.__name__}), so it is not used. Restore the file from "
-                "a backup. Without one, move it away: the next plan finds your actions by their target URLs."
+                f"The journal {self.path} has a damaged row ({into.__name__}) and is not used. Restore it from a "
+                "backup. Without one, move it away: the next plan finds your actions by their target URLs."
             ) from None
 
 
