@@ -1,7 +1,7 @@
-"""What a custom action's label, target URL and location must be: the only judge of them.
+"""What a custom action's label, target URL and location must be: the only rules for them.
 
-Sessions, manifests, plans, forms and :func:`lint` all ask here, so that what one of them accepts, all accept. Here is
-also when two URLs or labels mean the same, because a browser or Clio may write them differently than a person does.
+Sessions, manifests, plans, forms and :func:`lint` all use these, so that what one of them accepts, all accept. Also
+here: when two URLs or labels mean the same, since a browser or Clio may write them differently than a person does.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ def lint(action: CustomAction | Draft, *, beside: Iterable[CustomAction] = ()) -
     Clio gives is not documented throughout; see the assumptions of the sandbox.
     """
     if isinstance(action, CustomAction):
-        label, target_url, place = action.label or "", action.target_url or "", action.ui_reference or ""
+        label, target_url, at = action.label or "", action.target_url or "", action.ui_reference or ""
         beside = [other for other in beside if other.id != action.id]
     else:
-        label, target_url, place = action
-    found = [*findings(label=label, at=place), *_of_twins(label, place, beside), *findings(target_url=target_url)]
+        label, target_url, at = action
+    found = [*findings(label=label, at=at), *_of_twins(label, at, beside), *findings(target_url=target_url)]
     return sorted(found, key=attrgetter("level"))
 
 
@@ -61,7 +61,7 @@ def findings(
     *, label: str | None = None, target_url: str | None = None, at: Location | str | None = None
 ) -> list[Finding]:
     """Return what is wrong with the values that are given, each by itself, worst first."""
-    given = ((_of_label, label), (_of_place, at), (_of_target, target_url))
+    given = ((_of_label, label), (_of_location, at), (_of_target, target_url))
     return sorted((one for judge, value in given if value is not None for one in judge(value)), key=attrgetter("level"))
 
 
@@ -72,15 +72,15 @@ def check(*, label: str | None = None, target_url: str | None = None) -> None:
             raise InvalidAction(worst.sentence, field=worst.field)
 
 
-def location_of(place: Location | str) -> Location:
+def location_of(name: Location | str) -> Location:
     """Return the location that a person means: a :class:`Location`, ``"matters/show"``, ``"matters"`` or ``"Matter"``.
 
     Raises :class:`InvalidInput` that lists the five locations for anything else.
     """
-    location = _LOCATIONS.get(str(place).strip().lower())
+    location = _LOCATIONS.get(str(name).strip().lower())
     if location is None:
         known = ", ".join(location.resource for location in Location)
-        raise InvalidInput(f"Unknown location {str(place)[:60]!r}. Use one of: {known}.", field="at")
+        raise InvalidInput(f"Unknown location {str(name)[:60]!r}. Use one of: {known}.", field="at")
     return location
 
 
@@ -127,10 +127,10 @@ def as_sent(url: str) -> str:
 
 @lru_cache(maxsize=4096)
 def canonical(url: str) -> str:
-    """Return a URL so that it is equal to all others that mean the same (RFC 3986, section 6.2.2 and 6.2.3).
+    """Return a URL in the form that all URLs of the same meaning share (RFC 3986, section 6.2.2 and 6.2.3).
 
     Case of scheme, host and escapes, a default port, a slash after a bare host, an empty query or fragment, and letters
-    that a browser escapes make no difference. Text that is no URL is returned as it is.
+    that a browser escapes make no difference. Text that is not a URL is returned as it is.
     """
     head = read_url(as_sent(url))
     if isinstance(head, str):
@@ -166,7 +166,7 @@ def read_url(url: object) -> re.Match[str] | str:
     if head is None:
         return next(sentence for pattern, sentence in _FAULTS_OF_URL if pattern.search(url))
     if int(head["port"] or 0) > 65535:
-        return "The URL names a port above 65535. There is none."
+        return "The port of the URL is above 65535, the highest there is."
     return head
 
 
@@ -180,14 +180,14 @@ _URL: Final = re.compile(
 )
 _PORTS: Final = {"http": "80", "https": "443"}
 _FAULTS_OF_URL: Final = (
-    (re.compile(r"\A\Z"), "There is no URL."),
+    (re.compile(r"\A\Z"), "The URL is empty."),
     (
         re.compile(r"[^!-~]|\A[^?#]*\\"),
         "The URL holds a space, a backslash, a control character or a letter outside ASCII, which no browser sends.",
     ),
     (_ODD, "The URL holds a % without two hexadecimal digits after it, so it cannot be decoded."),
-    (re.compile(r"\A[^/?#]*//[^/?#]*@"), "The URL holds a user name before its host. No launch does."),
-    (re.compile(""), "This is no absolute http or https URL with a host, and perhaps a port and a path."),
+    (re.compile(r"\A[^/?#]*//[^/?#]*@"), "The URL has a user name before its host. Remove it."),
+    (re.compile(""), "Not an absolute URL: expected http(s)://host/path, with a port if there is one."),
 )
 _TAKEN_BY_CLIO: Final = re.compile(r"(?i:https?)://[^/?#\x00-\x20\x7f\\][^\x00-\x20\x7f\\]*")
 _PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}|%7B.*?%7D|<\w+>|\[\[?[A-Za-z_.]+\]?\]|/:[A-Za-z_]+", re.IGNORECASE)
@@ -196,29 +196,35 @@ _PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}|%7B.*?%7D|<\w+>|\[\[?[A-Za-z_.]+\]
 def _of_label(label: str) -> Iterator[Finding]:
     if not any(char.isprintable() and not char.isspace() for char in label):
         answer = "" if label.strip() else "422 RecordInvalid"
-        yield Finding("label", "error", "The label is empty; it is what the menu shows.", answer)
+        yield Finding("label", "error", "The label is empty. Give the text that the menu shows.", answer)
     elif len(label) > LABEL_MAX:  # code points, as len() and Ruby's length validation count them
         too_many = len(label) - LABEL_MAX
         sentence = f"The label has {len(label)} characters; Clio takes {LABEL_MAX} at most. Shorten it by {too_many}."
         yield Finding("label", "error", sentence, "422 RecordInvalid")
     elif any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in label):
-        yield Finding("label", "error", "The label holds a tab, a line break or another character no menu can show.")
+        yield Finding(
+            "label", "error", "The label has a tab, a line break or another character no menu can show. Remove it."
+        )
     elif label != " ".join(label.split()) or not label.isprintable():
-        sentence = "The label holds spaces at an end or in a row, or characters that do not show. Clio may drop them."
+        sentence = (
+            "The label has spaces at an end or in a row, or invisible characters. Clio may drop them: remove them."
+        )
         yield Finding("label", "warning", sentence)
     if _PLACEHOLDER.search(label):
-        yield Finding("label", "warning", "The label holds a placeholder. Clio does not fill it in: users read it so.")
+        yield Finding(
+            "label", "warning", "The label has a placeholder. Clio does not fill it in: users see it as it is."
+        )
 
 
-def _of_place(place: str) -> Iterator[Finding]:
+def _of_location(name: str) -> Iterator[Finding]:
     try:
-        location_of(place)
+        location_of(name)
     except InvalidInput as error:
         yield Finding("at", "error", str(error), "400 ArgumentError")
 
 
-def _of_twins(label: str, place: str, beside: Iterable[CustomAction]) -> Iterator[Finding]:
-    location = _LOCATIONS.get(place.strip().lower())
+def _of_twins(label: str, at: Location | str, beside: Iterable[CustomAction]) -> Iterator[Finding]:
+    location = _LOCATIONS.get(str(at).strip().lower())
     if location and (
         twin := next((other for other in beside if (other.label, other.location) == (label, location)), None)
     ):
@@ -275,7 +281,7 @@ _BREAKS_LAUNCHES: Final[_Rules] = (
     ),
     (
         lambda head: _address(head["host"].lower()) == "",
-        "The host looks like an IP address and is none as browsers write it, such as 192.0.2.1 or [2001:db8::1].",
+        "The host looks like an IP address, but browsers write it otherwise. Use the form 192.0.2.1 or [2001:db8::1].",
     ),
 )
 _UNWISE: Final[_Rules] = (
@@ -295,7 +301,7 @@ _UNWISE: Final[_Rules] = (
     ),
     (
         _stays_on_this_machine,
-        "The target's host is known on this machine or network only; for everybody else the tab will not open.",
+        "The target's host is known on this machine or network only. For everybody else the tab will not open.",
     ),
     (
         lambda head: head["query"] is not None,

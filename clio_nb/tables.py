@@ -1,4 +1,4 @@
-"""Custom actions and users as pandas tables: of good dtypes, shown as text on a page, saved without a formula."""
+"""Custom actions and users as pandas tables: typed columns, shown as text on a page, saved without formulas."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ TIME: Final = "datetime64[ns, UTC]"
 def actions_frame(rows: Iterable[tuple[User, CustomAction]]) -> pd.DataFrame:
     """Return one row for each custom action, in the order given, on a range index.
 
-    The columns are those of :func:`clio_nb.actions_table`. In ``location`` the five known places are always
-    categories; a place that this library does not know is kept as the text that Clio sent. What Clio did not say is
+    The columns are those of :func:`clio_nb.actions_table`. In ``location`` the five known locations are always
+    categories; an unknown one is kept as the text that Clio sent. What Clio did not say is
     missing (``<NA>``, ``NaT``). Without rows the same columns come back, empty.
     """
     users, actions = list[User](), list[CustomAction]()
@@ -53,11 +53,11 @@ def actions_frame(rows: Iterable[tuple[User, CustomAction]]) -> pd.DataFrame:
 
 
 def locations_matrix(actions: pd.DataFrame, users: Iterable[User] = ()) -> pd.DataFrame:
-    """Count the actions of each user in each of the five places.
+    """Count the actions of each user in each of the five locations.
 
     One row for each of ``users``, then for each further user of ``actions``, by the index ``user_id`` (Int64). Columns:
-    ``user`` (string), then the five ``ui_reference`` values (int64). An action in a place that this library does not
-    know has its row in the actions table and counts nowhere here.
+    ``user`` (string), then the five ``ui_reference`` values (int64). An action in an unknown location has
+    its row in the actions table and is not counted here.
 
     Args:
         actions: A table of actions, from :func:`clio_nb.actions_table` or :meth:`clio_nb.Firm.actions`.
@@ -67,7 +67,7 @@ def locations_matrix(actions: pd.DataFrame, users: Iterable[User] = ()) -> pd.Da
         The table of counts.
 
     Raises:
-        errors.InvalidInput: ``actions`` is no such table.
+        errors.InvalidInput: ``actions`` is not such a table.
 
     Examples:
         >>> action = clio.create_action(session, "Sign", "https://partner.example/launch", at="matters")
@@ -83,8 +83,8 @@ def locations_matrix(actions: pd.DataFrame, users: Iterable[User] = ()) -> pd.Da
     runs, unique = pd.factorize(ids[starts])
     width = len(LOCATION_COLUMNS) + 1
     cells = np.repeat(runs * width, np.diff(starts, append=len(ids)))[len(leading) :]
-    places = actions["location"].cat
-    cells += _column_of(places.categories)[places.codes.to_numpy()]
+    known = actions["location"].cat
+    cells += _column_of(known.categories)[known.codes.to_numpy()]
     counts = np.bincount(cells, minlength=len(unique) * width).reshape(-1, width)[:, :-1]
 
     first = starts[np.flatnonzero(np.diff(np.maximum.accumulate(runs), prepend=-1))]
@@ -152,15 +152,15 @@ def neutral(text: str) -> str:
     return f"'{plain}" if plain.lstrip().startswith(_FORMULA) else plain
 
 
-def locations(places: Sequence[str | None]) -> pd.Categorical[str]:
-    """Return ``ui_reference`` texts as a categorical: the five known places first, then any other text as it came."""
-    codes: dict[str | None, int] = {place: code for code, place in enumerate(LOCATION_COLUMNS)}
-    for text in places:
+def locations(values: Sequence[str | None]) -> pd.Categorical[str]:
+    """Return ``ui_reference`` texts as a categorical: the five known ones first, then any other text as it came."""
+    codes: dict[str | None, int] = {name: code for code, name in enumerate(LOCATION_COLUMNS)}
+    for text in values:
         if text is not None and text not in codes:
             codes[text] = len(codes)
     categories = [text for text in codes if text is not None]
     codes[None] = -1
-    return pd.Categorical.from_codes([codes[text] for text in places], categories=pd.Index(categories))
+    return pd.Categorical.from_codes([codes[text] for text in values], categories=pd.Index(categories))
 
 
 def times(moments: Sequence[dt.datetime | None]) -> Column:
@@ -182,8 +182,8 @@ def texts(words: Sequence[str | None]) -> Column:
 
 
 def _column_of(categories: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.int8]]:
-    """Return for each category its place column, or the one past them; so does the last entry, for the code -1."""
-    columns = {place: column for column, place in enumerate(LOCATION_COLUMNS)}
+    """Return for each category its column, or the one past them; so does the last entry, for the code -1."""
+    columns = {name: column for column, name in enumerate(LOCATION_COLUMNS)}
     past = len(LOCATION_COLUMNS)
     return np.array([*(columns.get(category, past) for category in categories), past], np.int8)
 

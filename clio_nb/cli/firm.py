@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..firm.plan.plan import Plan
 
 ManifestAt = Annotated[Path, typer.Argument(help="A TOML file that says what every user should see.")]
-Profile = Annotated[str | None, typer.Option(help="Take the target URLs of this profile of the manifest.")]
+Profile = Annotated[str | None, typer.Option(help="Use the target URLs of this profile of the manifest.")]
 AllowDelete = Annotated[bool, typer.Option(help="Also delete what is ours and no longer wanted.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
@@ -50,9 +50,9 @@ def plan(
     allow_delete: AllowDelete = False,
     as_json: AsJson = False,
 ) -> None:
-    """Say what would have to be done so that every user sees what the manifest says. Changes nothing.
+    """Show what would have to be done so that every user sees what the manifest says. Changes nothing.
 
-    Exit code 0 when there is nothing to do, 2 when there are changes, 1 when it cannot be told: nobody could be read.
+    Exit code 0 when there is nothing to do, 2 when there are changes, 1 on an error, or when no user could be read.
     """
     wanted = _read(manifest)
     made = firm_at(site, vault).plan(wanted, profile=profile, allow_delete=allow_delete)
@@ -68,7 +68,7 @@ def apply(
     allow_delete: AllowDelete = False,
     yes: Yes = False,
 ) -> None:
-    """Plan, show the plan, ask, and do exactly that. Exit code 0 when every line was done, 1 when one was not."""
+    """Plan, show the plan, ask, and do exactly that. Exit code 0 when every item was done, 1 when one was not."""
     wanted, firm = _read(manifest), firm_at(site, vault)
     _do(firm, firm.plan(wanted, profile=profile, allow_delete=allow_delete), yes=yes)
 
@@ -88,7 +88,7 @@ def offboard(
     users: Annotated[list[str] | None, typer.Argument(help="Ids or e-mail addresses; everyone, if left out.")] = None,
     site: Site = None,
     vault: VaultAt = None,
-    manifest: Annotated[Path | None, typer.Option(help="What is ours, where the journal is not at hand.")] = None,
+    manifest: Annotated[Path | None, typer.Option(help="What is ours, if you do not have the journal.")] = None,
     yes: Yes = False,
 ) -> None:
     """Remove all that is ours, and list what has to be removed by hand."""
@@ -100,7 +100,7 @@ def offboard(
 def status(
     site: Site = None,
     vault: VaultAt = None,
-    manifest: Annotated[Path | None, typer.Option(help="Hold it against this manifest.")] = None,
+    manifest: Annotated[Path | None, typer.Option(help="Compare with this manifest.")] = None,
     as_json: AsJson = False,
 ) -> None:
     """Show who sees what in each location, and why somebody does not."""
@@ -145,15 +145,15 @@ def _do(firm: Firm, plan: Plan, *, yes: bool) -> None:
         raise typer.Exit(_nothing_to_do(plan))
     if not yes:
         if not sys.stdin.isatty():
-            raise InvalidInput("Nothing was changed: there is nobody to ask. Say --yes to do this plan.")
-        typer.confirm(f"Do these {len(plan.changes)} changes?", abort=True)
+            raise InvalidInput("No terminal to confirm on; nothing was changed. Pass --yes to apply without asking.")
+        typer.confirm(f"Make these {len(plan.changes)} changes?", abort=True)
     result = firm.apply(plan, progress=sys.stderr.isatty())
     _show_result(result)
     raise typer.Exit(NOTHING if result else ERROR)
 
 
 def _nothing_to_do(plan: Plan) -> int:
-    """Tell a firm that is as it should be from one of which nothing could be read."""
+    """Return the exit code of a plan without changes: an error if no user could be read."""
     blind = len(plan.blocked) == len(plan.items) and (plan.items or plan.notes)
     return ERROR if blind else NOTHING
 
@@ -163,14 +163,14 @@ def _show_plan(plan: Plan) -> None:
     for note in plan.notes:
         show(note, style="yellow")
     frame = plan.to_frame()
-    lines = frame[~frame["kind"].isin(["ok", "foreign"])]
-    if len(lines):
-        shown = lines[["kind", "user", "location", "label", "changes", "reason", "advice"]].astype("string").fillna("")
+    items = frame[~frame["kind"].isin(["ok", "foreign"])]
+    if len(items):
+        shown = items[["kind", "user", "location", "label", "changes", "reason", "advice"]].astype("string").fillna("")
         show(frame_table(shown.loc[:, (shown != "").any()]))
 
 
 def _show_result(result: Result) -> None:
-    show(repr(result).strip("<>"), style="bold")
+    show(f"Result of {result}", style="bold")
     for note in result.notes:
         show(note, style="yellow")
     if result.failed:

@@ -39,7 +39,8 @@ class FirmUsers:
         """Return the ids of these users; None for everyone. Raises :class:`InvalidInput` for an unknown one."""
         if users is None:
             return None
-        found = {name: self.find(name) for name in ([users] if isinstance(users, SupportsIndex | str) else users)}
+        several = users if isinstance(users, Iterable) and not isinstance(users, str) else [users]
+        found = {name: self.find(name) for name in several}
         unknown = next((name for name, user in found.items() if user is None), None)
         if unknown is not None:
             raise errors.InvalidInput(

@@ -52,7 +52,8 @@ def manifest(tmp_path, **changes):
     path = tmp_path / "actions.toml"
     path.write_text(
         f"""[app]\nname = {json.dumps(told["app"])}\n[[actions]]\nkey = "sign"\nlabel = {json.dumps(told["label"])}
-target_url = "https://partner.example/launch"\nlocations = ["matters"]\n[profiles.{json.dumps("dev" + HOSTILE[1:3])}]\n""",
+target_url = "https://partner.example/launch"
+locations = ["matters"]\n[profiles.{json.dumps("dev" + HOSTILE[1:3])}]\n""",
         encoding="utf-8",
     )
     return path

@@ -174,7 +174,7 @@ def test_a_firm_without_anybody_is_an_empty_table_and_a_note(clio_sandbox: Sandb
     assert firm.actions().empty
     plan = firm.plan(manifest)
     assert plan.items == ()
-    assert "Nobody of this firm has access" in plan.notes[0]
+    assert "No user of this firm has access" in plan.notes[0]
     for held_against in (None, manifest):
         with pytest.raises(NeedsLogin, match="Sign users in first"):
             firm.drift(held_against)

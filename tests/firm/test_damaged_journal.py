@@ -47,6 +47,17 @@ def verbs(manifest: Manifest) -> list[Callable[[Firm], object]]:
     ]
 
 
+def refusal(verb: Callable[[Firm], object], firm: Firm) -> str | None:
+    """Return what a verb says of the journal, None when it works or fails by something else of ours."""
+    try:
+        verb(firm)
+    except VaultError as error:
+        return str(error)
+    except ClioError:  # such as a run that is not there
+        return None
+    return None
+
+
 @pytest.fixture
 def journal(clio_sandbox: Sandbox, tmp_path: Path, manifest: Manifest) -> Path:
     firm = Firm(clio_sandbox, journal=tmp_path / "journal.sqlite")
@@ -74,13 +85,8 @@ def test_p7_a_damaged_row_of_the_journal_is_an_error_that_names_the_file(
         changed.write_bytes(journal.read_bytes())
         change(changed, f"UPDATE {table} SET {column} = ? WHERE rowid = 1", value)  # noqa: S608
         for verb in verbs(manifest):
-            try:
-                verb(Firm(clio_sandbox, vault, journal=changed))
-            except VaultError as error:
-                assert str(changed) in str(error)
-                assert "move it away" in str(error)
-            except ClioError:
-                pass  # such as a run that is not there
+            said = refusal(verb, Firm(clio_sandbox, vault, journal=changed))
+            assert said is None or (str(changed) in said and "move it away" in said)
         changed.unlink()
 
 

@@ -82,14 +82,14 @@ def test_a_query_brings_tokens_in(empty: Firm, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"user_id": "canary"}, "Row 2: user_id is no id of a user"),
-        ({"user_id": -1}, "Row 2: user_id is no id"),
-        ({"user_id": 2**70}, "Row 2: user_id is no id"),
+        ({"user_id": "canary"}, "Row 2: user_id is not a user id"),
+        ({"user_id": -1}, "Row 2: user_id is not a user id"),
+        ({"user_id": 2**70}, "Row 2: user_id is not a user id"),
         ({"user_id": 6}, "Row 2: user 6 is in row 1 already"),
         ({"access_token": " "}, "Row 2: access_token is empty"),
         ({"access_token": None}, "Row 2: access_token is empty"),
-        ({"expires_at": "canary"}, "Row 2: expires_at is no time"),
-        ({"region": "canary"}, "Row 2: region is none of us, eu, ca, au"),
+        ({"expires_at": "canary"}, "Row 2: expires_at is not a time"),
+        ({"region": "canary"}, "Row 2: unknown region. Use us, eu, ca or au"),
     ],
 )
 def test_a_bad_row_is_named_and_nothing_is_kept(empty: Firm, change: dict[str, object], said: str) -> None:
@@ -105,7 +105,7 @@ def test_a_missing_column_or_file_is_named(empty: Firm, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="No such file"):
         empty.import_tokens(tmp_path / "none.csv")
     (tmp_path / "bad.csv").write_text('user_id,access_token\n1,"canary\n2,x,y,z\n')
-    with pytest.raises(InvalidInput, match="is no CSV file") as error:
+    with pytest.raises(InvalidInput, match="not a CSV file") as error:
         empty.import_tokens(tmp_path / "bad.csv")
     assert "canary" not in str(error.value)
 

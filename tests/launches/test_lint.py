@@ -45,9 +45,9 @@ def test_what_clio_refuses_is_an_error_with_clios_answer(action, field, clio):
 @pytest.mark.parametrize(
     ("action", "sentence"),
     [
-        (("", TARGET, "matters"), "The label is empty; it is what the menu shows."),
+        (("", TARGET, "matters"), "The label is empty. Give the text that the menu shows."),
         (("x" * 33, TARGET, "matters"), "The label has 33 characters; Clio takes 32 at most. Shorten it by 1."),
-        (("Sign", "", "matters"), "There is no URL."),
+        (("Sign", "", "matters"), "The URL is empty."),
     ],
 )
 def test_the_sentence_says_what_is_wrong(action, sentence):
@@ -65,12 +65,12 @@ def test_an_action_of_which_clio_left_out_everything_has_a_finding_for_each_fiel
 
 @pytest.mark.parametrize("label", [" Sign", "Sign ", "Sign  now", "Si\u200bgn"])
 def test_spaces_at_an_end_and_characters_that_do_not_show_are_pointed_out(label):
-    sentence = "The label holds spaces at an end or in a row, or characters that do not show. Clio may drop them."
+    sentence = "The label has spaces at an end or in a row, or invisible characters. Clio may drop them: remove them."
     assert lint((label, TARGET, "matters")) == [("label", "warning", sentence, "")]
 
 
 def test_a_placeholder_in_a_label_is_pointed_out():
-    sentence = "The label holds a placeholder. Clio does not fill it in: users read it so."
+    sentence = "The label has a placeholder. Clio does not fill it in: users see it as it is."
     assert lint(("Sign {matter_id}", TARGET, "matters")) == [("label", "warning", sentence, "")]
 
 

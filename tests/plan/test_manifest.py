@@ -83,12 +83,12 @@ def test_a_good_manifest_is_read_whole() -> None:
         (
             "https://partner.example/launch",
             "partner.example",
-            "actions[0].target_url: This is no absolute http or https URL",
+            "actions[0].target_url: Not an absolute URL",
         ),
         (
             "https://old.example/launch",
             "ftp://old.example",
-            "actions[0].formerly[0]: This is no absolute http or https",
+            "actions[0].formerly[0]: Not an absolute URL",
         ),
         ('key = "view"', 'key = "sign"', "actions[1].key: 'sign' is already the key of another action."),
         ('key = "view"', 'key = "v i"', "actions[1].key: use 1 to 64 letters, digits, - and _."),

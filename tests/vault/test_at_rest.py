@@ -103,7 +103,7 @@ def test_a_file_of_another_owner_is_refused(path: Path) -> None:
 def test_a_file_that_is_no_database_is_refused_and_kept(path: Path) -> None:
     path.parent.mkdir()
     path.write_text("a shopping list, long enough to be taken for a header " * 40)
-    with pytest.raises(VaultError, match="no database"):
+    with pytest.raises(VaultError, match="not a database"):
         Vault.open(path)
     assert path.read_text().startswith("a shopping list")
 

@@ -137,7 +137,7 @@ def test_p7_a_damaged_row_blinds_nobody_else(
     assert {item.user_id for item in plan.changes} == everyone - {hurt}
     (line,) = plan.blocked
     assert (line.user_id, line.reason) == (hurt, "damaged")
-    assert "sign in again, or remove it" in line.advice
+    assert "sign in again, or remove the token" in line.advice
     result = firm.apply(plan, progress=False)
     assert result
     coverage = firm.coverage().reset_index()
@@ -245,7 +245,7 @@ def test_p7_a_row_that_belongs_to_no_user_is_left_out(
     gone, before = clio_sandbox.users[1].id, set(firm.tokens()["user_id"])
     change(tmp_path / "vault.sqlite", gone, "user_id", odd)
     assert set(firm.tokens()["user_id"]) == before - {gone}
-    assert "belong to no user" in caplog.text
+    assert "have no valid user id" in caplog.text
 
 
 def test_p7_a_negative_user_id_is_named(firm: Firm, clio_sandbox: Sandbox, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ HEAD = """
 import asyncio, atexit, multiprocessing, os, signal, sqlite3, sys, threading
 from pathlib import Path
 import clio_nb
-from clio_nb import portal
+from clio_nb.http import loop as portal
 from clio_nb.firm import Firm
 from clio_nb.sandbox import Sandbox
 from clio_nb.vault import Vault
@@ -325,7 +325,8 @@ assert before <= ports(), "the parent's connections are the same ones as before"
 @only_sqlite
 def test_p6_a_renewal_under_way_in_the_parent_holds_no_child_up(place: str, tmp_path: Path) -> None:
     program = """
-from clio_nb import tokens, login
+from clio_nb.http import tokens
+from clio_nb.login import login
 from clio_nb.models import Token
 site, firm = used()
 parent, entered, go = os.getpid(), threading.Event(), threading.Event()

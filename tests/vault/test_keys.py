@@ -244,7 +244,7 @@ def between(monkeypatch: pytest.MonkeyPatch, write: int, work: Callable[[], obje
 
 @pytest.mark.usefixtures("no_keyring")
 @pytest.mark.parametrize("write", [1, 2], ids=["before the new key is kept", "before the old one is dropped"])
-def test_s6_two_processes_that_rotate_at_once_lose_neither_key_nor_token(
+def test_s3_two_processes_that_rotate_at_once_lose_neither_key_nor_token(
     path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch, write: int
 ) -> None:
     vault, said = kept(path, key_file), []
@@ -259,7 +259,7 @@ def test_s6_two_processes_that_rotate_at_once_lose_neither_key_nor_token(
 
 
 @pytest.mark.usefixtures("no_keyring")
-def test_s6_two_processes_that_make_the_first_key_at_once_share_one(
+def test_s3_two_processes_that_make_the_first_key_at_once_share_one(
     path: Path, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     between(monkeypatch, 1, lambda: other_process(path, key_file, KEEP))
@@ -269,7 +269,7 @@ def test_s6_two_processes_that_make_the_first_key_at_once_share_one(
 
 
 @pytest.mark.usefixtures("no_keyring")
-def test_s6_a_rotation_after_one_in_another_process_starts_from_its_key(path: Path, key_file: Path) -> None:
+def test_s3_a_rotation_after_one_in_another_process_starts_from_its_key(path: Path, key_file: Path) -> None:
     vault = kept(path, key_file)
     assert other_process(path, key_file, "vault.rotate()") == "done"
     vault.rotate()

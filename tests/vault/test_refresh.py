@@ -91,7 +91,7 @@ def test_of_two_vaults_on_one_store_one_refreshes_and_the_other_uses_it(
 PROCESS = """
 import sys
 from pathlib import Path
-from clio_nb import portal
+from clio_nb.http import loop as portal
 from clio_nb.login import connect
 from clio_nb.vault import Vault
 address, path, user_id = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
@@ -211,7 +211,7 @@ def test_a_renewed_token_that_cannot_be_written_is_kept_and_written_later(
         raise VaultError("the disk is full")
 
     with monkeypatch.context() as on_a_full_disk:
-        on_a_full_disk.setattr(vault, "swap", full)
+        on_a_full_disk.setattr(vault.sealed, "swap", full)
         first = loop.run(source.renew, stale)
         assert loop.run(source.current) == first
         second = loop.run(source.renew, first)

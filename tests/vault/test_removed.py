@@ -19,7 +19,7 @@ from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
 from clio_nb.session import AsyncSession, Session
 from clio_nb.vault import Vault, new_key
-from clio_nb.vault import vault as room
+from clio_nb.vault import _sealed as room
 from clio_nb.vault.vault import firm_key_of
 
 from .conftest import Cluster
@@ -259,7 +259,7 @@ def test_p5_a_token_kept_in_memory_because_it_could_not_be_written_ends_too(
         raise VaultError("the disk is full")
 
     with monkeypatch.context() as on_a_full_disk:
-        on_a_full_disk.setattr(vault, "swap", full)
+        on_a_full_disk.setattr(vault.sealed, "swap", full)
         assert loop.run(session.aio.renew, stale) == loop.run(session.aio.token) != stale
     vault.remove(clio_sandbox, user.id)
     with pytest.raises(NeedsLogin):

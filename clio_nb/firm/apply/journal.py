@@ -243,11 +243,11 @@ class Journal(Unshared):
             rows = found.fetchall()
         try:
             plain = [[of(value) for of, value in zip(decode, row, strict=True)] for row in rows]
-            return msgspec.convert(plain, list[into], strict=False)  # type: ignore[valid-type]  # a type at run time
+            return msgspec.convert(plain, list[into], strict=False)  # type: ignore[valid-type]  # made here
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
             raise VaultError(
-                f"The journal {self.path} has a damaged row ({into.__name__}), so it is not used. Restore the file from "
-                "a backup. Without one, move it away: the next plan finds your actions by their target URLs."
+                f"The journal {self.path} has a damaged row ({into.__name__}) and is not used. Restore it from a "
+                "backup. Without one, move it away: the next plan finds your actions by their target URLs."
             ) from None
 
 
