@@ -11,13 +11,12 @@ import msgspec
 from ..action_rules import read_url
 from ..errors import InvalidInput, UnexpectedAnswer
 from ..http import transport, twins
+from ..http.hub import on_binder, redirect_uri_here
 from ..models import App
 from ..secret import Secret, reading
-from ..vocabulary import Region
-from ._environment import on_binder, redirect_uri_here
+from ..vocabulary import LOOPBACK, Region
 
 SITE: Final = "CLIO_NB_SITE"  # in the environment: a region, or the address of a sandbox
-LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 class _Description(msgspec.Struct):

@@ -23,7 +23,7 @@ from typing import Any, Final
 
 import msgspec
 
-from ..vocabulary import Location, Region
+from ..vocabulary import DEFAULT_REDIRECT_URI, Location, Region
 from . import firm
 from .actions import Actions
 from .assumptions import Assumptions
@@ -48,7 +48,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     users: int = 5
     seed: int = 0
     rate_limit: int | None = 50
-    redirect_uris: tuple[str, ...] = ("http://127.0.0.1:8765/callback",)
+    redirect_uris: tuple[str, ...] = (DEFAULT_REDIRECT_URI,)
     permissions: frozenset[str] = PERMISSIONS
     deauthorization_url: str | None = None
 

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 
 from starlette.requests import HTTPConnection
 
+from ...vocabulary import HUB_PREFIX
 from ..server import is_loopback
 from ..state import State
 
@@ -56,7 +57,7 @@ def is_own_form(state: State, fields: Mapping[str, str]) -> bool:
 
 def _in_hub(request: HTTPConnection) -> bool:
     """Whether a request came through JupyterHub, which has asked for a sign-in: there, loopback is nobody else's."""
-    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
+    prefix = os.environ.get(HUB_PREFIX, "")
     return bool(prefix) and str(request.scope.get("root_path", "")).startswith(prefix)
 
 
