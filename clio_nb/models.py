@@ -10,9 +10,7 @@ from typing import Any, Final, Protocol
 import msgspec
 
 from .secret import Secret
-from .vocabulary import Location, Region
-
-DEFAULT_REDIRECT_URI = "http://127.0.0.1:8765/callback"
+from .vocabulary import DEFAULT_REDIRECT_URI, Location, Region
 
 NOTHING: Final = "– "
 """Starts the text for a location where a user sees nothing; the reason follows."""

@@ -1,6 +1,6 @@
-"""The vocabulary of Clio: its four regions, the locations of a custom action, and the menus that show it.
+"""What Clio calls things: its four regions, the locations of a custom action, the menus that show it; and this machine.
 
-Nothing here does I/O or knows of anything else in the package, so the client and the sandbox can both stand on it.
+Nothing here does I/O or imports anything else of the package, so the client and the sandbox can both use it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,15 @@ LABEL_MAX: Final = 32
 
 NONCE_LIFETIME: Final = 60
 """Seconds that a ``custom_action_nonce`` lives (Clio's guide, "Confirming a User's Action")."""
+
+LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
+"""The names of this machine."""
+
+DEFAULT_REDIRECT_URI: Final = "http://127.0.0.1:8765/callback"
+"""Where a login on this machine comes back to."""
+
+HUB_PREFIX: Final = "JUPYTERHUB_SERVICE_PREFIX"
+"""The variable in which a JupyterHub says under which path it serves this kernel's user."""
 
 MEANINGS: Final = {
     "custom_action_id": "the action that was clicked",
@@ -131,5 +140,11 @@ MENUS: Final = (
     Menu(Location.MATTERS, "singular", _MORE),
 )
 """The nine menus that show custom actions (Clio's guide, "Where can Custom Actions appear?")."""
+
+
+def proxied(prefix: str, port: int, path: str) -> str:
+    """Return the path by which jupyter-server-proxy leads to a port of the kernel's machine."""
+    return f"{prefix.rstrip('/')}/proxy/{port}/{path.removeprefix('/')}"
+
 
 _BY_RESOURCE: Final = {location.resource: location for location in Location}

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import InvalidInput, PortBusy
-from ..models import DEFAULT_REDIRECT_URI
 from ..terminal import show, show_json, table, text
+from ..vocabulary import DEFAULT_REDIRECT_URI
 
 if TYPE_CHECKING:
     from ..sandbox import Sandbox

@@ -13,15 +13,14 @@ from traitlets import Enum, Unicode
 from .. import errors, markup
 from ..arguments import a_site
 from ..http import loop, oauth
+from ..http.hub import in_browser, on_binder, redirect_uri_here
 from ..login import AsyncLogin, connect
-from ..login._environment import on_binder, redirect_uri_here
 from ..login.login import PATIENCE
 from ..models import Site, User
 from ..secret import Secret
 from ..session import AsyncSession, Session
 from ..vocabulary import Region
 from ._form import Form, Status, Work, call, html, push, say
-from .screens import in_browser
 
 STATES: Final = ("ready", "waiting", "connected", "declined", "timed out", "failed")
 _FOLLOW: Final = "Follow the link and allow the access."

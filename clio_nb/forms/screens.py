@@ -2,29 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from html import escape
 from typing import Final
-from urllib.parse import urlsplit
 
 from .. import markup
 from ..arguments import a_site
 from ..errors import InvalidInput
+from ..http.hub import in_browser
 from ..models import Site
-
-_LOOPBACK: Final = ("127.0.0.1", "localhost")
-
-
-def in_browser(url: str) -> str:
-    """Return the address by which the browser reaches a page that is served on the kernel's machine.
-
-    Under a JupyterHub (and Binder) that is a path through jupyter-server-proxy; elsewhere, the address itself.
-    """
-    prefix, parts = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", ""), urlsplit(url)
-    if not prefix or parts.hostname not in _LOOPBACK or "/proxy/" in parts.path:
-        return url
-    inside = parts._replace(scheme="", netloc="").geturl()
-    return f"{prefix.rstrip('/')}/proxy/{parts.port or 80}/{inside.removeprefix('/')}"
 
 
 class Screens:

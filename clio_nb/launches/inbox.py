@@ -10,11 +10,10 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from html import escape
 from typing import TYPE_CHECKING, Final, Self
-from urllib.parse import urlsplit
 
 from ..arguments import a_site
 from ..errors import InvalidInput
-from ..http import loop, loopback, twins, waiting
+from ..http import hub, loop, loopback, twins, waiting
 from ..http.loopback import Message, Receive, Send
 from ..models import Site
 from ..secret import Secret
@@ -48,8 +47,9 @@ class _Receiver:
         self._count = 0
         bound = loopback.listener(port, advice="Give the inbox another one, or 0 for any that is free.")
         self.port: Final[int] = bound.getsockname()[1]
-        self.url: Final = _public_url(self.port, origin)
-        self._hosts = _own_hosts(self.port)
+        self.url: Final = hub.public_url(self.port, _PATH, origin)
+        # no page elsewhere reaches it under a name of its own; behind a hub, any Host comes from the hub's user
+        self._hosts = frozenset() if hub.behind_hub() else hub.own_hosts(self.port)
         self._ended = asyncio.Event()
 
         async def serve() -> None:
@@ -229,27 +229,6 @@ async def inbox(
             field="sessions",
         )
     return AsyncInbox(sessions, verify=verify, port=port, origin=origin)
-
-
-def _public_url(port: int, origin: str) -> str:
-    """Return the address at which a browser reaches the inbox: on this machine, or through the hub's proxy."""
-    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
-    if prefix and not origin:
-        parts = urlsplit(os.environ.get("JUPYTERHUB_PUBLIC_URL", ""))
-        origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else ""
-    if prefix and origin:
-        return f"{origin.rstrip('/')}{prefix.rstrip('/')}/proxy/{port}{_PATH}"
-    return f"http://127.0.0.1:{port}{_PATH}"
-
-
-def _own_hosts(port: int) -> frozenset[str]:
-    """Return the Hosts that an inbox answers to, so that no page elsewhere reaches it under a name of its own.
-
-    Empty, for any, behind a hub: the browser is on another machine, and the hub lets nobody in but its user.
-    """
-    if os.environ.get("JUPYTERHUB_SERVICE_PREFIX"):
-        return frozenset()
-    return frozenset({f"127.0.0.1:{port}", f"localhost:{port}"})
 
 
 def _title(received: Received) -> str:

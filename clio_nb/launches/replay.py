@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from ..errors import InvalidInput
@@ -15,11 +14,10 @@ from ..http import transport, twins
 from ..http.sandbox_control import Control
 from ..models import Site, Subject
 from ..secret import Secret
+from ..vocabulary import LOOPBACK
 from ._compose import compose
 from .received import Received, load_launch, parameters_of
 from .report import Launch
-
-LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True, slots=True)

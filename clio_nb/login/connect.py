@@ -9,14 +9,13 @@ from urllib.parse import urlsplit
 from ..action_rules import read_url
 from ..errors import InvalidInput
 from ..http import sandbox_control, twins
+from ..http.hub import on_binder, redirect_uri_here
 from ..models import App
 from ..secret import Secret
-from ..vocabulary import Region
-from ._environment import on_binder, redirect_uri_here
+from ..vocabulary import LOOPBACK, Region
 
 SITE: Final = "CLIO_NB_SITE"  # in the environment: a region, or the address of a sandbox
 CONTROL_KEY: Final = "CLIO_NB_CONTROL_KEY"  # in the environment: what a sandbox in a network asks for
-LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 
 @twins.sync_function

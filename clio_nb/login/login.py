@@ -20,11 +20,13 @@ from .. import errors
 from ..arguments import a_site
 from ..frames import verbs
 from ..http import oauth, tokens, waiting
+from ..http.hub import own_hosts
 from ..http.sandbox_control import Control
 from ..http.twins import awaited, on_loop, sync_function_into, sync_method_into
 from ..models import Site, Token
 from ..secret import Secret
 from ..session import AsyncSession, Session
+from ..vocabulary import LOOPBACK
 from ._callback import listen
 
 PATIENCE: Final = 300.0
@@ -61,7 +63,7 @@ class AsyncLogin:
             return None
         if proxied := _PROXIED.search(parts.path):
             return int(proxied[1])
-        return (parts.port or 80) if parts.hostname in ("127.0.0.1", "localhost") else None
+        return (parts.port or 80) if parts.hostname in LOOPBACK else None
 
     @on_loop
     async def wait(
@@ -101,7 +103,7 @@ class AsyncLogin:
         proxied = _PROXIED.search(parts.path)
         path = proxied[2] if proxied else parts.path
         # a redirect URI that is only a path comes back through a hub whose name this kernel does not know
-        hosts = frozenset({f"127.0.0.1:{port}", f"localhost:{port}", parts.netloc} if parts.netloc else ())
+        hosts = own_hosts(port) | {parts.netloc} if parts.netloc else frozenset()
         async with listen(self._grant, port, path, hosts) as callback:
             if show is not None:
                 await anyio.to_thread.run_sync(show, self.authorization_url)

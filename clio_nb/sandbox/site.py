@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Final, Self
 from urllib.parse import urlsplit
 
-from ..vocabulary import Region
+from ..vocabulary import DEFAULT_REDIRECT_URI, HUB_PREFIX, Region, proxied
 from .assumptions import Assumptions
 from .clock import ClockMode
 from .host import Host
@@ -236,9 +236,8 @@ sandbox = Sandbox  # by this name the package above has it
 
 def _redirect_uris_here() -> tuple[str, ...]:
     """Return where a login here listens. Behind a hub that is a path through its proxy: only the hub knows its name."""
-    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
-    proxied = (f"{prefix.rstrip('/')}/proxy/8765/callback",) if prefix else ()
-    return (*proxied, "http://127.0.0.1:8765/callback")
+    prefix, here = os.environ.get(HUB_PREFIX, ""), urlsplit(DEFAULT_REDIRECT_URI)
+    return (*((proxied(prefix, here.port or 80, here.path),) if prefix else ()), DEFAULT_REDIRECT_URI)
 
 
 def _stop(server: Server, world: World, owner: int) -> None:

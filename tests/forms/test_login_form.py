@@ -7,7 +7,7 @@ import socket
 import httpx
 
 from clio_nb import forms
-from clio_nb.forms.screens import in_browser
+from clio_nb.http.hub import in_browser
 from clio_nb.login import Login
 from clio_nb.sandbox import Sandbox
 from clio_nb.vocabulary import Region

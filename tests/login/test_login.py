@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import os
 import socket
 import sys
 import threading
@@ -17,8 +18,8 @@ import pytest
 import clio_nb
 from clio_nb import errors
 from clio_nb.http import loop
+from clio_nb.http.hub import redirect_uri_here
 from clio_nb.login import Login, connect, login
-from clio_nb.login._environment import redirect_uri_here
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Region
 
@@ -325,8 +326,9 @@ HUB = {"JUPYTERHUB_SERVICE_PREFIX": "/user/someone/", "JUPYTERHUB_PUBLIC_URL": "
         ({"SSH_CONNECTION": "x"}, "https://eu.app.clio.com/oauth/approval"),
     ],
 )
-def test_the_way_back_fits_where_the_kernel_runs(environ, uri):
-    assert redirect_uri_here(Region.EU, environ) == uri
+def test_the_way_back_fits_where_the_kernel_runs(environ, uri, monkeypatch):
+    monkeypatch.setattr(os, "environ", environ)
+    assert redirect_uri_here(Region.EU) == uri
 
 
 def test_the_way_back_through_a_hub_reaches_the_listener(site, browser, port):

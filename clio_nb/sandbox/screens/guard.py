@@ -11,6 +11,7 @@ from typing import Final
 
 from starlette.requests import HTTPConnection
 
+from ...vocabulary import HUB_PREFIX
 from ..http.access import has_key, hostname, is_foreign, is_loopback
 from ..world.state import State
 from ..world.world import World
@@ -68,5 +69,5 @@ def is_own_form(state: State, fields: Mapping[str, str]) -> bool:
 
 def _in_hub(request: HTTPConnection) -> bool:
     """Whether a request came through JupyterHub, which has asked for a sign-in: there, loopback is nobody else's."""
-    prefix = os.environ.get("JUPYTERHUB_SERVICE_PREFIX", "")
+    prefix = os.environ.get(HUB_PREFIX, "")
     return bool(prefix) and str(request.scope.get("root_path", "")).startswith(prefix)

@@ -10,7 +10,7 @@ from typing import Final
 
 import msgspec
 
-from ...vocabulary import Region
+from ...vocabulary import DEFAULT_REDIRECT_URI, Region
 from ..assumptions import Assumptions
 from ..clock import Clock
 from .grants import Grants
@@ -27,7 +27,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     firms: int = 1
     seed: int = 0
     rate_limit: int | None = 50
-    redirect_uris: tuple[str, ...] = ("http://127.0.0.1:8765/callback",)
+    redirect_uris: tuple[str, ...] = (DEFAULT_REDIRECT_URI,)
     permissions: frozenset[str] = PERMISSIONS
     deauthorization_url: str | None = None
     add_to_clio_url: str | None = None
