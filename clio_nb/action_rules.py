@@ -43,10 +43,20 @@ class Finding(NamedTuple):
 
 
 def lint(action: CustomAction | Draft, *, beside: Iterable[CustomAction] = ()) -> list[Finding]:
-    """Return what is wrong with an action, worst first; an empty list when nothing is. Nothing is sent.
+    """Check an action before it is sent. Nothing is sent.
 
-    ``beside`` holds the actions that the same user has already: a label may stand once in each location. Which error
-    Clio gives is not documented throughout; see the assumptions of the sandbox.
+    Which error Clio gives is not documented for every rule; see the assumptions of the sandbox.
+
+    Args:
+        action: An action of Clio, or a tuple of label, target URL and location.
+        beside: The actions that the same user has already: a label may be used once in each location.
+
+    Returns:
+        What is wrong with it, worst first; an empty list when nothing is.
+
+    Examples:
+        >>> [finding.field for finding in clio.lint(("Sign", "ftp://partner.example", "matters"))]
+        ['target_url']
     """
     if isinstance(action, CustomAction):
         label, target_url, at = action.label or "", action.target_url or "", action.ui_reference or ""

@@ -1,4 +1,4 @@
-"""Put a launch URL together out of its parts, also a malformed one: the inverse of ``url.py``."""
+"""Compose a launch URL of its parts, well-formed or not: the inverse of ``inspect.py``."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a receiver answers a browser: pages and redirects that no cache keeps and that tell other sites nothing."""
+"""The pages and redirects of a receiver. No cache keeps them, and they send no Referer to other sites."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Visit:
 
     @property
     def ahead_of_time(self) -> bool:
-        """Whether a browser fetches the page before anybody has asked to see it."""
+        """Whether a browser fetches the page in advance, before a person opens it."""
         purposes = (self.headers.get(name, "") for name in ("sec-purpose", "purpose", "x-purpose", "x-moz"))
         return any(purpose.lower().startswith(("prefetch", "preview", "prerender")) for purpose in purposes)
 
@@ -77,7 +77,7 @@ def refusal_of_method(visit: Visit) -> Page | None:
     if visit.method != "GET":
         return page(405, "Open it from Clio", "This address answers launches only.", ("allow", "GET"))
     if visit.ahead_of_time:
-        return page(503, "Not yet", "A launch is proved when a person opens it, not before.")
+        return page(503, "Not yet", "A launch is verified when a person opens it, not before.")
     return None
 
 

@@ -1,4 +1,4 @@
-"""The inbox: a receiver on this machine that collects launches as they arrive, and proves them."""
+"""The inbox: a receiver on this machine that collects launches as they arrive, and verifies them."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 KEPT: Final = 1000
-"""Launches that an inbox keeps; the oldest give way."""
+"""Launches that an inbox keeps; then the oldest are dropped."""
 
 _PATH: Final = "/launch"
 _CLOSE: Final = "You can close this tab and go back to your notebook."
 
 
 class _Receiver:
-    """What an inbox is, whether one waits for it or awaits it."""
+    """What both forms of an inbox have in common."""
 
     def __init__(self, sessions: Sessions | None, *, verify: bool, port: int, origin: str) -> None:
         self._sessions = lasting(sessions)
@@ -79,7 +79,16 @@ class _Receiver:
         return self._launches[index]
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the launches as a table; its columns are those of :func:`clio_nb.launches._table.launches_frame`."""
+        """Return the launches as a table; its columns are those of :func:`clio_nb.launches._table.launches_frame`.
+
+        Returns:
+            One row for each launch, oldest first, by its ``number``.
+
+        Examples:
+            >>> with clio.inbox(site) as inbox:
+            ...     inbox.to_frame().index.name
+            'number'
+        """
         from ._table import launches_frame  # noqa: PLC0415 -- pandas loads when the first table is made
 
         return launches_frame(self)
@@ -87,14 +96,26 @@ class _Receiver:
     def on_launch(self, observer: Callable[[Received], object]) -> Callable[[], None]:
         """Call a function with each launch when it arrives, and again when it has its verdict.
 
-        It is called on the library's loop and must not block. Returns the function that ends it.
+        Args:
+            observer: The function. It is called on the library's loop and must not block.
+
+        Returns:
+            The function that ends it.
+
+        Examples:
+            >>> launches = []
+            >>> with clio.inbox(site) as inbox:
+            ...     stop = inbox.on_launch(launches.append)
+            ...     stop()
         """
         self._observers.append(observer)
         return lambda: self._observers.remove(observer)
 
     async def _prove(self, received: Received) -> Verdict:
         if self._sessions is None:
-            raise InvalidInput("This inbox was given no sessions to prove launches with.", field="sessions")
+            raise InvalidInput(
+                "This inbox has no sessions to verify launches with. Pass some to inbox().", field="sessions"
+            )
         if not isinstance(received, Received):
             raise InvalidInput("Pass one of its launches: inbox.verify(inbox[-1]).", field="received")
         if received.verdict is not None and received.verdict.nonce_sent:
@@ -116,13 +137,13 @@ class _Receiver:
             return page(404, "Nothing here", f"This inbox receives launches at {self.url} and nothing else.")
         if not number:
             return refusal_of_method(visit) or await self._take(visit)
-        known = next((received for received in self if str(received.number) == number), None)
-        if known is None:
+        kept = next((received for received in self if str(received.number) == number), None)
+        if kept is None:
             return page(404, "Nothing here", f"This inbox holds no launch {number[:9]}.")
-        return page(200, _title(known), f"{known.reason} {_CLOSE}")
+        return page(200, _title(kept), f"{kept.reason} {_CLOSE}")
 
     async def _take(self, visit: Visit) -> Page:
-        """Keep a launch, prove it, and answer; a launch that is here already is shown, not taken again."""
+        """Keep a launch, verify it, and answer. A launch that is here already is shown, not taken again."""
         report = inspect_launch(visit.url)
         received = next((each for each in self if report.launch and each.report.launch == report.launch), None)
         if received is None:
@@ -163,15 +184,34 @@ class AsyncInbox(_Receiver):
 
     @twins.on_loop
     async def verify(self, received: Received) -> Verdict:
-        """Prove a launch by hand, and keep the verdict. Its 60 seconds have run since it arrived.
+        """Verify a launch by hand, and keep the verdict. Its 60 seconds have run since it arrived.
 
-        A launch whose nonce was sent has its verdict for good.
+        Args:
+            received: A launch of this inbox. One whose nonce was sent keeps the verdict that it has.
+
+        Returns:
+            The verdict.
+
+        Raises:
+            errors.InvalidInput: The inbox has no sessions, or this is not a launch.
+
+        Examples:
+            >>> from urllib.request import urlopen
+            >>> with clio.inbox(site, verify=False) as inbox:
+            ...     page = urlopen(site.click_on(session.user.id, inbox.url)).read()
+            ...     inbox.verify(inbox[-1]).state
+            'verified'
         """
         return await self._prove(received)
 
     @twins.on_loop
     async def close(self) -> None:
-        """Stop listening. The launches stay. Closing twice is once, and a forked child has nothing to close."""
+        """Stop listening. The launches stay. Closing again does nothing, and so does closing in a forked child.
+
+        Examples:
+            >>> inbox = clio.inbox(site)
+            >>> inbox.close()
+        """
         if os.getpid() == self._pid:
             await self._end()
 
@@ -179,16 +219,31 @@ class AsyncInbox(_Receiver):
 class Inbox(_Receiver):
     """A receiver of launches on 127.0.0.1, for trying things out and never for production.
 
-    Register ``url`` as the ``target_url`` of an action, click the action, and look: an inbox is a sequence of
+    Register ``url`` as the ``target_url`` of an action, and click the action: an inbox is a sequence of
     :class:`Received`, oldest first. :func:`clio_nb.inbox` makes one; it listens until :meth:`close` or the end of a
     ``with`` block.
+
+    Examples:
+        >>> inbox = clio.inbox(site)
+        >>> len(inbox)
+        0
+        >>> inbox.close()
     """
 
     aio: AsyncInbox
 
     @classmethod
     def of(cls, aio: AsyncInbox) -> Inbox:
-        """Return the sync twin of an inbox that is there already, with the same launches."""
+        """Return the inbox whose verbs wait, for one whose verbs are awaited. They share their launches.
+
+        Args:
+            aio: What ``await clio.aio.inbox(...)`` returns.
+
+        Examples:
+            >>> with clio.inbox(site) as inbox:
+            ...     clio.launches.Inbox.of(inbox.aio).url == inbox.url
+            True
+        """
         inbox = cls.__new__(cls)
         vars(inbox).update(vars(aio), aio=aio)
         return inbox
@@ -207,14 +262,30 @@ class Inbox(_Receiver):
 async def inbox(
     site: Site, sessions: Sessions | None = None, *, verify: bool = True, port: int = 0, origin: str = ""
 ) -> AsyncInbox:
-    """Start a receiver of launches on this machine.
+    """Start a receiver of launches on this machine, which collects and verifies them. It is not for production.
 
-    Each launch is proved as it arrives, with ``sessions`` as :func:`clio_nb.verify_launch` takes them; on a sandbox
-    they can be left out. With ``verify=False`` they are only collected, and :meth:`Inbox.verify` proves one by hand.
-    ``port`` 0 is any free one. Under a JupyterHub (and Binder) ``url`` leads through jupyter-server-proxy; give the
-    hub's ``origin`` (``"https://hub.example"``) where the hub does not say it itself.
+    Under a JupyterHub (and Binder) its ``url`` leads through jupyter-server-proxy.
 
-    Raises :class:`errors.PortBusy`, and :class:`InvalidInput` when there is nothing to prove launches with.
+    Args:
+        site: Where the launches come from.
+        sessions: What verifies them, as :func:`clio_nb.verify_launch` takes it. Can be left out on a sandbox.
+        verify: False to collect launches only; :meth:`Inbox.verify` verifies one later.
+        port: The port to listen on; 0 takes any free one.
+        origin: The address of the JupyterHub (``"https://hub.example"``), where the hub does not tell it.
+
+    Returns:
+        The inbox, which listens until it is closed.
+
+    Raises:
+        errors.PortBusy: Another program has the port.
+        errors.InvalidInput: No sessions, or something that is not a site, sessions or a port.
+
+    Examples:
+        >>> from urllib.request import urlopen
+        >>> with clio.inbox(site) as inbox:
+        ...     page = urlopen(site.click_on(session.user.id, inbox.url)).read()
+        ...     inbox[-1].state
+        'verified'
     """
     if not (isinstance(port, int) and 0 <= port <= 65535):
         raise InvalidInput("port is a number from 0 to 65535; 0 takes any free one.", field="port")
@@ -225,7 +296,7 @@ async def inbox(
         sessions = SandboxSessions(site)
     if sessions is None and verify:
         raise InvalidInput(
-            "Give the inbox the sessions that can prove launches, or verify=False to collect them only.",
+            "Pass sessions that can verify the launches, or verify=False to only collect them.",
             field="sessions",
         )
     return AsyncInbox(sessions, verify=verify, port=port, origin=origin)

@@ -1,8 +1,8 @@
-"""A launch URL into a launch, or into a refusal with reasons: pure, for any input, and strict.
+"""Parse a launch URL into a launch, or into a refusal with reasons. Pure, strict, and for any input.
 
 A launch is an unauthenticated GET that anyone can forge, so nothing is normalised into validity: the URL fits the
 grammar below character by character, each of Clio's four parameters counts after exactly one decoding and stands there
-exactly once, and what is wrong is said, not repaired.
+exactly once, and mistakes are reported, not repaired.
 """
 
 from __future__ import annotations
@@ -35,8 +35,11 @@ _FAULTS_OF_SUBJECT: Final = (
     ),
     (re.compile(r"[?#&;]"), "carries a query, a parameter or a fragment, which would swallow the nonce"),
     (re.compile(r"/\.|//"), "holds dots or empty parts that lead to another path"),
-    (re.compile(r"\A(?!/api/v4/)"), "is no path of Clio's API, version 4"),
-    (re.compile(rf"\A/api/v4/(?!(?:{_RESOURCE})(?:/|\Z))"), "names no activity, contact, document, folder or matter"),
+    (re.compile(r"\A(?!/api/v4/)"), "does not lead to version 4 of Clio's API"),
+    (
+        re.compile(rf"\A/api/v4/(?!(?:{_RESOURCE})(?:/|\Z))"),
+        "names no activity, contact, document, folder or matter",
+    ),
     (re.compile(""), "does not end in the id of one record, in plain digits"),
 )
 
@@ -56,13 +59,24 @@ class _Demands(NamedTuple):
 
 
 def inspect_launch(url: object, *, target: object = None) -> LaunchReport:
-    """Say whether a URL is a launch of a custom action, and explain every part of it. Nothing is sent anywhere.
+    """Tell whether a URL is a launch of a custom action, and explain every part of it. Nothing is sent anywhere.
 
-    ``target`` is the ``target_url`` that was registered; with it, a launch must go to that scheme, host, port and path
-    and carry the target's own parameters unchanged. Without it any http or https URL will do.
+    It never raises: anything that is not a launch comes back as a report that is false and holds the reasons.
 
-    Never raises: whatever is no launch, also an object that is no text, comes back as a report that is false and holds
-    the reasons. Source of the rules: Clio's guide, "Receiving a Custom Action".
+    Args:
+        url: The address that was opened.
+        target: The ``target_url`` that was registered. With it, a launch must go to that scheme, host, port and path,
+            and carry the target's own parameters unchanged; without it any http or https URL will do.
+
+    Returns:
+        The report: true for a launch, with the ``launch`` and its ``parts``.
+
+    Source: Clio's guide, "Receiving a Custom Action".
+
+    Examples:
+        >>> parameters = "custom_action_id=7&user_id=5&subject_url=/api/v4/matters/9&custom_action_nonce=s3cret"
+        >>> clio.inspect_launch(f"https://partner.example/launch?{parameters}")
+        <LaunchReport ok: user 5, action 7, Matter 9>
     """
     head = read_url(url)
     if isinstance(head, str):
@@ -115,12 +129,14 @@ def _pairs(own: list[str]) -> tuple[tuple[str, str], ...]:
 
 
 def _only_value(name: str, query: _Query, problems: dict[str, str]) -> str | None:
-    """Return the one value of a parameter of Clio's; if it has none, more, or an empty one, note the problem."""
+    """Return the one value of a parameter of Clio's; note a problem when it is missing, empty or doubled."""
     values = query.clio.get(name)
     if values is None:
         problems[name] = f"{name} is missing. Clio adds it to every launch: copy the whole address, or click again."
     elif len(values) > 1:
-        problems[name] = f"{name} is there {len(values)} times. Clio sends it once; which one counts cannot be known."
+        problems[name] = (
+            f"{name} is there {len(values)} times. Clio sends it once, so this launch did not come from a click."
+        )
     elif not values[0]:
         problems[name] = f"{name} is empty. Clio always fills it in."
     else:
@@ -134,7 +150,7 @@ def _read_id(name: str, query: _Query, problems: dict[str, str]) -> int | None:
         return None
     if _ID.fullmatch(text) and (number := int(text)) <= ID_MAX:
         return number
-    problems[name] = f"{name} is no id. Clio's ids are whole numbers from 1 to {ID_MAX}, in plain digits."
+    problems[name] = f"{name} is not an id. Clio's ids are whole numbers from 1 to {ID_MAX}, in plain digits."
     return None
 
 
@@ -146,7 +162,7 @@ def _read_subject(query: _Query, problems: dict[str, str]) -> Subject | None:
     if match and (record_id := int(match[2])) <= ID_MAX and (location := Location.of_resource(match[1])):
         return Subject(location, record_id)
     fault = _first_fault(text, _FAULTS_OF_SUBJECT)
-    problems["subject_url"] = f"subject_url {fault}. Clio sends a path such as /api/v4/matters/123 and nothing else."
+    problems["subject_url"] = f"subject_url {fault}. Clio sends only a path such as /api/v4/matters/123."
     return None
 
 
@@ -178,7 +194,7 @@ def _refusal(base: str, query: _Query, problems: dict[str, str]) -> LaunchReport
 
 
 def fits_target(url: str, target: str | None) -> bool:
-    """Whether an address without Clio's parameters still is that of the registered target, if one is given."""
+    """Whether an address, without Clio's parameters, is that of the registered target. True when there is no target."""
     head = read_url(url)
     return target is None or not (isinstance(head, str) or _mismatch(head, _read_query(head["query"]).own, target))
 
@@ -186,10 +202,10 @@ def fits_target(url: str, target: str | None) -> bool:
 def _mismatch(head: re.Match[str], own: list[str], target: object) -> str:
     """Say in which way a launch does not fit the registered target, or return an empty text."""
     if not isinstance(target, str) or len(target) > URL_MAX:
-        return "The target to compare with is no URL."
+        return "The target to compare with is not a URL."
     demands = _demands_of(as_sent(target))
     if isinstance(demands, str):
-        return f"The target to compare with is no URL. {demands}"
+        return f"The target to compare with is not a URL. {demands}"
     for what, mine, theirs in zip(("scheme", "host", "port", "path"), endpoint(head), demands.endpoint, strict=True):
         if mine != theirs:
             return f"The launch goes to another {what} than the registered target."

@@ -37,7 +37,7 @@ class Received:
 
     @property
     def age(self) -> float:
-        """Seconds since it arrived, by a clock that nobody can set. Its nonce is a little older."""
+        """Seconds since it arrived, whatever happens to the machine's clock. Its nonce is a little older."""
         return waiting.now() - self.arrived
 
     @property
@@ -78,10 +78,27 @@ class _Fixture(msgspec.Struct, forbid_unknown_fields=True):
 
 @verb
 def save_launch(received: Received, path: Path | str) -> Path:
-    """Write a launch to a JSON file that can be shared, and return its path.
+    """Write a launch to a JSON file that can be shared.
 
-    It keeps the ids and when and how it ended. The nonce is replaced, and so are the values of the target's own
-    parameters; names of people and records are not in it. Raises :class:`InvalidInput` for what is no launch.
+    It keeps the ids, the time and the state. The nonce is replaced, and so are the values of the target's own
+    parameters; names of people and records are left out.
+
+    Args:
+        received: A launch of an inbox.
+        path: The file.
+
+    Returns:
+        Its path.
+
+    Raises:
+        errors.InvalidInput: This is not a well-formed launch of an inbox.
+
+    Examples:
+        >>> from urllib.request import urlopen
+        >>> with clio.inbox(site) as inbox:
+        ...     page = urlopen(site.click_on(session.user.id, inbox.url)).read()
+        ...     clio.launches.save_launch(inbox[0], "saved.json").name
+        'saved.json'
     """
     if not isinstance(received, Received) or (launch := received.report.launch) is None:
         raise InvalidInput("Only a well-formed launch of an inbox can be saved.", field="received")
@@ -98,7 +115,22 @@ def save_launch(received: Received, path: Path | str) -> Path:
 def load_launch(path: Path | str) -> Launch:
     """Read a launch that was saved. Its nonce is a stand-in: replay it to get a fresh one.
 
-    Raises :class:`InvalidInput` when the file holds no saved launch.
+    Args:
+        path: The file that :func:`save_launch` has written.
+
+    Returns:
+        The launch.
+
+    Raises:
+        errors.InvalidInput: The file does not hold a saved launch.
+
+    Examples:
+        >>> from urllib.request import urlopen
+        >>> with clio.inbox(site) as inbox:
+        ...     page = urlopen(site.click_on(session.user.id, inbox.url)).read()
+        ...     file = clio.launches.save_launch(inbox[0], "saved.json")
+        >>> clio.launches.load_launch(file).user_id == session.user.id
+        True
     """
     try:
         fixture = msgspec.json.decode(Path(path).read_bytes(), type=_Fixture)
@@ -106,7 +138,9 @@ def load_launch(path: Path | str) -> Launch:
     except (msgspec.DecodeError, UnicodeDecodeError, TypeError):  # TypeError: it is no path at all
         launch = None
     if launch is None:
-        raise InvalidInput(f"{path!s:.80} is not a file that save_launch() has written.", field="path")
+        raise InvalidInput(
+            f"{getattr(path, 'name', path)!s:.80} is not a file that save_launch() has written.", field="path"
+        )
     return launch
 
 

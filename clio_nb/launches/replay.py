@@ -1,6 +1,6 @@
 """Replay a launch: click the same action on the same record again, in the sandbox, and send that to any receiver here.
 
-A plain replay can never work, since a nonce works once. This one has a fresh nonce, and can be spoilt on purpose.
+A plain replay is always refused, since a nonce works once. This one has a fresh nonce, and can be changed on purpose.
 """
 
 from __future__ import annotations
@@ -46,13 +46,31 @@ async def replay(
 ) -> Replayed:
     """Click again in the sandbox, and send the new launch to a receiver on this machine.
 
-    ``launch`` is one of the inbox, or the file of a saved one; user, action and record must exist in the sandbox behind
-    ``site``. ``to`` is the receiver's address. The click is that of the same user on the same record; what is sent can
-    differ: ``user_id`` another user, ``subject`` another record or any text as ``subject_url``, ``nonce=False`` none.
+    The click is that of the same user on the same record; what is sent can differ from it. Redirects are not followed.
 
-    Redirects are not followed. Raises :class:`InvalidInput` when ``to`` is not on this machine or ``site`` is no
-    sandbox, :class:`errors.NotFound` when the sandbox does not know user, action or record, and
-    :class:`errors.NetworkError` when the receiver does not answer.
+    Args:
+        launch: A launch of an inbox, or the file of a saved one. Its user, action and record must exist in the sandbox.
+        to: The receiver's address.
+        site: The sandbox.
+        user_id: Another user to name in the launch.
+        subject: Another record, or any text, to send as ``subject_url``.
+        nonce: False to leave the nonce out.
+
+    Returns:
+        What the receiver answered.
+
+    Raises:
+        errors.InvalidInput: ``to`` is not on this machine, ``site`` is not a sandbox, or this is not a launch.
+        errors.NotFound: The sandbox does not know the user, the action or the record.
+        errors.NetworkError: The receiver does not answer.
+
+    Examples:
+        >>> from urllib.request import urlopen
+        >>> with clio.inbox(site) as inbox:
+        ...     page = urlopen(site.click_on(session.user.id, inbox.url)).read()
+        ...     answer = clio.launches.replay(inbox[0], inbox.url, site)
+        ...     [received.state for received in inbox]
+        ['verified', 'verified']
     """
     check_loopback(to, "to")
     said = _launch_of(launch)

@@ -1,4 +1,4 @@
-"""What an inspected launch URL turned out to be: a launch or a refusal, explained part by part, without the nonce."""
+"""The report on a launch URL: a launch or a refusal, explained part by part, without the nonce."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ReportDict(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Launch:
-    """The four things that a launch URL says. All of it is a claim until the nonce is proved."""
+    """The four things that a launch URL says. It is only a claim until Clio has confirmed the nonce."""
 
     custom_action_id: int
     user_id: int
@@ -58,9 +58,9 @@ class Launch:
 class ProvedLaunch:
     """A launch whose click Clio has confirmed. ``proved_at`` is in whole seconds since the epoch.
 
-    Clio has confirmed that the user ``user_id`` clicked, and has shown her the record ``subject``. Which action was
-    clicked (``custom_action_id``) and on which record is what her browser said: Clio is never told the first, and may
-    not check the second. Before you change anything, ask her on a page of your own.
+    Clio has confirmed that the user ``user_id`` clicked, and has shown this user the record ``subject``. Which action
+    was clicked (``custom_action_id``) and on which record is what the browser said: Clio is never told the first, and
+    may not check the second. Before you change anything, ask the user on a page of your own.
     """
 
     id: str
@@ -83,7 +83,7 @@ class Part(NamedTuple):
 class LaunchReport:
     """What :func:`clio_nb.inspect_launch` found. It is true when the URL is a launch, false when it was refused.
 
-    ``launch`` is None when refused, and then ``reasons`` holds a sentence for each thing that is wrong. ``target`` is
+    ``launch`` is None when refused, and then ``reasons`` holds a sentence for each problem. ``target`` is
     the target's own URL without Clio's four parameters, ``extras`` the (name, value) pairs of the target's own query;
     both are empty when refused, since a broken URL may carry a nonce anywhere: ``parts`` shows what is safe to show.
     """
@@ -131,9 +131,9 @@ class LaunchReport:
 
 
 def shown(text: str, secrets: Sequence[str] = ()) -> str:
-    """Return text out of a URL so that a person can look at it: printable ASCII, short, and without a nonce.
+    """Return text of a URL in a form that is safe to show: printable ASCII, short, and without a nonce.
 
-    Text that speaks of a nonce is hidden whole: a malformed URL may have swallowed one.
+    Text that mentions a nonce is hidden as a whole: a malformed URL may contain one.
     """
     decoded = _decoded(text)
     if "nonce" in decoded.lower() or any(
@@ -145,18 +145,18 @@ def shown(text: str, secrets: Sequence[str] = ()) -> str:
 
 
 def _decoded(text: str) -> str:
-    """Undo every encoding that a copy of a nonce may have: percents, many times over, and a plus for a space."""
+    """Undo every encoding that a copy of a nonce may have: %-escapes, several times over, and a plus for a space."""
     for _ in range(8):
         text = unquote(text.replace("+", " "))
     return text
 
 
 def _holds(text: str, secret: str) -> bool:
-    return text == secret or (len(secret) > 3 and secret in text)  # a shorter one would hide what is no copy of it
+    return text == secret or (len(secret) > 3 and secret in text)  # a shorter one would hide other text too
 
 
 def own_part(pair: tuple[str, str], secrets: Sequence[str], meaning: str) -> Part:
-    """Return a parameter that is not Clio's as a part; a name that speaks of a nonce hides its value too."""
+    """Return a parameter that is not Clio's as a part; a name that mentions a nonce hides its value too."""
     name, value = shown(pair[0], secrets), shown(pair[1], secrets)
     return Part(name, HIDDEN if name == HIDDEN else value, meaning)
 

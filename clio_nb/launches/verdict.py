@@ -1,4 +1,4 @@
-"""What became of proving a launch: verified, refused, expired or unknown, step by step, never showing the nonce."""
+"""The verdict on a launch: verified, refused, expired or unknown, step by step. It never shows the nonce."""
 
 from __future__ import annotations
 
@@ -39,16 +39,15 @@ class VerdictDict(TypedDict):
 class Verdict:
     """What :func:`clio_nb.verify_launch` found out. Only a verified launch is true.
 
-    ``state``: ``"verified"`` means that Clio confirmed that this user clicked; ``"refused"`` that it is no genuine
-    launch of a user and an action of ours; ``"expired"`` that its 60 seconds are over or would be; ``"unknown"`` that
-    no clear answer came. ``reason`` says so in words, with what to do next. ``nonce_sent`` is false when nothing
+    ``state``: ``"verified"`` means that Clio confirmed that this user clicked; ``"refused"`` that it is not a
+    genuine launch of a user and an action of ours; ``"expired"`` that its 60 seconds are over or would be;
+    ``"unknown"`` that no clear answer came. ``reason`` says so in words, with what to do next. ``nonce_sent`` is false when nothing
     reached Clio with the nonce, so that the launch can still be proved; when it is true the nonce may be spent.
 
-    A nonce proves the user. Which action was clicked and on which record is what her browser said: the action's id
+    A nonce proves the user. Which action was clicked and on which record is what the browser said: the action's id
     never reaches Clio, and Clio may not bind the nonce to a record. ``record`` is the record that the browser named,
-    read with this user's own token, so this user can see it; ``seconds_left`` what was left of the nonce's life when
-    Clio answered (both when verified); ``user`` and ``action`` are whose session and which action it was, as far as
-    the proof came.
+    read with this user's own token, so this user can see it; ``seconds_left`` is what was left of the nonce's life
+    when Clio answered (both when verified); ``user`` and ``action`` are set as far as the proof got.
     """
 
     state: State

@@ -39,18 +39,33 @@ _MINUTE: Final = 61.0
 async def probe(
     receiver_url: str, site: Site, *, user: int | None = None, at: Iterable[Location | str] | str | None = None
 ) -> ProbeReport:
-    """Attack a receiver of launches on this machine with a fixed suite, and return whether it passed.
+    """Attack a receiver of launches on this machine with a fixed suite, and report its mistakes. Takes a few seconds.
 
-    The receiver must use the sandbox behind ``site`` as its Clio, and hold a token of ``user`` (the account owner when
-    left out). Launches are clicked there: on that user's actions that lead to ``receiver_url``, or on some that are
-    made for it and deleted at the end. ``at`` names the location or locations that the receiver serves; left out, they
-    are those of the user's actions that lead to it, or all five where there is none. The verdict on each case comes
-    from what the sandbox saw (did the nonce arrive, whose token was used), from a listener that nobody should ever
-    reach, and from whether the receiver answers as it does to genuine launches or as it does to malformed ones. The
-    sandbox's clock moves by a minute from case to case, and its faults are cleared.
+    The receiver must use the sandbox as its Clio. Launches are clicked there, on the user's actions that lead to the
+    receiver, or on actions that are created for the probe and deleted at the end. Each case is judged by what the
+    sandbox saw (did the nonce arrive, whose token was used), by what reached a decoy listener, and by whether the
+    receiver answers as it does to genuine launches or to malformed ones. The sandbox's clock moves by a minute from
+    case to case, and its faults are cleared.
 
-    Takes a few seconds. Raises :class:`InvalidInput` when ``receiver_url`` is not plain http on this machine, ``at``
-    names no location, or ``site`` is no sandbox with two users or more, and records to click on.
+    Args:
+        receiver_url: Where the receiver takes launches, over plain http.
+        site: The sandbox.
+        user: The id of the user who clicks, the account owner if left out. The receiver must hold a token of this user.
+        at: The location or locations that the receiver serves. Left out, they are those of the user's actions that lead
+            to it, or all five if there are none.
+
+    Returns:
+        The report, true only when every case passed.
+
+    Raises:
+        errors.InvalidInput: The receiver is not on this machine, ``at`` is not a location, or ``site`` is not a
+            sandbox with two users and records to click on.
+
+    Examples:
+        >>> with clio.inbox(site) as inbox:
+        ...     report = clio.probe(inbox.url, site, at="matters")
+        >>> [result.case for result in report.results if not result.ok]  # an inbox shows a launch again
+        ['replayed']
     """
     check_loopback(receiver_url, "receiver_url")
     if urlsplit(receiver_url).scheme != "http":
@@ -74,14 +89,19 @@ async def _prepared(
     user = next((one for one in users if user_id in (None, one.id)), None)
     other = next((one for one in users if user is not None and one.id != user.id), None)
     if user is None or other is None:
-        raise InvalidInput(f"The sandbox needs user {user_id or 'one'} and another one for the probe.", field="user")
+        raise InvalidInput(
+            f"The probe needs two users in the sandbox, one of them user {user_id}."
+            if user_id
+            else "The probe needs two users in the sandbox.",
+            field="user",
+        )
     session, others = [AsyncSession(site, await control.token(one.id), user=one) for one in (user, other)]
     mine, theirs = await session.list_actions(), await others.list_actions()
     registered = [one.location for one in mine if one.target_url == receiver_url and one.location]
     records = {at: [record.subject for record in await session.list_records(at)] for at in Location}
     locations = [*dict.fromkeys(wanted or sorted(registered) or Location)]
     if none := [at.resource for at in locations if not records[at]]:
-        raise InvalidInput(f"The sandbox has no {' and no '.join(none)} to click on.", field="at")
+        raise InvalidInput(f"The sandbox has no {' and no '.join(none)} to click on. Name other locations.", field="at")
     async with contextlib.AsyncExitStack() as made:
         setups = {}
         for at in locations:

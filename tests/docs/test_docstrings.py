@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 import clio_nb
+from clio_nb import launches
 from clio_nb.login import Login
 
 PLAIN = {"MENUS", "__version__", "errors"}  # no docstring of their own; the tree of errors is drawn in its module
-LATER = ("clio_nb.launches",)
 MANIFEST = """
 [app]
 name = "partner"
@@ -34,18 +34,15 @@ def members(owner):
 
 
 def everything():
-    for name in [*sorted({*clio_nb.__all__} - PLAIN), "login.Login"]:
-        value = getattr(clio_nb, name, Login)
+    face = {name: getattr(clio_nb, name) for name in sorted({*clio_nb.__all__} - PLAIN)}
+    rooms = [Login, launches.Inbox, launches.load_launch, launches.replay, launches.save_launch]
+    for name, value in (face | {f"{one.__module__}.{one.__name__}": one for one in rooms}).items():
         yield name, value
         if inspect.isclass(value):
             yield from ((f"{name}.{each}", member) for each, member in members(value))
 
 
-NAMES = [
-    pytest.param(value, id=name)
-    for name, value in everything()
-    if not getattr(value, "__module__", "").startswith(LATER)
-]
+NAMES = [pytest.param(value, id=name) for name, value in everything()]
 
 
 @pytest.fixture

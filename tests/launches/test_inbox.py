@@ -123,9 +123,9 @@ def test_sessions_of_ones_own_are_used(site, anna, ben, browser):
 
 def test_without_anything_to_prove_with_it_says_so(site):
     real = App(Region.US, "id", Secret("secret"))
-    with pytest.raises(InvalidInput, match="sessions that can prove"):
+    with pytest.raises(InvalidInput, match="sessions that can verify"):
         inbox(real)
-    with inbox(real, verify=False) as box, pytest.raises(InvalidInput, match="no sessions"):
+    with inbox(real, verify=False) as box, pytest.raises(InvalidInput, match="has no sessions"):
         box.verify(None)
 
 
@@ -253,7 +253,7 @@ def test_a_saved_launch_can_be_read_again(box, browser, click, tmp_path):
 def test_a_file_that_is_none_is_refused(tmp_path, text):
     file = tmp_path / "launch.json"
     file.write_text(text)
-    with pytest.raises(InvalidInput, match="holds no launch"):
+    with pytest.raises(InvalidInput, match="is not a file that save_launch"):
         load_launch(file)
 
 

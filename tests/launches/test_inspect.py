@@ -400,10 +400,10 @@ def test_a_launch_at_its_registered_target_is_accepted(target, url):
         ("https://partner.example/launch?tenant=8", "tenant"),
         ("https://partner.example/launch?tenant=7&tenant=7", "tenant"),
         ("https://partner.example/launch?other=7", "other"),
-        ("/launch", "The target to compare with is no URL."),
-        ("", "The target to compare with is no URL."),
-        (7, "The target to compare with is no URL."),
-        (f"{TARGET}?own=" + "x" * URL_MAX, "The target to compare with is no URL."),
+        ("/launch", "The target to compare with is not a URL."),
+        ("", "The target to compare with is not a URL."),
+        (7, "The target to compare with is not a URL."),
+        (f"{TARGET}?own=" + "x" * URL_MAX, "The target to compare with is not a URL."),
     ],
 )
 def test_l4_a_launch_that_does_not_fit_its_target_is_refused(target, word):

@@ -563,7 +563,7 @@ def test_it_attacks_this_machine_only(site, url):
 def test_it_needs_a_sandbox_and_a_user_it_knows(site):
     with pytest.raises(InvalidInput, match="on a sandbox only"):
         probe("http://127.0.0.1:1/", App(Region.US, "id", Secret("secret")))
-    with pytest.raises(InvalidInput, match="needs user 5"):
+    with pytest.raises(InvalidInput, match="one of them user 5"):
         probe("http://127.0.0.1:1/", site, user=5)
 
 

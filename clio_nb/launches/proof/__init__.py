@@ -1,1 +1,1 @@
-"""How a launch is proved: whose session, which action, and the one request that carries its nonce."""
+"""The proof of a launch: whose session, which action, and the one request that carries its nonce."""

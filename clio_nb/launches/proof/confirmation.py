@@ -19,7 +19,7 @@ from ..verdict import State
 from .known_actions import actions_cache
 
 AGAIN: Final = "Click the action in Clio again."
-ATTEMPTS: Final = 3  # answers of 429 and 401, neither of which carries the request out
+ATTEMPTS: Final = 3  # Clio does not carry out a request that it answers 429 or 401
 PAUSE: Final = 1.0  # seconds before a connection that was refused is tried once more
 
 
@@ -61,7 +61,7 @@ class Confirmation:
         return await waiting.within(asyncio.shield(self._actions), "Reading the actions")
 
     async def _send(self) -> dict[str, Any]:
-        """Send the one request. What carries nothing out or never left lets it be sent again inside the 60 s."""
+        """Send the one request. It is sent again within the 60 s only if Clio did not carry it out."""
         subject, session = self._launch.subject, self._session
         request = messages.get_record(subject.location, subject.record_id, fields=self.fields, nonce=self._launch.nonce)
         again: set[type[errors.ClioError]] = set()
@@ -104,7 +104,7 @@ class Confirmation:
         return min(self._left(), self._asked_until - waiting.now())
 
     def _meaning(self, error: errors.ClioError) -> tuple[State, str]:
-        """Say what became of the launch when no record came."""
+        """Say what an error means for the launch."""
         if isinstance(error, _TooLate):
             return "expired", f"The launch came more than {NONCE_LIFETIME} s ago. {AGAIN}"
         if isinstance(error, errors.RateLimited):
@@ -119,7 +119,7 @@ class Confirmation:
         return "unknown", f"{what} may be spent. {AGAIN}"
 
     def _refusal(self, error: errors.ClioError) -> str:
-        """Say why it is refused; an empty text when it is not. Clio documents one body for all causes of a 403."""
+        """Say why it is refused; an empty text when it is not. Clio documents one body for every cause of a 403."""
         user_id, subject = self._launch.user_id, self._launch.subject
         if isinstance(error, errors.Forbidden):
             why = f"Clio refused it ({f'403 {error.type}'.strip()}): "
@@ -131,12 +131,12 @@ class Confirmation:
         if isinstance(error, errors.NotFound):
             return f"{subject} is deleted, or this user cannot see it (404). {AGAIN}"
         if isinstance(error, errors.NeedsLogin | errors.Unauthorized):
-            return f"The access of user {user_id} has ended. Ask that user to sign in again."
+            return f"The access of user {user_id} has ended. Ask this user to sign in again."
         return str(error) if isinstance(error, errors.UnexpectedAnswer) else ""
 
 
 class _TooLate(errors.ClioError):
-    """The nonce's life was over before it could be sent."""
+    """The nonce had expired before it could be sent."""
 
 
 def fields_with_id(fields: str | None, location: Location) -> str:

@@ -1,4 +1,4 @@
-"""Whose token proves a launch: the session of the user whom the launch names, and never another's."""
+"""Find the session that proves a launch: that of the user whom the launch names, and never another user's."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def check_sessions(sessions: object) -> None:
     if not known or isinstance(sessions, type | str):
         said = "None" if sessions is None else f"a {type(sessions).__name__}"
         raise InvalidInput(
-            f"A launch is proved with a session, and this is {said}. Pass the session of the user who clicked, several "
-            "sessions, or a firm.",
+            f"A launch is verified with a session, and this is {said}. Pass the session of the user who clicked, "
+            "several sessions, or a firm.",
             field="sessions",
         )
 
@@ -50,7 +50,7 @@ async def session_for(user_id: int, sessions: Sessions) -> AsyncSession | None:
 
 
 async def sessions_at_hand(user_id: int, sessions: Sessions) -> list[AsyncSession]:
-    """Return the sessions that can be this user's, by what is known without a request."""
+    """Return the sessions that may be this user's, without sending a request."""
     if isinstance(sessions, Session | AsyncSession | Iterable):
         several = [sessions] if isinstance(sessions, Session | AsyncSession) else sessions
         found = [session_of_kind(getattr(one, "aio", one), AsyncSession, "verify_launch") for one in several]
@@ -67,5 +67,5 @@ def app_of(session: AsyncSession) -> str:
 
 
 def lasting(items: T) -> T:
-    """Return what can be looked through again: an iterator gives its items once, and launches come again."""
+    """Keep the items of an iterator: it gives them once, and they are needed for each launch."""
     return cast("T", tuple(items)) if isinstance(items, Iterator) else items

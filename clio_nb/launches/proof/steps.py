@@ -25,7 +25,7 @@ Actions = Literal["known", "any"] | Iterable[CustomAction]
 
 
 class _Ended(Exception):
-    """The proof ends here: in this state, at this step, for this reason."""
+    """The proof ended: in this state, at this step, for this reason."""
 
     def __init__(self, state: State, step: str, reason: str) -> None:
         super().__init__(reason)
@@ -104,7 +104,7 @@ class _Proof:
         return session
 
     def judge_action_beforehand(self, session: AsyncSession, actions: Actions) -> bool:
-        """Judge the action by what is known already; returns whether that was enough."""
+        """Judge the action by what is known already. Returns whether that was enough."""
         if actions == "any":
             self._details[KNOWN_ACTION] = "not checked, as asked"
             return True
@@ -153,7 +153,7 @@ class _Proof:
         self._details[KNOWN_ACTION] = f"{action.label or action.id}, on {self._launch.subject.location.resource}"
 
     async def record_of(self, session: AsyncSession, confirmation: Confirmation, fields: str | None) -> Record:
-        """Return the record as it came with the nonce; read it again when another asked for other fields."""
+        """Return the record that came with the nonce; read it again when another caller asked for other fields."""
         subject = self._launch.subject
         wanted = fields_with_id(fields, subject.location)
         if wanted == confirmation.fields:
@@ -181,7 +181,7 @@ def action_of(launch: Launch | ProvedLaunch, session: AsyncSession, actions: Act
 
 
 def fault_of(launch: Launch | ProvedLaunch, action: CustomAction | None) -> str:
-    """Say why a launch cannot be of this action of ours; an empty text when it can."""
+    """Say why a launch cannot be of this action; an empty text when it can."""
     if action is None:
         return (
             f"User {launch.user_id} has no action {launch.custom_action_id} of this app. "
