@@ -22,7 +22,7 @@ _SOFT: Final = f'<td style="color:{_markup.MUTED}">'
 
 
 def coverage(frame: pd.DataFrame, containing: str = "") -> str:
-    """Draw a coverage table (see ``rollout.view.coverage_frame``), only the rows that contain a text."""
+    """Draw a coverage table (see :func:`clio_nb.firm.tables.coverage_frame`), only the rows that contain a text."""
     wanted = containing.strip().casefold()
     columns = [frame["user"].astype(object), *(frame[place].astype(object) for place in LOCATION_COLUMNS)]
     rows = list(zip(*(column.array for column in columns), strict=True))

@@ -52,7 +52,7 @@ def pressed(button, form, until):
 
 def test_coverage_is_one_table_with_the_reasons(firm, manifest, until, site, drawn):
     form = forms.firm(firm, manifest)
-    pressed(form.fields, form, until)
+    pressed(form.look, form, until)
     assert drawn(form).count("<table>") == 1
     assert all(user.name in drawn(form) for user in site.users)
     assert "never signed in" in drawn(form)
