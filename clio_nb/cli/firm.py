@@ -74,12 +74,12 @@ def apply(
 
 
 def undo(
-    run: Annotated[str, typer.Argument(help="The run to take back, as apply named it.")],
+    run: Annotated[str, typer.Argument(help="The run to undo, as apply named it.")],
     site: Site = None,
     vault: VaultAt = None,
     yes: Yes = False,
 ) -> None:
-    """Take back what a run did, except what somebody changed since."""
+    """Undo a run, except what somebody changed since."""
     firm = firm_at(site, vault)
     _do(firm, firm.plan_undo(run), yes=yes)
 
@@ -176,4 +176,4 @@ def _show_result(result: Result) -> None:
     if result.failed:
         frame = result.to_frame()
         show(frame_table(frame[frame["outcome"] != "done"][["user", "kind", "label", "outcome", "message"]]))
-    show(f"Take it back with: clio-nb undo {result.run}", style="dim")
+    show(f"Undo it with: clio-nb undo {result.run}", style="dim")

@@ -49,7 +49,7 @@ class Planner:
         )
 
     async def undo(self, run: str) -> Plan:
-        """Plan to take back what a run did."""
+        """Plan to undo a run."""
         app = self.journal.run(run).app
         entries = self.journal.entries(run)
         firm_users = await self.survey.users()

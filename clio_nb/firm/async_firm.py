@@ -194,7 +194,7 @@ class AsyncFirm:
 
     @on_loop
     async def plan_undo(self, run: str) -> Plan:
-        """Return the plan that takes back what a run did. What somebody changed since is blocked.
+        """Return the plan that undoes a run. What somebody changed since is blocked.
 
         Args:
             run: The run: a :class:`Result` has it in ``run``, and :meth:`runs` lists all.
@@ -220,7 +220,7 @@ class AsyncFirm:
 
         Args:
             users: Ids or e-mail addresses; everyone, if left out.
-            manifest: Says what is ours where the journal is not at hand.
+            manifest: Says what is ours, if you do not have the journal.
 
         Returns:
             The plan.
@@ -277,7 +277,7 @@ class AsyncFirm:
 
     @on_loop
     async def undo(self, run: str, *, progress: Progress = True) -> Result:
-        """Take back what a run did, except what somebody changed since: :meth:`plan_undo`, applied."""
+        """Undo a run, except what somebody changed since: :meth:`plan_undo`, applied."""
         return await self.apply(await self.plan_undo(run), progress=progress)
 
     @on_loop
@@ -300,10 +300,10 @@ class AsyncFirm:
         """Return what is not as it should be, an item for each; empty when everything is.
 
         Without a manifest: what was changed by hand since it was written. With one: what a plan of it would change.
-        Raises :class:`errors.NeedsLogin` when nobody has signed in: an empty answer would say that all is well.
+        Raises :class:`errors.NeedsLogin` when nobody has signed in: an empty list would look as if all were right.
         """
         if next(self.vault.grants(self.site, firm=self.name), None) is None:
-            raise NeedsLogin(f"Nobody has signed in: {self.vault!r} holds no token of this firm. Sign users in first.")
+            raise NeedsLogin(f"Nobody has signed in: {self.vault!r} has no token of this firm. Sign users in first.")
         return await self._planner.drift(manifest, profile)
 
     @on_loop

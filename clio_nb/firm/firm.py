@@ -172,7 +172,7 @@ class Firm:
             :class:`clio_nb.firm.item.Item`.
 
         Raises:
-            errors.NeedsLogin: Nobody has signed in: an empty table would say that all is well.
+            errors.NeedsLogin: No user has signed in. An empty table would look as if everything were right.
             errors.ManifestError: The manifest cannot be read.
 
         Examples:
@@ -304,7 +304,7 @@ class Firm:
             >>> firm.apply(firm.plan("actions.toml"), progress=False)
             <Result of run ...: 5 done>
         """
-        from tqdm.auto import tqdm  # noqa: PLC0415 -- fields for a notebook when it is imported
+        from tqdm.auto import tqdm  # noqa: PLC0415 -- looks for a notebook when it is imported
 
         stop, interrupted = stop or Stop(), False
         ended: list[ItemResult] = []
@@ -325,7 +325,7 @@ class Firm:
         return work.result()
 
     def undo(self, run: str, *, progress: Progress = True) -> Result:
-        """Take back what a run did, except what somebody changed since: :meth:`plan_undo`, applied.
+        """Undo a run, except what somebody changed since: :meth:`plan_undo`, applied.
 
         Args:
             run: The run: a :class:`Result` has it in ``run``.
@@ -354,7 +354,7 @@ class Firm:
 
         Args:
             users: Ids or e-mail addresses; everyone, if left out.
-            manifest: Says what is ours where the journal is not at hand.
+            manifest: Says what is ours, if you do not have the journal.
             progress: As in :meth:`apply`.
 
         Returns:

@@ -80,7 +80,7 @@ class Who(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults
 
 
 class Action(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """One action of the manifest. Its ``key`` is its name for good; label, target URL and locations may change."""
+    """One action of the manifest. Its ``key`` never changes; label, target URL and locations may."""
 
     key: str
     label: str
@@ -108,7 +108,7 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
         return as_sent(self.profiles.get(profile or "", {}).get(action.key, action.target_url))
 
     def target_urls(self, action: Action) -> set[str]:
-        """Return every URL by which an action of this key can be told, in any profile, now or formerly."""
+        """Return every URL that an action of this key can have, in any profile, now or formerly."""
         others = (urls[action.key] for urls in self.profiles.values() if action.key in urls)
         return {action.target_url, *action.formerly, *others}
 
@@ -232,7 +232,7 @@ def problems(manifest: Manifest) -> Iterator[_Problem]:
 def _values(at: str, action: Action) -> Iterator[_Problem]:
     yield from _errors(f"{at}.label", findings(label=action.label))
     yield from _errors(f"{at}.target_url", findings(target_url=action.target_url))
-    for index, url in enumerate(action.formerly):  # that its launches are refused is no reason not to fields for it
+    for index, url in enumerate(action.formerly):  # that its launches are refused is no reason not to look for it
         yield from _errors(f"{at}.formerly[{index}]", (one for one in findings(target_url=url) if one.clio))
     if not action.locations:
         yield _Problem(f"{at}.locations", "is empty. Name at least one location.")

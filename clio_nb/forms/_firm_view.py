@@ -21,7 +21,7 @@ _MARKS: Final = {Kind.CREATE: "+", Kind.UPDATE: "~", Kind.DELETE: "−", Kind.BL
 
 
 def coverage(frame: pd.DataFrame, containing: str = "") -> str:
-    """Draw a coverage table (see ``rollout.view.coverage_frame``), only the rows that contain a text."""
+    """Draw a coverage table (see :func:`clio_nb.firm.tables.coverage_frame`), only the rows that contain a text."""
     wanted = containing.strip().casefold()
     columns = [frame["user"].astype(object), *(frame[location].astype(object) for location in LOCATION_COLUMNS)]
     rows = list(zip(*(column.array for column in columns), strict=True))

@@ -58,7 +58,7 @@ class FirmForm(Form[Result]):
         self.halt.layout.display = self.back.layout.display = self.button.layout.display = "none"
         self._table, self._preview, self._progress, self._failed = html(), html(), html(), html()
         self._arrange(
-            *(self.fields["manifest"], self.fields["allow_delete"], w.HBox([self.fields, self.make])),
+            *(self.fields["manifest"], self.fields["allow_delete"], w.HBox([self.look, self.make])),
             *(self.fields["containing"], self._table, self._preview, self.fields["confirmation"], self._progress),
             buttons=(self.halt, self.back),
             below=(self._failed,),
@@ -98,7 +98,7 @@ class FirmForm(Form[Result]):
         self.status = Status("busy", "Applying the plan …")
         self.halt.layout.display = "flex"
 
-        def on_result(_line: ItemResult) -> None:
+        def on_result(_result: ItemResult) -> None:
             nonlocal done
             done += 1
             say(self._progress, _firm_view.progress(done, total))

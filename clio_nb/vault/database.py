@@ -25,7 +25,7 @@ from ._private_files import DatabaseFile
 from .store import FirmKey, Row
 
 _log: Final = logging.getLogger("clio_nb.vault")
-PATIENCE: Final = 10.0  # seconds to wait for a database that is busy or far away
+PATIENCE: Final = 10.0  # seconds to wait for a busy or distant database
 CHUNK: Final = 1000
 
 _meta: Final = sa.MetaData()
@@ -75,7 +75,7 @@ class SqlStore(Unshared):
             _meta.create_all(database)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the connections."""
         self._engine.dispose()
 
     def part(self) -> None:
@@ -110,7 +110,7 @@ class SqlStore(Unshared):
             if len(rows) < len(found):
                 _log.warning("%s: %d rows have no valid user id and were left out", self.name, len(found) - len(rows))
             yield from rows
-            if len(rows) < CHUNK:  # what is no number comes last
+            if len(rows) < CHUNK:  # what is not a number comes last
                 return
             after = rows[-1].user_id
 

@@ -79,7 +79,7 @@ def test_a_good_manifest_is_read_whole() -> None:
             "actions[0].label: The label has 33 characters; Clio takes 32 at most. Shorten it by 1.",
         ),
         ("Send for signature", " ", "actions[0].label: The label is empty"),
-        ("Send for signature", "Se\\tnd", "actions[0].label: The label holds a tab, a line break"),
+        ("Send for signature", "Se\\tnd", "actions[0].label: The label has a tab, a line break"),
         (
             "https://partner.example/launch",
             "partner.example",

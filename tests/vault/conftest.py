@@ -41,8 +41,9 @@ class Keyring(keyring.backend.KeyringBackend):
 
 
 @pytest.fixture(autouse=True)
-def os_keyring(monkeypatch: pytest.MonkeyPatch) -> Iterator[Keyring]:
+def os_keyring(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Keyring]:
     before, ours = keyring.get_keyring(), Keyring()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))  # where the lock of the keyring lies
     monkeypatch.delenv("CLIO_NB_KEY", raising=False)
     keyring.set_keyring(ours)
     yield ours

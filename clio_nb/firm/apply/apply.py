@@ -1,4 +1,4 @@
-"""Apply a plan: all users at the same time, each user's items in order; one user's failure stops nobody else."""
+"""Apply a plan: all users at the same time, each user's items in order; one failure does not stop the others."""
 
 from __future__ import annotations
 

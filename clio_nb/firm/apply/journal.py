@@ -65,7 +65,7 @@ _NEXT: Final = "SELECT coalesce(max(CAST(number AS INTEGER)), -1) + 1 FROM entri
 _SETTLE: Final = """
 UPDATE entries SET outcome = 'settled' WHERE outcome IN ('sent', 'unknown')
 AND run IN (SELECT run FROM runs WHERE app = ?) AND user_id IN (SELECT value FROM json_each(?))
-"""  # a newer plan has read this user, and knows what came of it
+"""  # a newer plan has read this user, and shows whether it was made
 
 
 T = TypeVar("T")

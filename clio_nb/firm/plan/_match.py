@@ -28,7 +28,7 @@ from .._state import ActionFields, UserLedger, Wanted
 
 @dataclass(slots=True)
 class Match:
-    """One user's actions, told apart. ``pairs`` joins what is wanted with the action that is it, or with None."""
+    """One user's actions, by what they are. ``pairs`` joins what is wanted with the action that is it, or with None."""
 
     pairs: list[tuple[Wanted, CustomAction | None]] = field(default_factory=list)
     duplicates: list[tuple[str, CustomAction]] = field(default_factory=list)
@@ -43,11 +43,11 @@ def match(
     actions: Iterable[CustomAction],
     ledger: UserLedger,
 ) -> Match:
-    """Tell one user's actions apart.
+    """Say of each of one user's actions what it is.
 
     ``urls`` gives the target URLs of every key of the manifest, also of those that this user is not meant to see.
     """
-    told = Match()
+    found = Match()
     by_key: dict[str, list[CustomAction]] = {}
     unsure = []
     for action in sorted(actions, key=lambda action: action.id):
@@ -57,21 +57,21 @@ def match(
         elif _may_be_ours(action, manifest, ledger):
             unsure.append(action)
         else:
-            told.foreign.append(action)
+            found.foreign.append(action)
 
     lacking = {(one.key, one.fields.ui_reference) for one in wanted}
     lacking -= {(key, action.ui_reference) for key, several in by_key.items() for action in several}
     for action in unsure:
         key = _key_by_url(action, wanted, urls, lacking)
         if key is None:
-            told.foreign.append(action)
+            found.foreign.append(action)
         else:
             by_key.setdefault(key, []).append(action)
             lacking.discard((key, action.ui_reference))
 
     for key in dict.fromkeys([*(one.key for one in wanted), *by_key]):
-        _settle(told, [one for one in wanted if one.key == key], key, by_key.get(key, []), ledger)
-    return told
+        _settle(found, [one for one in wanted if one.key == key], key, by_key.get(key, []), ledger)
+    return found
 
 
 def _sure_key(
@@ -117,7 +117,7 @@ def _key_by_url(
     )
 
 
-def _settle(told: Match, wanted: list[Wanted], key: str, actions: list[CustomAction], ledger: UserLedger) -> None:
+def _settle(found: Match, wanted: list[Wanted], key: str, actions: list[CustomAction], ledger: UserLedger) -> None:
     """Give each location of one key its action; one that is no longer wanted where it is moves to one without."""
     left = list(actions)
     missing = []
@@ -125,15 +125,15 @@ def _settle(told: Match, wanted: list[Wanted], key: str, actions: list[CustomAct
         here = [action for action in left if action.ui_reference == one.fields.ui_reference]
         here.sort(key=lambda action: _rank(action, one, ledger))
         if here:
-            told.pairs.append((one, here[0]))
-            told.duplicates += [(key, action) for action in here[1:]]
+            found.pairs.append((one, here[0]))
+            found.duplicates += [(key, action) for action in here[1:]]
             left = [action for action in left if action not in here]
         else:
             missing.append(one)
     left.sort(key=lambda action: (action.id not in ledger.owned, action.id))
     for one in missing:
-        told.pairs.append((one, left.pop(0) if left else None))
-    told.orphans += [(key, action) for action in left]
+        found.pairs.append((one, left.pop(0) if left else None))
+    found.orphans += [(key, action) for action in left]
 
 
 def _rank(action: CustomAction, wanted: Wanted, ledger: UserLedger) -> tuple[bool, bool, bool, int]:

@@ -55,8 +55,10 @@ def user_items(
     if state.access is not Access.SIGNED_IN:
         yield from _blocked(state, wanted, mine)
         return
-    told = match(app, wanted, urls, state.actions, known)
-    yield from in_order([*_paired(told, state, mine, known.kept), *_left_over(told, state, allow_delete=allow_delete)])
+    found = match(app, wanted, urls, state.actions, known)
+    yield from in_order(
+        [*_paired(found, state, mine, known.kept), *_left_over(found, state, allow_delete=allow_delete)]
+    )
 
 
 def urls_of(manifest: Manifest) -> dict[str, frozenset[str]]:
@@ -64,11 +66,11 @@ def urls_of(manifest: Manifest) -> dict[str, frozenset[str]]:
     return {action.key: frozenset(map(canonical, manifest.target_urls(action))) for action in manifest.actions}
 
 
-def _paired(told: Match, state: UserState, mine: Sequence[Owned], kept: Kept) -> Iterator[Item]:
+def _paired(found: Match, state: UserState, mine: Sequence[Owned], kept: Kept) -> Iterator[Item]:
     last = {one.action_id: one.fields for one in mine}
     there = {action.id for action in state.actions}
     gone = {(one.key, one.fields.ui_reference) for one in mine if one.action_id not in there}
-    for wanted, action in told.pairs:
+    for wanted, action in found.pairs:
         if wanted.error:
             reason, advice = "the manifest is wrong", wanted.error
             yield item_for(Kind.BLOCKED, state, wanted.key, action, after=wanted.fields, reason=reason, advice=advice)
@@ -86,13 +88,13 @@ def _paired(told: Match, state: UserState, mine: Sequence[Owned], kept: Kept) ->
             yield item_for(Kind.UPDATE, state, wanted.key, action, after=after, reason=reason)
 
 
-def _left_over(told: Match, state: UserState, *, allow_delete: bool) -> Iterator[Item]:
-    extra = [(Kind.DUPLICATE, "duplicate", *pair) for pair in told.duplicates]
-    extra += [(Kind.ORPHAN, "no longer wanted", *pair) for pair in told.orphans]
+def _left_over(found: Match, state: UserState, *, allow_delete: bool) -> Iterator[Item]:
+    extra = [(Kind.DUPLICATE, "duplicate", *pair) for pair in found.duplicates]
+    extra += [(Kind.ORPHAN, "no longer wanted", *pair) for pair in found.orphans]
     for kind, reason, key, action in extra:
         advice = "" if allow_delete else "Plan with allow_delete to have it deleted."
         yield item_for(Kind.DELETE if allow_delete else kind, state, key, action, reason=reason, advice=advice)
-    for action in told.foreign:
+    for action in found.foreign:
         yield item_for(Kind.FOREIGN, state, "", action, reason="not ours", advice="It is never touched.")
 
 
@@ -107,7 +109,7 @@ def _blocked(state: UserState, wanted: Sequence[Wanted], mine: Sequence[Owned]) 
 
 
 def blocked_by_hand(state: UserState, known: Owned) -> Item:
-    """Give the item of an action of ours that nobody can reach: it must be removed by hand."""
+    """Give the item of an action of ours that cannot be reached: it must be removed by hand."""
     there = CustomAction(id=known.action_id, created_at=known.created_at, **msgspec.structs.asdict(known.fields))
     advice = f"It must be removed by hand. {state.advice}"
     return item_for(Kind.BLOCKED, state, known.key, there, reason=state.access.value, advice=advice)

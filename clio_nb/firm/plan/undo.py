@@ -1,4 +1,4 @@
-"""Take back what a run did, or take away all that is ours: both as plans. Pure."""
+"""Undo a run, or remove all that is ours: both as plans. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .compare import blocked_by_hand, item_for, urls_of, user_items
 
 
 def undo_items(entries: Iterable[Entry], users: Iterable[UserState], ledger: Ledger) -> Iterator[Item]:
-    """Give the items that take back the entries of one run that were done.
+    """Give the items that undo the entries of one run that were done.
 
     Only what is still as that run left it is touched: the rest is blocked as changed since.
     """
