@@ -19,7 +19,7 @@ DEFAULT_PORT = 8770
 
 
 class Clock(StrEnum):
-    """How the sandbox's time passes: by the wall, from its own beginning, or not at all."""
+    """How the sandbox's time passes: as on this machine, from a fixed date, or only when it is moved."""
 
     REAL = "real"
     ADVANCING = "advancing"
@@ -29,20 +29,23 @@ class Clock(StrEnum):
 def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = DEFAULT_PORT,
     users: Annotated[int, typer.Option(min=1, max=100_000, help="How many users the demo firm has.")] = 5,
-    seed: Annotated[int, typer.Option(help="Another seed, other ids.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another number gives other ids.")] = 0,
     rate_limit: Annotated[
         int, typer.Option(min=0, help="Requests a minute for each token; 0 for no limit and no rate headers.")
     ] = 50,
     redirect_uri: Annotated[
         list[str] | None, typer.Option(help="Where your app wants its users back after signing in; may be repeated.")
     ] = None,
-    clock: Annotated[Clock, typer.Option(help="Time passes as it does, or only when it is moved.")] = Clock.REAL,
+    clock: Annotated[
+        Clock,
+        typer.Option(help="real: as on this machine; advancing: from a fixed date; frozen: only when you move it."),
+    ] = Clock.REAL,
     db: Annotated[Path | None, typer.Option(help="Keep the state in this file, across restarts.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Describe it as one JSON object on the first line.")] = False,
 ) -> None:
     """Run an embedded Clio on this machine until Ctrl-C: OAuth, API, screens, and a clock you can move.
 
-    It is no Clio and not for production: it listens on 127.0.0.1 only and its data is invented.
+    For trying things out, not for production: it listens on 127.0.0.1 only, and its data is invented.
     """
     from ..sandbox import PortInUse, Sandbox  # noqa: PLC0415 -- a web server, for this command only
 
@@ -58,8 +61,7 @@ def sandbox(
         )
     except PortInUse as error:
         raise PortBusy(
-            f"Port {error.port} is in use by another program. "
-            f"Name another with --port, or take any free one with --port 0.",
+            f"Port {error.port} is in use by another program. Choose another with --port, or a free one with --port 0.",
             port=error.port,
         ) from None
     except OSError as error:
@@ -78,7 +80,7 @@ def sandbox(
 
 
 def _greet(site: Sandbox) -> None:
-    show(text("An embedded Clio is running.", "bold"), "It is no Clio: for trying things out, on this machine only.")
+    show(text("An embedded Clio is running.", "bold"), "It is for trying things out, on this machine only.")
     show("")
     names = ("base_url", "api_url", "client_id", "client_secret", "redirect_uri", "control_url")
     show(table((name, site.describe()[name]) for name in names))
