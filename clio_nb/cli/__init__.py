@@ -13,7 +13,7 @@ INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run ``clio-nb`` and end it: with the command's exit code, or with one sentence about what a user can cause."""
+    """Run ``clio-nb`` and end the process with its exit code. What a user can cause is told in one sentence."""
     try:
         code = _run()
         for stream in (sys.stdout, sys.stderr):
@@ -21,12 +21,12 @@ def main() -> None:
                 stream.flush()
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except BrokenPipeError:  # whoever read it, such as head, has had enough
+    except BrokenPipeError:  # the reader, such as head, has closed the pipe
         code = 1
         _drop(sys.stdout)
     except OSError as error:
         _drop(sys.stdout)
-        code = _fail(f"{error.filename or 'The output'} cannot be used: {error.strerror or error}.")
+        code = _fail(f"Cannot use {error.filename or 'the output'}: {error.strerror or error}.")
     sys.exit(code)
 
 
@@ -59,6 +59,6 @@ def _fail(sentence: str, code: int = 1) -> int:
 
 
 def _drop(stream: TextIO | None) -> None:
-    """Have what is left to be written go nowhere, so that the interpreter does not fail on it at its end."""
+    """Discard what is left to be written, so that the interpreter does not fail on it at exit."""
     if stream is not None and stream.fileno() == 1:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)

@@ -1,10 +1,14 @@
-"""The commands of ``clio-nb``, by their names."""
+"""The commands of ``clio-nb``: each is in the file of its name; ``undo`` and ``offboard`` are in ``apply``."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
 
-from . import firm, launch, sandbox, tour
+from ..terminal import show
+from ..version import __version__
+from . import apply, demo, lab, launch, login, plan, probe, sandbox, status
 
 app = typer.Typer(
     name="clio-nb",
@@ -13,14 +17,29 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-app.command("demo")(tour.demo)
-app.command("lab")(tour.lab)
+app.command("demo")(demo.demo)
+app.command("lab")(lab.lab)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(launch.app, name="launch")
-app.command("probe")(launch.probe)
-app.command("login")(firm.login)
-app.command("plan", cls=firm.PlanCommand)(firm.plan)
-app.command("apply")(firm.apply)
-app.command("status")(firm.status)
-app.command("undo")(firm.undo)
-app.command("offboard")(firm.offboard)
+app.command("probe")(probe.probe)
+app.command("login")(login.login)
+app.command("plan", cls=plan.PlanCommand)(plan.plan)
+app.command("apply")(apply.apply)
+app.command("status")(status.status)
+app.command("undo")(apply.undo)
+app.command("offboard")(apply.offboard)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        show(f"clio-nb {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_show_version)
+    ] = False,
+) -> None:
+    """Options of ``clio-nb`` itself."""

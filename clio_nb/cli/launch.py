@@ -1,10 +1,9 @@
-"""``clio-nb launch`` and ``clio-nb probe``: look at launches, prove them, and attack a receiver of them."""
+"""``clio-nb launch inspect`` and ``clio-nb launch verify``: read a launch, and have Clio confirm it."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,11 +11,10 @@ import typer
 from ..launches import inspect_launch
 from ..markup import MARKS
 from ..terminal import report_table, show, show_json, table, text
-from .where import AsJson, Site, VaultAt, firm_at, site_at
+from .options import AsJson, Site, VaultAt, firm_at
 
 if TYPE_CHECKING:
     from ..launches import LaunchReport, Verdict
-    from ..probe import ProbeReport
 
 app = typer.Typer(no_args_is_help=True, help="Look at the launches that clicks on custom actions send.")
 
@@ -31,7 +29,7 @@ def inspect(
 ) -> None:
     """Explain launch URLs part by part, without a network. The nonce is never shown.
 
-    Exit code 0 when all are well-formed, 1 when any is refused.
+    Exit code 0 when all are well-formed, 1 when one is refused.
     """
     refused = False
     for line in _lines(url):
@@ -46,15 +44,17 @@ def inspect(
 
 @app.command("verify")
 def verify(
-    url: Annotated[str, typer.Argument(help="A launch URL, or - to read it from stdin, out of the history.")],
+    url: Annotated[
+        str, typer.Argument(help="A launch URL, or - to read it from stdin, which keeps it out of the shell history.")
+    ],
     site: Site = None,
     vault: VaultAt = None,
     target: Annotated[str | None, typer.Option(help="The target URL that the action was registered with.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Have Clio confirm, with one request, that the user of a launch clicked. Spends its nonce.
+    """Ask Clio with one request whether the user of a launch clicked. This uses up its nonce.
 
-    Exit code 0 when it does, 1 when it does not, or cannot be asked.
+    Exit code 0 when Clio confirms the click, 1 when it does not, or cannot be asked.
     """
     from ..launches import verify_launch  # noqa: PLC0415 -- an HTTP client, for this command only
 
@@ -65,32 +65,6 @@ def verify(
     else:
         _show_verdict(verdict)
     raise typer.Exit(0 if verdict else 1)
-
-
-def probe(
-    receiver_url: Annotated[str, typer.Argument(help="Your own endpoint on this machine; the sandbox is its Clio.")],
-    site: Site = None,
-    user: Annotated[int | None, typer.Option(help="Whose clicks; the account owner's if left out.")] = None,
-    at: Annotated[
-        list[str] | None, typer.Option(help="A location that your endpoint serves, such as matters. May be repeated.")
-    ] = None,
-    as_json: AsJson = False,
-    junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML to this file, for CI.")] = None,
-) -> None:
-    """Attack your own receiver with forged, stale and hostile launches, and name its mistakes.
-
-    Exit code 0 when every case passed, 1 when one failed, or could not be told from the receiver's answers.
-    """
-    from ..probe import probe as attack  # noqa: PLC0415 -- its name is the command's
-
-    report = attack(receiver_url, site_at(site), user=user, at=at)
-    if junit is not None:
-        report.save_junit(junit)
-    if as_json:
-        show_json(report.to_dict(), indent=2)
-    else:
-        _show_report(report)
-    raise typer.Exit(0 if report else 1)
 
 
 def _lines(url: str) -> Iterator[str]:
@@ -113,16 +87,3 @@ def _show(report: LaunchReport) -> None:
 def _show_verdict(verdict: Verdict) -> None:
     show(text(verdict.state, "bold"), verdict.reason)
     show(table((MARKS[step.ok], step.name, text(step.detail, "dim")) for step in verdict.steps))
-
-
-def _show_report(report: ProbeReport) -> None:
-    from ..probe.report import MARKS as OUTCOMES  # noqa: PLC0415 -- as above
-
-    results = (
-        (OUTCOMES[result.outcome], result.title, "undecided" if result.undecided else ", ".join(result.mistakes))
-        for result in report.results
-    )
-    show(table(results, ("", "case", "mistakes")))
-    for name, cases, what in report.advice():
-        show(text(f"{name} ({cases} cases):", "bold"), what)
-    show(f"{report.receiver}: {report}", style="bold")

@@ -19,7 +19,7 @@ DEFAULT_PORT = 8770
 
 
 class Clock(StrEnum):
-    """How the sandbox's time passes: by the wall, from its own beginning, or not at all."""
+    """How the sandbox's time passes: as on this machine, from a fixed date, or only when it is moved."""
 
     REAL = "real"
     ADVANCING = "advancing"
@@ -31,7 +31,7 @@ def sandbox(
     users: Annotated[int, typer.Option(min=1, max=100_000, help="How many users each demo firm has.")] = 5,
     firms: Annotated[int, typer.Option(min=1, max=100, help="How many firms each region has.")] = 1,
     regions: Annotated[str, typer.Option(help="us, eu, ca, au; each has a port, counted from --port.")] = "us",
-    seed: Annotated[int, typer.Option(help="Another seed, other ids.")] = 0,
+    seed: Annotated[int, typer.Option(help="Another number gives other ids.")] = 0,
     rate_limit: Annotated[
         int, typer.Option(min=0, help="Requests a minute for each token; 0 for no limit and no rate headers.")
     ] = 50,
@@ -59,7 +59,10 @@ def sandbox(
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="What is to hold where Clio's documents are silent; may be repeated."),
     ] = None,
-    clock: Annotated[Clock, typer.Option(help="Time passes as it does, or only when it is moved.")] = Clock.REAL,
+    clock: Annotated[
+        Clock,
+        typer.Option(help="real: as on this machine; advancing: from a fixed date; frozen: only when you move it."),
+    ] = Clock.REAL,
     db: Annotated[Path | None, typer.Option(help="Keep the state in this file, across restarts.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Describe it as one JSON object on the first line.")] = False,
 ) -> None:
@@ -91,8 +94,7 @@ def sandbox(
         )
     except PortInUse as error:
         raise PortBusy(
-            f"Port {error.port} is in use by another program. "
-            f"Name another with --port, or take any free one with --port 0.",
+            f"Port {error.port} is in use by another program. Choose another with --port, or a free one with --port 0.",
             port=error.port,
         ) from None
     except OSError as error:

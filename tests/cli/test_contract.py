@@ -1,6 +1,7 @@
 """The terminal contract that scripts rely on, with the real command in a process of its own."""
 
 import contextlib
+import importlib.metadata
 import json
 import signal
 import socket
@@ -245,20 +246,21 @@ def test_the_demo_fails_aloud_when_a_step_does_not_happen(monkeypatch):
 
 
 def test_lab_without_jupyterlab_says_what_to_install(monkeypatch):
-    from clio_nb.cli import tour
+    from clio_nb.cli import lab
     from clio_nb.errors import InvalidInput
 
-    monkeypatch.setattr(tour.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(InvalidInput, match=r"pip install .*lab"):
-        tour.lab()
+        lab.lab()
 
 
 def test_lab_opens_the_walkthroughs_that_are_here_or_copies_them(tmp_path, monkeypatch):
-    from clio_nb.cli import tour
+    from clio_nb.cli import lab
+    from clio_nb.sandbox import Sandbox  # noqa: F401 -- before find_spec is replaced
 
     (tmp_path / "00-tour.ipynb").write_text("{}")
     started = []
-    monkeypatch.setattr(tour.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: object())
     reached = []
 
     def start(command, env):
@@ -266,9 +268,9 @@ def test_lab_opens_the_walkthroughs_that_are_here_or_copies_them(tmp_path, monke
         reached.append(httpx.get(env["CLIO_NB_SITE"] + "/control", trust_env=False).status_code)
         return 0
 
-    monkeypatch.setattr(tour.subprocess, "call", start)
-    with pytest.raises(tour.typer.Exit):
-        tour.lab(tmp_path, browser=False)
+    monkeypatch.setattr(lab.subprocess, "call", start)
+    with pytest.raises(lab.typer.Exit):
+        lab.lab(tmp_path, browser=False)
     assert f"--notebook-dir={tmp_path}" in started[0]
     assert "--no-browser" in started[0]
     assert reached == [200]
@@ -277,17 +279,17 @@ def test_lab_opens_the_walkthroughs_that_are_here_or_copies_them(tmp_path, monke
 
 @pytest.mark.parametrize("chosen", ["eu", "http://127.0.0.1:8770"])
 def test_lab_keeps_a_site_that_is_set_and_says_so(tmp_path, monkeypatch, capsys, chosen):
-    from clio_nb import sandbox
-    from clio_nb.cli import tour
+    from clio_nb.cli import lab
+    from clio_nb.sandbox import Sandbox
 
     (tmp_path / "00-tour.ipynb").write_text("{}")
     monkeypatch.setenv("CLIO_NB_SITE", chosen)
-    monkeypatch.setattr(tour.importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(sandbox, "Sandbox", None)  # none is started
+    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: object())
+    monkeypatch.setattr(Sandbox, "__init__", None)  # none is started
     given = []
-    monkeypatch.setattr(tour.subprocess, "call", lambda command, env: given.append(env["CLIO_NB_SITE"]) or 0)
-    with pytest.raises(tour.typer.Exit):
-        tour.lab(tmp_path, browser=False)
+    monkeypatch.setattr(lab.subprocess, "call", lambda command, env: given.append(env["CLIO_NB_SITE"]) or 0)
+    with pytest.raises(lab.typer.Exit):
+        lab.lab(tmp_path, browser=False)
     assert given == [chosen]
     out = capsys.readouterr().out
     assert out.startswith("CLIO_NB_SITE is set")
@@ -305,3 +307,8 @@ def test_a_site_says_which_clio_it_is():
         own = App(Region.US, "id", Secret("s"), origin=site.origin, control_url=site.control_url)
         assert str(own) == f"On the sandbox at {site.origin}: nothing real is touched."
     assert str(App(Region.EU, "id", Secret("s"))) == "On Clio itself, region eu: what is done here is real."
+
+
+def test_the_version_is_printed():
+    done = run("--version")
+    assert (done.returncode, done.stdout) == (0, f"clio-nb {importlib.metadata.version('clio-nb')}\n")

@@ -147,7 +147,7 @@ def test_a_vault_without_anybody_is_an_error_and_not_a_firm_where_all_is_well(ru
     monkeypatch.setenv("CLIO_NB_KEY", "")
     code, out, err = run(words[0], *words[1:], manifest, site=False)
     assert (code, out) == (1, "")
-    assert "Nobody has signed in" in err
+    assert "No user has signed in" in err
     assert "clio-nb login" in err
 
 

@@ -181,7 +181,7 @@ def test_n6_output_that_cannot_be_written_is_one_sentence():
         words = [*COMMAND, "launch", "inspect", "x", "--json"]
         done = subprocess.run(words, stdout=full, stderr=subprocess.PIPE, text=True, timeout=60, check=False)
     assert done.returncode == 1
-    assert re.fullmatch(r"clio-nb: The output cannot be used: No space left on device\.\n", done.stderr)
+    assert re.fullmatch(r"clio-nb: Cannot use the output: No space left on device\.\n", done.stderr)
 
 
 def test_s8_json_has_no_character_beyond_ascii_and_no_delete(capsys):

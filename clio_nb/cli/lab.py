@@ -1,4 +1,4 @@
-"""``clio-nb demo`` and ``clio-nb lab``: the whole story, in the terminal and in Jupyter."""
+"""``clio-nb lab``: an embedded Clio, and JupyterLab on the walkthroughs."""
 
 from __future__ import annotations
 
@@ -19,25 +19,18 @@ from ..login.connect import SITE
 from ..terminal import show
 
 
-def demo() -> None:
-    """Watch the whole story happen, over real HTTP, on an embedded Clio: no account needed."""
-    from ..demo import run  # noqa: PLC0415 -- pandas and a web server, for this command only
-
-    run()
-
-
 def lab(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Where the walkthroughs go when they are not here already; ./notebooks if left out."),
+        typer.Argument(help="Where to copy the walkthroughs if they are not there; ./notebooks if left out."),
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:
     """Start an embedded Clio, and JupyterLab on the walkthroughs.
 
-    The walkthroughs start one of their own as well, so that each gives the same results every time. The one started
-    here is for clicking around in, and for ``clio.connect()`` in notebooks of yours. Where ``CLIO_NB_SITE`` is set,
-    that stays so, none is started here, and the notebooks that connect work on what it names.
+    Each walkthrough also starts an embedded Clio of its own, so that it gives the same results every time. The one
+    started here is for clicking in, and for ``clio.connect()`` in your own notebooks. If ``CLIO_NB_SITE`` is set, none
+    is started, and ``clio.connect()`` uses what the variable names.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise InvalidInput('JupyterLab is not installed. Install it with: python -m pip install "clio-nb[lab]"')

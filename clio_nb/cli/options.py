@@ -1,0 +1,74 @@
+"""The options that several commands share, and what they mean: which Clio, which firm, which manifest."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import NeedsLogin
+
+if TYPE_CHECKING:
+    from ..firm import Firm
+    from ..firm.manifest import Manifest
+    from ..models import App
+
+Site = Annotated[
+    str | None,
+    typer.Option(
+        "--site",
+        metavar="URL",
+        help="A sandbox that runs on this machine, with all its users signed in. Without it, the region and the app "
+        "come from CLIO_NB_SITE, CLIO_CLIENT_ID and CLIO_CLIENT_SECRET.",
+    ),
+]
+VaultAt = Annotated[
+    str | None,
+    typer.Option(
+        "--vault",
+        envvar="CLIO_NB_VAULT",
+        help="Where the tokens are: a file, or a postgresql:// address. Without it, your own file.",
+    ),
+]
+ManifestAt = Annotated[Path, typer.Argument(help="A TOML file that says what every user should see.")]
+Profile = Annotated[str | None, typer.Option(help="Use the target URLs of this profile of the manifest.")]
+AllowDelete = Annotated[bool, typer.Option(help="Also delete actions of ours that the manifest no longer names.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+
+
+def site_at(site: str | None) -> App:
+    """Return the app that the options name."""
+    from ..login import connect  # noqa: PLC0415 -- an HTTP client, for the commands that need one
+
+    return connect(site)
+
+
+def firm_at(site: str | None, vault: str | None) -> Firm:
+    """Return the firm that the options name: all users of a sandbox, or at Clio those whose tokens are in the vault.
+
+    Raises :class:`NeedsLogin` when the vault has no token: an empty firm would look as if all were well.
+    """
+    from ..firm import Firm, journal_path  # noqa: PLC0415 -- a database, for these commands only
+    from ..vault import Vault  # noqa: PLC0415 -- as above
+
+    app = site_at(site)
+    if app.control_url is None:
+        firm = Firm(app, Vault.open(vault))
+        if next(firm.vault.grants(app), None) is None:
+            raise NeedsLogin(
+                f"No user has signed in: {firm.vault!r} has no token for this app in region {app.region.value}. Run "
+                "clio-nb login, or name another vault with --vault or CLIO_NB_VAULT."
+            )
+        return firm
+    firm = Firm(app, journal=journal_path(app))
+    firm.sign_in_everyone()
+    return firm
+
+
+def read(manifest: Path) -> Manifest:
+    """Read a manifest. Do it first: finding its mistakes takes neither an app nor a network."""
+    from ..firm.manifest import read_manifest  # noqa: PLC0415 -- a decoder, for the commands that need one
+
+    return read_manifest(manifest)
