@@ -19,8 +19,8 @@ Site = Annotated[
     typer.Option(
         "--site",
         metavar="URL",
-        help="A sandbox that runs on this machine, with all its users signed in. Without it, the region and the app "
-        "come from CLIO_NB_SITE, CLIO_CLIENT_ID and CLIO_CLIENT_SECRET.",
+        help="A running sandbox, with all its users signed in; one on another machine asks for CLIO_NB_CONTROL_KEY. "
+        "Without it, the region and the app come from CLIO_NB_SITE, CLIO_CLIENT_ID and CLIO_CLIENT_SECRET.",
     ),
 ]
 VaultAt = Annotated[

@@ -13,7 +13,8 @@ from .. import markup
 from ..arguments import sessions_of_kind
 from ..errors import InvalidInput
 from ..http import loop, waiting
-from ..launches import LaunchReport, Verdict, inspect_launch, verify_launch
+from ..launches import LaunchReport, Verdict, inspect_launch
+from ..launches.verify import verify_report
 from ..secret import Secret
 from ..session import Session
 from ..vocabulary import NONCE_LIFETIME
@@ -51,27 +52,31 @@ class LaunchForm(Form[Verdict]):
         """Explain a launch URL, offline, and keep it for :meth:`submit` while its nonce lives."""
         self._stop_countdown()
         self._url, self._arrived, self.value = Secret(url), waiting.now(), None
-        self.report = report = inspect_launch(url, target=self.target or None)
-        say(self._parts, _parts(report))
         say(self._steps, "")
-        if report:
-            self.status = Status("done", "A well-formed launch. Whether somebody clicked is not proved yet.")
+        if report := self._explain():
             self._countdown = loop.submit(self._count_down)
+        return report
+
+    def _explain(self) -> LaunchReport:
+        self.report = report = inspect_launch(self._url.reveal(), target=self.target or None)
+        say(self._parts, _parts(report))
+        if report:
+            self.status = Status("done", "A well-formed launch. Whether somebody clicked is not verified yet.")
         else:
             self.status = Status("failed", f"Refused. {' '.join(report.reasons)}")
         return report
 
     def prepare(self) -> Work[Verdict]:
         """Take the launch that was inspected last."""
-        if not self._url:
+        if (report := self.report) is None:
             raise InvalidInput("Paste a launch URL first.", field="url")
-        url, arrived = self._url, self._arrived
+        arrived = self._arrived
         self._stop_countdown()
         self.status = Status("busy", "Asking Clio …")
 
         async def work() -> Verdict:
             sessions = [session.aio for session in self._sessions]
-            verdict = await verify_launch.aio(url.reveal(), sessions, target=self.target or None, arrived=arrived)
+            verdict = await verify_report(report, sessions, arrived=arrived)
             say(self._steps, _steps(verdict))
             return verdict
 
@@ -101,6 +106,8 @@ class LaunchForm(Form[Verdict]):
             say(self._left, "")
 
     def _draw_code_of_target(self, _change: object = None) -> None:
+        if self._url:
+            self._explain()
         self.code = call("verify_launch", "url", "session", *([f"target={self.target!r}"] if self.target else []))
 
 

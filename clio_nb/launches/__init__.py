@@ -1,7 +1,7 @@
-"""Launches of custom actions: inspect a launch URL, have Clio prove it, and look an action over before it is sent.
+"""Launches of custom actions: inspect a launch URL, have Clio confirm it, collect launches, and replay them.
 
 In a server: :class:`clio_nb.web.asgi.LaunchMiddleware` and :class:`clio_nb.web.wsgi.LaunchMiddleware`.
-Each name is imported on first use, so a server that only proves launches loads neither pandas nor ipywidgets.
+Each name is imported on first use, so a server that only verifies launches loads neither pandas nor ipywidgets.
 """
 
 import lazy_loader

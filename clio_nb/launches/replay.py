@@ -92,7 +92,7 @@ async def replay(
 
 
 def check_loopback(url: str, field: str) -> None:
-    """Raise :class:`InvalidInput` unless a URL is http(s) on this machine: nobody else is to be sent such launches."""
+    """Raise :class:`InvalidInput` unless a URL is http(s) on this machine: such launches must go nowhere else."""
     try:
         parts = urlsplit(url)
         here = parts.scheme in ("http", "https") and parts.hostname in LOOPBACK and parts.username is None

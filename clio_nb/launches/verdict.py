@@ -42,8 +42,7 @@ class Verdict:
     ``state``: ``"verified"`` means that Clio confirmed that this user clicked; ``"refused"`` that it is not a
     genuine launch of a user and an action of ours; ``"expired"`` that its 60 seconds are over or would be;
     ``"unknown"`` that no clear answer came. ``reason`` says so in words, with what to do next. ``nonce_sent`` is false
-    when nothing
-    reached Clio with the nonce, so that the launch can still be proved; when it is true the nonce may be spent.
+    when nothing reached Clio with the nonce, so that the launch can still be proved; when true, it may be spent.
 
     A nonce proves the user. Which action was clicked and on which record is what the browser said: the action's id
     never reaches Clio, and Clio may not bind the nonce to a record. ``record`` is the record that the browser named,

@@ -42,25 +42,25 @@ _SENTENCES: Final = {
     Mistake.ASKS_ANOTHER_HOST: "subject_url made the receiver send a request to another host, although without the "
     "token. Build the URL from the region's host, the resource and the id.",
     Mistake.FOLLOWS_REDIRECTS: "The receiver followed a redirect to another host. Turn redirects off in the HTTP "
-    "client that talks to Clio, and take one for a refusal.",
-    Mistake.TRUSTS_SUBJECT_URL: "Clio was asked with a subject_url that Clio never sends. Match the whole of it, then "
-    "build the path anew from resource and id.",
+    "client that talks to Clio, and treat a redirect as a refusal.",
+    Mistake.TRUSTS_SUBJECT_URL: "Clio was asked with a subject_url that Clio never sends. Match all of it, then "
+    "build the path from resource and id.",
     Mistake.SWALLOWED_NONCE: "The record was read without the nonce, because subject_url swallowed it. Match "
     "subject_url as a whole.",
-    Mistake.LETS_IN_UNPROVED: "A launch was let in that Clio did not confirm. Let it in only after a 200 to the "
-    "request with the nonce, and ask for each launch anew.",
-    Mistake.LETS_IN_MALFORMED: "A launch was let in that Clio never sends. Refuse what is missing, doubled or "
-    "spelled differently.",
+    Mistake.LETS_IN_UNPROVED: "A launch that Clio did not confirm was let in. Let it in only after a 200 to the "
+    "request with the nonce, and ask Clio for each launch.",
+    Mistake.LETS_IN_MALFORMED: "A launch that Clio never sends was let in. Refuse parameters that are missing, "
+    "doubled or spelled differently.",
     Mistake.RETRIES_NONCE: "The nonce was sent again after an answer that may have spent it. Ask for a new click "
     "instead.",
-    Mistake.OTHER_USERS_TOKEN: "The token of another user than user_id was used. Look the token up by user_id, and "
-    "refuse when there is none.",
-    Mistake.IGNORES_ACTION: "A launch was let in whose custom_action_id is unknown, another user's, or of another "
-    "location. Check it against your own actions.",
-    Mistake.TRUSTS_ANY_ANSWER: "An answer was taken for a proof that is not the record. Check that it is JSON with the "
-    "record's id.",
-    Mistake.SPENDS_ON_HEAD: "A HEAD request spent the nonce. Only a person's GET may: browsers and scanners look "
-    "ahead.",
+    Mistake.OTHER_USERS_TOKEN: "The token of another user was used, not that of user_id. Look the token up by "
+    "user_id, and refuse when there is none.",
+    Mistake.IGNORES_ACTION: "A launch was let in although its custom_action_id is unknown, another user's, or of "
+    "another location. Check it against your own actions.",
+    Mistake.TRUSTS_ANY_ANSWER: "An answer that is not the record was taken as a proof. Check that it is JSON with "
+    "the record's id.",
+    Mistake.SPENDS_ON_HEAD: "A HEAD request spent the nonce. Only a person's GET may: browsers and scanners open "
+    "links in advance.",
     Mistake.BREAKS_DOWN: "A launch was answered with a server error. Refuse a bad one with a 4xx.",
     Mistake.NO_ANSWER: "The receiver did not answer, or redirected the browser again and again.",
 }

@@ -1,8 +1,8 @@
-"""The door of a receiver, whatever serves it: a proved launch comes in, also on a reload; all else is turned away.
+"""The door of a receiver, for ASGI and WSGI: it admits proved launches, also on a reload, and refuses all others.
 
 A launch is answered with a redirect to the same page without Clio's parameters, so that the nonce leaves the address
 bar, the history and the Referer; the page then knows the launch by a signed cookie. The cookie is good for this door
-only (path, target, app), and the door's own rules are asked on every visit, without a request.
+only (path, target, app), and the door's own rules are applied on every visit, without a request.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..launches.proof.steps import Actions, action_of, check_actions, fault_of, 
 from ..launches.report import Launch, ProvedLaunch
 from .signed_cookie import LIFETIME, Key, SignedCookies
 
-_MARK: Final = "clio_launch"
+_PARAMETER: Final = "clio_launch"
 _log: Final = logging.getLogger("clio_nb.launches")
 
 
@@ -49,8 +49,8 @@ class Guard:
     @twins.on_loop
     async def admit(self, visit: Visit) -> ProvedLaunch | Page:
         """Return the proved launch that a visit belongs to, or the page that it gets instead."""
-        marks = [value for name, value in parse_qsl(visit.query) if name == _MARK]
-        shown = await self._shown_before(visit, marks) if len(marks) == 1 else None
+        ids = [value for name, value in parse_qsl(visit.query) if name == _PARAMETER]
+        shown = await self._shown_before(visit, ids) if len(ids) == 1 else None
         return shown or refusal_of_method(visit) or await self._receive(visit)
 
     async def _receive(self, visit: Visit) -> Page:
@@ -59,7 +59,7 @@ class Guard:
         launch = report.launch
         if launch is None:
             _log.info("launch refused: %s", " ".join(report.reasons))
-            return page(400, "Open it from Clio", "This is no launch of a custom action. Click the action in Clio.")
+            return page(400, "Open it from Clio", "This is not a launch of a custom action. Click the action in Clio.")
         own = urlsplit(report.target).query
         ids = self._cookies.ids(launch, self._door(visit))
         before = await self._shown_before(visit, ids)
@@ -72,7 +72,7 @@ class Guard:
         return _TURNED_AWAY[verdict.state]
 
     async def _shown_before(self, visit: Visit, ids: Iterable[str]) -> ProvedLaunch | None:
-        """Return the launch that this browser's cookie shows, if this door would let it in today."""
+        """Return the launch of this browser's cookie, if this door would still admit it."""
         if not fits_target(visit.url, self._target):
             return None
         for one in ids:
@@ -82,7 +82,7 @@ class Guard:
         return None
 
     async def _lets_in(self, proved: ProvedLaunch, app: str) -> bool:
-        """Ask the door's rules about a launch that was proved before, by what is known here without a request."""
+        """Apply the door's rules to a launch that was proved before, without a request."""
         try:
             at_hand = await sessions_at_hand(proved.user_id, self._sessions)
         except ClioError as error:
@@ -109,8 +109,7 @@ class Guard:
 
 def _move(own: str, id: str, *headers: tuple[str, str]) -> Page:
     """Redirect to the same page without Clio's parameters; relative, so that it holds behind any proxy."""
-    mark = f"{_MARK}={id}"
-    return moved(f"?{own}&{mark}" if own else f"?{mark}", *headers)
+    return moved(f"?{own}{'&' if own else ''}{_PARAMETER}={id}", *headers)
 
 
 def _same(proved: ProvedLaunch, launch: Launch) -> bool:

@@ -1,4 +1,4 @@
-"""Receive launches in an ASGI app (Starlette, FastAPI): proved ones reach your page, all others are turned away."""
+"""Receive launches in an ASGI app (Starlette, FastAPI): proved launches reach your page, all others are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Receive launches in a WSGI app (Flask, Django): proved ones reach your page, all others are turned away."""
+"""Receive launches in a WSGI app (Flask, Django): proved launches reach your page, all others are refused."""
 
 from __future__ import annotations
 

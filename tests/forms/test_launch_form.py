@@ -88,3 +88,15 @@ def test_the_record_is_shown_as_text_when_it_is_proved(session, url):
     verdict = form.submit()
     assert verdict.record.title in form._steps.value
     assert "Clio answered" in form._steps.value
+
+
+def test_a_target_that_is_named_after_the_paste_counts_too(session, url, click):
+    form = forms.launch(session)
+    form.url.value = url
+    form.target = "https://partner.example/other"
+    assert not form.report
+    click(form)
+    assert (form.value.state, form.value.nonce_sent) == ("refused", False)
+    form.target = "https://partner.example/launch"
+    click(form)
+    assert form.value.state == "verified"

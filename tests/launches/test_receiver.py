@@ -195,7 +195,7 @@ def test_the_log_says_why_a_launch_was_turned_away(anna, receiver, browser, capl
     caplog.set_level("INFO", "clio_nb.launches")
     answer = browser.get(at(receiver, anna.click(user_id="x", subject_url=None)))
     assert (
-        "<h1>Open it from Clio</h1><p>This is no launch of a custom action. Click the action in Clio.</p>"
+        "<h1>Open it from Clio</h1><p>This is not a launch of a custom action. Click the action in Clio.</p>"
         in answer.text
     )
     browser.get(at(receiver, anna.click(custom_action_id="77")))

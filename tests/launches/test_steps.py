@@ -97,7 +97,7 @@ def test_access_that_has_ended(anna, site):
     site.fault("status", path="/api/v4/matters/*", status=401, times=None)
     verdict = verify_launch(url, anna.session)
     assert (verdict.state, failed(verdict)) == ("refused", CLIO_ANSWERED)
-    assert verdict.reason == f"The access of user {anna.id} has ended. Ask that user to sign in again."
+    assert verdict.reason == f"The access of user {anna.id} has ended. Ask this user to sign in again."
 
 
 def test_a_launch_that_came_more_than_a_minute_ago(anna, clock):

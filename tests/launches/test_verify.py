@@ -760,7 +760,7 @@ def test_l20_a_user_whose_name_is_not_known_is_named_by_id(anna, site):
 @pytest.mark.parametrize("what", [Verdict, ProvedLaunch])
 def test_l20_what_an_app_receives_says_in_its_help_what_was_proved(what):
     said = " ".join(what.__doc__.split())
-    assert "what her browser said" in said
+    assert "what the browser said" in said
     assert "Which action was clicked" in said
 
 

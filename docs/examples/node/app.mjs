@@ -141,7 +141,7 @@ class Problem extends Error {
 function match(query, name, form) {
   const values = query.getAll(name);
   const found = values.length === 1 ? form.exec(values[0]) : null;
-  if (!found) throw new Problem(400, "This is no launch of a custom action. Click the action in Clio.");
+  if (!found) throw new Problem(400, "This is not a launch of a custom action. Click the action in Clio.");
   return found;
 }
 
