@@ -23,7 +23,7 @@ def rows(*, smoke: bool) -> Iterator[Row]:
     with server(0, users) as there, started("-m", "bench.memory", there.origin, str(users)) as process:
         vault, plan = (int(part) / 1024 for part in said(process).split())
     yield Row("memory", f"open a vault of {users:,} users and read it through", f"{vault:.0f} MB")
-    work = f"plan for {users:,} users x 5 places"
+    work = f"plan for {users:,} users x 5 locations"
     yield Row("memory", work, f"{plan:.0f} MB", goal="≤ 300 MB", met=plan <= 300)
 
 

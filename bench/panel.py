@@ -16,7 +16,7 @@ from .table import Row, exactly
 
 
 def rows(*, smoke: bool) -> Iterator[Row]:
-    """Draw 200 users x 5 places, and count the widgets that this makes beside those of the form."""
+    """Draw 200 users x 5 locations, and count the widgets that this makes beside those of the form."""
     users, times = (5, 1) if smoke else (200, 20)
     with clio_nb.sandbox(users=users, rate_limit=None) as site:
         firm = clio_nb.Firm(site)
@@ -26,7 +26,7 @@ def rows(*, smoke: bool) -> Iterator[Row]:
         coverage = form.read_coverage()
         made = _widgets_in(form.view) - before
     took = median(timed(times, ours=lambda: _firm_view.coverage(coverage))["ours"]) * 1000
-    work = f"draw {users} users x 5 places"
+    work = f"draw {users} users x 5 locations"
     yield Row("panel", work, f"{took:.1f} ms", goal="≤ 20 ms", met=took <= 20)
     yield exactly("panel", f"{work}: widgets made for it", made, 0, "widgets")
 

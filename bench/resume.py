@@ -15,11 +15,12 @@ from typing import Final
 
 from clio_nb.errors import InvalidInput
 from clio_nb.firm import Firm
-from clio_nb.firm.apply.journal import DONE, Journal
+from clio_nb.firm.apply.journal import Journal
+from clio_nb.firm.item import Outcome
 from clio_nb.vault import Vault
 from clio_nb.vault.vault import FIRM, firm_key_of
 
-from .clients import PLACES
+from .clients import LOCATIONS
 from .clients.firm import MANIFEST, app_at, filled
 from .processes import ROOT, Server, server
 from .table import Row, at_most, exactly
@@ -42,8 +43,8 @@ def rows(*, smoke: bool) -> Iterator[Row]:
             calls[0] += _calls(counts)
             calls[1] += needed + unfinished
             duplicates += counts["duplicates"]
-            missing += users * len(PLACES) - counts["actions"]
-    work = f"{kills} kills of {users} users x {len(PLACES)} places"
+            missing += users * len(LOCATIONS) - counts["actions"]
+    work = f"{kills} kills of {users} users x {len(LOCATIONS)} locations"
     made, due = calls
     yield at_most("resume", work, f"{made:,} calls", f"calls that are needed {due:,}", made / due, 1.02)
     yield exactly("resume", f"{work}: second buttons", duplicates, 0, "actions")
@@ -80,8 +81,8 @@ def _killed_and_run_again(there: Server, users: int, at: int) -> int:
 def _unfinished(there: Server, users: int, home: Path) -> int:
     """Return for how many users the journal does not know that all was done; all of them, if no run was begun."""
     with closing(Journal(home / "journal.sqlite", firm_key_of(app_at(there.origin), FIRM))) as journal:
-        steps = journal.entries()
-    return len({step.user_id for step in steps if step.outcome != DONE}) if steps else users
+        entries = journal.entries()
+    return len({entry.user_id for entry in entries if entry.outcome != Outcome.DONE}) if entries else users
 
 
 def _calls(counts: dict[str, int]) -> int:

@@ -9,7 +9,7 @@ from functools import partial
 from statistics import median
 from typing import Final
 
-from .clients import IN_FLIGHT, PLACES
+from .clients import IN_FLIGHT, LOCATIONS
 from .peers import python_with
 from .processes import Client, Score, Server, client, server
 from .rounds import ratio, rounds
@@ -17,7 +17,7 @@ from .table import Row, at_most, compared, exactly
 
 LATENCY_MS: Final = 20
 CLIO_MANAGE: Final = "clio-manage-api-client==0.1.5"
-CALLS: Final = 1 + len(PLACES)
+CALLS: Final = 1 + len(LOCATIONS)
 PEERS: Final = {
     "sockets": "bare sockets",
     "aiohttp_loop": "loop over raw aiohttp",
@@ -86,7 +86,7 @@ def _speed(users: int, taken: Scores) -> Iterator[Row]:
     """Compare the time on the clock."""
     bound = users * CALLS * LATENCY_MS / 1000 / IN_FLIGHT
     clock = {name: [score.seconds for score in scores] for name, scores in taken.items()}
-    work = f"{users:,} users x {len(PLACES)} places: firm.plan and firm.apply"
+    work = f"{users:,} users x {len(LOCATIONS)} locations: firm.plan and firm.apply"
     ours, latency_bound = f"{median(clock['firm']):.2f} s", f"latency bound {bound:.2f} s"
     yield at_most("rollout", work, ours, latency_bound, median(clock["firm"]) / bound, 1.10)
     for name, peer in PEERS.items():

@@ -1,4 +1,4 @@
-"""Turn pages of actions into a table and a users x places matrix, against json, a list of dicts and pivot_table."""
+"""Turn pages of actions into a table and a users x locations matrix, against json, a list of dicts and pivot_table."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def _row(work: str, took: dict[str, list[float]], peer: str, goal: float) -> Row
 
 
 def _page(user: int) -> bytes:
-    """Return a full page of one user's actions, spread over the five places."""
+    """Return a full page of one user's actions, spread over the five locations."""
     actions = [
         {
             "id": user * PAGE + number,

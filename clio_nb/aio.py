@@ -14,8 +14,8 @@ Examples:
 """
 
 from .arguments import on_session
-from .firm.actions import async_actions_table as actions_table
 from .firm.async_firm import AsyncFirm as Firm
+from .firm.async_firm import actions_table
 from .launches.inbox import AsyncInbox as Inbox
 from .launches.inbox import inbox as _inbox
 from .launches.replay import replay as _replay

@@ -431,7 +431,7 @@ def test_what_was_applied_before_there_was_a_judge_can_be_found_told_about_and_r
     """An older version wrote what is an error now: its run is still told of, and its URL can stand under formerly."""
     broken = f"{GOOD}?user_id=7"
     with monkeypatch.context() as old:
-        for module in ("client", "rollout.apply"):
+        for module in ("session", "firm.apply.apply"):
             old.setattr(f"clio_nb.{module}.check", lambda **_: None)
         old.setattr(Manifest, "findings", lambda *_: [])
         result = firm.apply(firm.plan(manifest_of(LABEL, broken, "matters")), progress=False)
@@ -449,7 +449,7 @@ def test_what_was_applied_before_there_was_a_judge_can_be_found_told_about_and_r
     assert firm.offboard(progress=False)
 
 
-def test_the_same_label_twice_in_a_place_is_noted_once_and_never_written_twice(firm: Firm) -> None:
+def test_the_same_label_twice_in_a_location_is_noted_once_and_never_written_twice(firm: Firm) -> None:
     (one,) = manifest_of("Sign now", GOOD, "matters").actions
     twin = msgspec.structs.replace(one, key="twin", label="Sign  now", target_url=f"{GOOD}/other")
     plan = firm.plan(Manifest(app=AppOf("partner"), actions=(one, twin)))

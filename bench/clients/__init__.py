@@ -15,7 +15,7 @@ from typing import Final
 IN_FLIGHT: Final = 50
 LABEL: Final = "Send for signature"
 TARGET: Final = "https://partner.example/launch"
-PLACES: Final = ("activities/show", "contacts/show", "documents/show", "folders/show", "matters/show")
+LOCATIONS: Final = ("activities/show", "contacts/show", "documents/show", "folders/show", "matters/show")
 FIELDS: Final = "id,etag,label,target_url,ui_reference,created_at,updated_at"
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import clio_manage_python_client.client as library
 
-from . import FIELDS, IN_FLIGHT, LABEL, PLACES, TARGET, arguments, compete, token_of
+from . import FIELDS, IN_FLIGHT, LABEL, LOCATIONS, TARGET, arguments, compete, token_of
 
 
 async def work(users: int) -> None:
@@ -17,8 +17,8 @@ async def work(users: int) -> None:
         async with gate:
             client = library.Client(access_token=token_of(user), async_requests=True)
             await client.get.custom_actions(fields=FIELDS)
-            for place in PLACES:
-                await client.post.custom_actions(label=LABEL, target_url=TARGET, ui_reference=place, fields=FIELDS)
+            for location in LOCATIONS:
+                await client.post.custom_actions(label=LABEL, target_url=TARGET, ui_reference=location, fields=FIELDS)
             await client.shutdown()
 
     await asyncio.gather(*(one(user) for user in range(1, users + 1)))

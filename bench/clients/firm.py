@@ -17,7 +17,7 @@ from clio_nb.vault.database import sqlite_store
 from clio_nb.vault.vault import FIRM, firm_key_of
 from clio_nb.vocabulary import Region
 
-from . import LABEL, PLACES, TARGET, arguments, compete, token_of
+from . import LABEL, LOCATIONS, TARGET, arguments, compete, token_of
 
 MANIFEST: Final = parse_manifest(
     f"""
@@ -28,7 +28,7 @@ MANIFEST: Final = parse_manifest(
     key = "sign"
     label = "{LABEL}"
     target_url = "{TARGET}"
-    places = {[place.partition("/")[0] for place in PLACES]}
+    locations = {[location.partition("/")[0] for location in LOCATIONS]}
     """
 )
 

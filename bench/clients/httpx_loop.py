@@ -6,7 +6,7 @@ import asyncio
 
 import httpx
 
-from . import FIELDS, IN_FLIGHT, LABEL, PLACES, TARGET, arguments, compete, token_of
+from . import FIELDS, IN_FLIGHT, LABEL, LOCATIONS, TARGET, arguments, compete, token_of
 
 
 async def work(origin: str, users: int) -> None:
@@ -18,8 +18,8 @@ async def work(origin: str, users: int) -> None:
         headers = {"authorization": f"Bearer {token_of(user)}"}
         async with gate:
             (await client.get(url, headers=headers)).json()
-        for place in PLACES:
-            data = {"label": LABEL, "target_url": TARGET, "ui_reference": place}
+        for location in LOCATIONS:
+            data = {"label": LABEL, "target_url": TARGET, "ui_reference": location}
             async with gate:
                 (await client.post(url, headers=headers, json={"data": data})).json()
 

@@ -10,7 +10,7 @@ from clio_nb.models import App
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Region
 
-from . import LABEL, PLACES, TARGET, arguments, compete, token_of
+from . import LABEL, LOCATIONS, TARGET, arguments, compete, token_of
 
 
 async def work(origin: str, users: int) -> None:
@@ -20,8 +20,8 @@ async def work(origin: str, users: int) -> None:
     async def one(user: int) -> None:
         session = Session(app, token_of(user))
         await session.list_actions()
-        for place in PLACES:
-            await session.create_action(LABEL, TARGET, place)
+        for location in LOCATIONS:
+            await session.create_action(LABEL, TARGET, location)
 
     await asyncio.gather(*(one(user) for user in range(1, users + 1)))
 

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from . import FIELDS, IN_FLIGHT, LABEL, PLACES, TARGET, arguments, compete, token_of
+from . import FIELDS, IN_FLIGHT, LABEL, LOCATIONS, TARGET, arguments, compete, token_of
 
 
 def requests(users: int) -> Iterator[bytes]:
@@ -14,8 +14,8 @@ def requests(users: int) -> Iterator[bytes]:
     head = f"/api/v4/custom_actions?fields={FIELDS} HTTP/1.1\r\nhost: clio.example\r\nauthorization: Bearer "
     for user in range(1, users + 1):
         yield f"GET {head}{token_of(user)}\r\n\r\n".encode()
-        for place in PLACES:
-            body = f'{{"data":{{"label":"{LABEL}","target_url":"{TARGET}","ui_reference":"{place}"}}}}'
+        for location in LOCATIONS:
+            body = f'{{"data":{{"label":"{LABEL}","target_url":"{TARGET}","ui_reference":"{location}"}}}}'
             yield f"POST {head}{token_of(user)}\r\ncontent-length: {len(body)}\r\n\r\n{body}".encode()
 
 

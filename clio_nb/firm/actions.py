@@ -1,38 +1,17 @@
-"""The custom actions of one session or of many, read at the same time: awaited as records, waited for as a table."""
+"""The custom actions of one session or of many, read at the same time, as a table."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from ..arguments import sessions_of_kind
 from ..http import loop
-from ..http.twins import on_loop
-from ..models import CustomAction, User
-from ..session import AsyncSession, Session
+from ..session import Session
+from . import async_firm
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@on_loop
-async def async_actions_table(sessions: AsyncSession | Iterable[AsyncSession]) -> list[tuple[User, CustomAction]]:
-    """Read the custom actions of one session, or of many at once: the rows of :func:`clio_nb.actions_table`.
-
-    Args:
-        sessions: A session, or several.
-
-    Returns:
-        Each action with its user.
-    """
-    several = sessions_of_kind(sessions, AsyncSession, "actions_table")
-    lists = await asyncio.gather(*(_read(session) for session in several))
-    return [(user, action) for user, actions in lists for action in actions]
-
-
-async def _read(session: AsyncSession) -> tuple[User, list[CustomAction]]:
-    return await session.the_user(), await session.list_actions()
 
 
 def actions_table(sessions: Session | Iterable[Session]) -> pd.DataFrame:
@@ -69,4 +48,4 @@ def actions_table(sessions: Session | Iterable[Session]) -> pd.DataFrame:
     from ..tables import actions_frame  # noqa: PLC0415 -- pandas loads when the first table is made
 
     several = [session.aio for session in sessions_of_kind(sessions, Session, "actions_table")]
-    return actions_frame(loop.run(async_actions_table, several))
+    return actions_frame(loop.run(async_firm.actions_table, several))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import SupportsIndex, TypeAlias
 
-from ..arguments import a_site, session_of_kind
+from ..arguments import a_site, session_of_kind, sessions_of_kind
 from ..errors import InvalidInput, NeedsLogin
 from ..frames import verbs
 from ..http.twins import awaited, on_loop
@@ -32,6 +32,25 @@ from .survey import Survey, Users
 
 Progress: TypeAlias = bool | Callable[[ItemResult], object]
 """True shows a progress bar, except where the verb is awaited; a function is called with each result."""
+
+
+@on_loop
+async def actions_table(sessions: AsyncSession | Iterable[AsyncSession]) -> list[tuple[User, CustomAction]]:
+    """Read the custom actions of one session, or of many at once: the rows of :func:`clio_nb.actions_table`.
+
+    Args:
+        sessions: A session, or several.
+
+    Returns:
+        Each action with its user.
+    """
+    several = sessions_of_kind(sessions, AsyncSession, "actions_table")
+    lists = await asyncio.gather(*(_read(session) for session in several))
+    return [(user, action) for user, actions in lists for action in actions]
+
+
+async def _read(session: AsyncSession) -> tuple[User, list[CustomAction]]:
+    return await session.the_user(), await session.list_actions()
 
 
 @awaited

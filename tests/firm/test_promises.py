@@ -260,7 +260,7 @@ def test_h7_one_users_failure_stops_nobody_else_and_the_table_says_who_why_and_w
     assert "sign in again" in firm.plan(manifest).blocked[0].advice
 
 
-def test_h7_a_refused_value_of_one_user_lets_that_users_other_lines_go_on(
+def test_h7_a_refused_value_of_one_user_lets_that_users_other_items_go_on(
     firm: Firm, clio_sandbox: Sandbox, manifest: Manifest
 ) -> None:
     user = clio_sandbox.users[1].id

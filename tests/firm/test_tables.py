@@ -57,7 +57,7 @@ def test_what_clio_left_out_is_missing_not_text() -> None:
     assert row[["user", "location", "label", "target_url", "created_at"]].isna().all()
 
 
-def test_an_unknown_place_is_shown_as_clio_sent_it_and_counts_in_none_of_the_five() -> None:
+def test_an_unknown_location_is_shown_as_clio_sent_it_and_counts_in_none_of_the_five() -> None:
     frame = actions_frame([(ANNA, action(1, "bills/show")), (ANNA, action(2, None)), (ANNA, action(3))])
     assert frame["location"].cat.categories.tolist() == [*LOCATION_COLUMNS, "bills/show"]
     assert frame["location"].iloc[0] == "bills/show"

@@ -96,7 +96,7 @@ def test_a_good_manifest_is_read_whole() -> None:
         ("[app]", "[app", "not valid TOML"),
     ],
 )
-def test_a_mistake_is_named_by_file_place_and_nearest_word(tmp_path: Path, right: str, wrong: str, said: str) -> None:
+def test_a_mistake_is_named_by_file_key_and_nearest_word(tmp_path: Path, right: str, wrong: str, said: str) -> None:
     assert right in GOOD
     path = tmp_path / "actions.toml"
     path.write_text(GOOD.replace(right, wrong, 1))

@@ -18,26 +18,26 @@ def both(locations_of_a: tuple[str, ...] = ("matters",), **more: object) -> tupl
 
 
 def test_of_two_keys_with_one_target_the_label_tells() -> None:
-    lines = plan(manifest(*both(formerly=(BEFORE,))), [action(5, "B", BEFORE)])
-    assert [(line.key, line.kind, line.action_id) for line in lines] == [
+    items = plan(manifest(*both(formerly=(BEFORE,))), [action(5, "B", BEFORE)])
+    assert [(item.key, item.kind, item.action_id) for item in items] == [
         ("a", Kind.CREATE, None),
         ("b", Kind.UPDATE, 5),
     ]
 
 
 def test_of_two_keys_with_one_target_the_one_that_lacks_an_action_gets_it() -> None:
-    lines = plan(manifest(*both()), [action(5, "A"), action(6, "X")])
-    assert [(line.key, line.kind, line.action_id) for line in lines] == [("a", Kind.OK, 5), ("b", Kind.UPDATE, 6)]
+    items = plan(manifest(*both()), [action(5, "A"), action(6, "X")])
+    assert [(item.key, item.kind, item.action_id) for item in items] == [("a", Kind.OK, 5), ("b", Kind.UPDATE, 6)]
 
 
 def test_two_actions_of_one_target_go_to_two_keys() -> None:
-    lines = plan(manifest(*both()), [action(5, "X"), action(6, "Y")])
-    assert [(line.key, line.kind, line.action_id) for line in lines] == [("a", Kind.UPDATE, 5), ("b", Kind.UPDATE, 6)]
+    items = plan(manifest(*both()), [action(5, "X"), action(6, "Y")])
+    assert [(item.key, item.kind, item.action_id) for item in items] == [("a", Kind.UPDATE, 5), ("b", Kind.UPDATE, 6)]
 
 
-def test_a_further_action_is_a_duplicate_of_the_key_that_belongs_in_that_place() -> None:
-    lines = plan(manifest(*both(locations_of_a=("contacts",))), [action(5, "B"), action(6, "X")])
-    assert [(line.key, line.kind, line.action_id) for line in lines] == [
+def test_a_further_action_is_a_duplicate_of_the_key_that_belongs_in_that_location() -> None:
+    items = plan(manifest(*both(locations_of_a=("contacts",))), [action(5, "B"), action(6, "X")])
+    assert [(item.key, item.kind, item.action_id) for item in items] == [
         ("b", Kind.OK, 5),
         ("b", Kind.DUPLICATE, 6),
         ("a", Kind.CREATE, None),
@@ -47,14 +47,14 @@ def test_a_further_action_is_a_duplicate_of_the_key_that_belongs_in_that_place()
 def test_what_the_journal_knows_goes_before_what_it_looks_like() -> None:
     other = Action(key="b", label="B", target_url=BEFORE, locations=("matters",))
     wanted = manifest(Action(key="a", label="A", target_url=URL, locations=("matters",)), other)
-    lines = plan(wanted, [action(5, "B", BEFORE)], [owned(5, fields("A"), key="a")])
-    assert [(line.key, line.kind, line.action_id) for line in lines] == [
+    items = plan(wanted, [action(5, "B", BEFORE)], [owned(5, fields("A"), key="a")])
+    assert [(item.key, item.kind, item.action_id) for item in items] == [
         ("a", Kind.UPDATE, 5),
         ("b", Kind.CREATE, None),
     ]
 
 
-def test_of_several_in_a_place_the_one_that_the_journal_knows_is_kept() -> None:
+def test_of_several_in_a_location_the_one_that_the_journal_knows_is_kept() -> None:
     wanted = manifest(Action(key="a", label="A", target_url=URL, locations=("matters",)))
     assert kinds(plan(wanted, [action(5, "X"), action(6, "Y")], [owned(6, fields("A"), key="a")])) == {
         6: Kind.UPDATE,
@@ -62,7 +62,7 @@ def test_of_several_in_a_place_the_one_that_the_journal_knows_is_kept() -> None:
     }
 
 
-def test_of_several_in_a_place_that_nobody_knows_the_one_with_the_label_is_kept() -> None:
+def test_of_several_in_a_location_that_the_journal_does_not_know_the_one_with_the_label_is_kept() -> None:
     wanted = manifest(Action(key="a", label="A", target_url=URL, locations=("matters",), formerly=(BEFORE,)))
     assert kinds(plan(wanted, [action(5, "X", BEFORE), action(6, "A", BEFORE)])) == {6: Kind.UPDATE, 5: Kind.DUPLICATE}
 
@@ -70,8 +70,8 @@ def test_of_several_in_a_place_that_nobody_knows_the_one_with_the_label_is_kept(
 def test_of_several_that_could_move_the_one_that_the_journal_knows_moves() -> None:
     wanted = manifest(Action(key="a", label="A", target_url=URL, locations=("contacts",)))
     there = [action(5, "A"), action(6, "A", place="folders/show")]
-    lines = plan(wanted, there, [owned(6, fields("A", place="folders/show"), key="a")])
-    assert kinds(lines) == {6: Kind.UPDATE, 5: Kind.ORPHAN}
+    items = plan(wanted, there, [owned(6, fields("A", place="folders/show"), key="a")])
+    assert kinds(items) == {6: Kind.UPDATE, 5: Kind.ORPHAN}
 
 
 def test_duplicates_of_several_keys_are_all_named() -> None:
@@ -80,5 +80,5 @@ def test_duplicates_of_several_keys_are_all_named() -> None:
         Action(key="b", label="B", target_url=BEFORE, locations=("matters",)),
     )
     there = [action(5, "A"), action(6, "A2"), action(7, "B", BEFORE), action(8, "B2", BEFORE)]
-    doubled = [line for line in plan(wanted, there) if line.kind is Kind.DUPLICATE]
-    assert [(line.key, line.action_id) for line in doubled] == [("a", 6), ("b", 8)]
+    doubled = [item for item in plan(wanted, there) if item.kind is Kind.DUPLICATE]
+    assert [(item.key, item.action_id) for item in doubled] == [("a", 6), ("b", 8)]

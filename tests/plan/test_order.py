@@ -18,12 +18,12 @@ def changed_round(a: str = A, b: str = B) -> Manifest:
     )
 
 
-def test_labels_in_a_circle_stay_and_each_line_is_about_the_action_that_has_its_label() -> None:
+def test_labels_in_a_circle_stay_and_each_item_is_about_the_action_that_has_its_label() -> None:
     there = CustomAction(
         id=2, etag='"2"', label="B", target_url=B, ui_reference="matters/show", created_at=NOON.replace(year=2025)
     )
-    lines = plan(changed_round(), [action(1, "A", A), there])
-    assert lines == [
+    items = plan(changed_round(), [action(1, "A", A), there])
+    assert items == [
         Item(
             kind=Kind.UPDATE,
             user_id=ANNA.id,
@@ -53,14 +53,14 @@ def test_labels_in_a_circle_stay_and_each_line_is_about_the_action_that_has_its_
 
 def test_labels_in_a_circle_before_one_target_need_no_change_at_all() -> None:
     ours = [owned(1, fields("A"), key="a"), owned(2, fields("B"), key="b")]
-    lines = plan(changed_round(A, A), [action(1, "A"), action(2, "B")], ours)
-    assert [(line.kind, line.key, line.action_id, line.reason) for line in lines] == [
+    items = plan(changed_round(A, A), [action(1, "A"), action(2, "B")], ours)
+    assert [(item.kind, item.key, item.action_id, item.reason) for item in items] == [
         (Kind.OK, "a", 2, ""),
         (Kind.OK, "b", 1, ""),
     ]
 
 
-def test_a_label_that_is_foreign_blocks_and_the_line_says_what_can_be_done() -> None:
+def test_a_label_that_is_foreign_blocks_and_the_item_says_what_can_be_done() -> None:
     wanted = manifest(Action(key="a", label="A", target_url=A, locations=("matters",)))
     blocked = plan(wanted, [action(5, "A", B)])[-1]
     assert blocked.advice == (
@@ -76,13 +76,13 @@ def test_a_label_that_an_orphan_holds_blocks_until_deletes_are_allowed() -> None
     assert blocked.advice == "Action 5, no longer wanted, has this label here. Plan with allow_delete."
 
 
-def test_what_waits_for_a_blocked_line_is_blocked_too_and_says_for_which() -> None:
+def test_what_waits_for_a_blocked_item_is_blocked_too_and_says_for_which() -> None:
     wanted = manifest(
         Action(key="a", label="B", target_url=A, locations=("matters",)),
         Action(key="b", label="A", target_url=B, locations=("matters",)),
     )
-    lines = plan(wanted, [action(1, "A", A), action(2, "B", "https://else.example/")])
-    blocked = {line.key: line for line in lines if line.kind is Kind.BLOCKED}
+    items = plan(wanted, [action(1, "A", A), action(2, "B", "https://else.example/")])
+    blocked = {item.key: item for item in items if item.kind is Kind.BLOCKED}
     assert blocked["a"].reason == "other target"
     assert blocked["b"].reason == "label taken"
     assert blocked["b"].advice == "Action 'a' has this label here. Clio takes each label once in a location."

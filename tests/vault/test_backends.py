@@ -102,7 +102,7 @@ def test_a_renewed_token_is_never_overwritten_by_an_older_one(vault: Vault) -> N
     assert (kept.token, kept.problem) == (token("winner", "r2"), "")
 
 
-def test_trouble_is_noted_and_ends_with_a_new_token(vault: Vault) -> None:
+def test_a_problem_is_recorded_and_ends_with_a_new_token(vault: Vault) -> None:
     vault.keep(SITE, ANNA, token("at"))
     grant = vault.grant(SITE, ANNA.id)
     assert grant is not None

@@ -99,7 +99,7 @@ def test_the_vault_says_where_its_key_is(path: Path, key_file: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["short", "x" * 44, "not base64 at all, but rather a sentence!!!!"])
-def test_a_text_that_is_no_key_is_named_by_its_place_and_not_shown(
+def test_an_invalid_key_is_named_by_where_it_is_kept_and_not_shown(
     text: str, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CLIO_NB_KEY", text)
