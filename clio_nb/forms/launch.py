@@ -55,7 +55,7 @@ class LaunchForm(Form[Verdict]):
         say(self._parts, _parts(report))
         say(self._steps, "")
         if report:
-            self.status = Status("done", "A well-formed launch. Whether somebody clicked is not proved yet.")
+            self.status = Status("done", "A well-formed launch. Verify it to see whether the user clicked.")
             self._countdown = loop.submit(self._count_down)
         else:
             self.status = Status("failed", f"Refused. {' '.join(report.reasons)}")
@@ -78,7 +78,7 @@ class LaunchForm(Form[Verdict]):
         return work
 
     def outcome(self, value: Verdict) -> Status:
-        """Say the verdict."""
+        """Show the verdict."""
         return Status("done" if value else "failed", f"{value.state.capitalize()}: {value.reason}")
 
     def _take(self, change: dict[str, str]) -> None:
@@ -93,7 +93,7 @@ class LaunchForm(Form[Verdict]):
             bar = f'<progress max="{NONCE_LIFETIME}" value="{left:.0f}" aria-label="Seconds left"></progress>'
             say(self._left, f"{bar} The nonce works for another {left:.0f} s at most.")
             await waiting.sleep(1)
-        say(self._left, f"The {NONCE_LIFETIME} seconds of this nonce are over. Click the action in Clio again.")
+        say(self._left, f"This nonce is more than {NONCE_LIFETIME} seconds old. Click the action in Clio again.")
 
     def _stop_countdown(self) -> None:
         if self._countdown is not None:
@@ -113,12 +113,12 @@ def _parts(report: LaunchReport) -> str:
         )
         for part in report.parts
     )
-    return markup.table("What the address says", ("part", "value", "meaning"), rows) if report.parts else ""
+    return markup.table("Parts of the launch URL", ("part", "value", "meaning"), rows) if report.parts else ""
 
 
 def _steps(verdict: Verdict) -> str:
     rows = ((f"{markup.MARKS[step.ok]} {markup.text(step.name)}", markup.text(step.detail)) for step in verdict.steps)
-    steps = markup.table("How it was proved", ("step", "what came of it"), rows)
+    steps = markup.table("Steps of the proof", ("step", "result"), rows)
     if verdict.record is None:
         return steps
     fields = ((markup.text(name), markup.text(value)) for name, value in verdict.record.data.items())
