@@ -1,4 +1,4 @@
-"""What is passed first: a session, or the site. Anything else is refused with a sentence that says what to pass."""
+"""Checks the first argument of the verbs, a session or a site; an error says what to pass instead."""
 
 from __future__ import annotations
 

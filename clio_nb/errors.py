@@ -6,7 +6,7 @@ ClioError
 │   └── ManifestError       a manifest that cannot be read: names the file, the entry in it and the nearest right word
 ├── LoginError              signing a user in did not work
 │   ├── LoginDeclined       the user said no
-│   ├── LoginTimeout        nobody came back in time
+│   ├── LoginTimeout        the user did not come back in time
 │   ├── StateMismatch       the answer belongs to another login, or is forged
 │   ├── GrantRefused        the code or refresh token is expired, used or revoked
 │   └── ClientRefused       Clio does not know this app: wrong id, secret or region
@@ -38,7 +38,7 @@ from typing import Final
 
 
 class ClioError(Exception):
-    """Base of every error that clio_nb raises on purpose. ``user`` names whom it met, where that is known.
+    """Base of every error that clio_nb raises on purpose. ``user`` names the user it is about, where that is known.
 
     Examples:
         >>> try:
@@ -63,7 +63,7 @@ class InvalidInput(ClioError, ValueError):
 
 
 class InvalidAction(InvalidInput):
-    """A label or target URL that Clio would refuse, or of which no launch could be proved."""
+    """A label or target URL that Clio would refuse, or whose launches could not be verified."""
 
 
 class ManifestError(InvalidInput):
@@ -79,7 +79,7 @@ class LoginDeclined(LoginError):
 
 
 class LoginTimeout(LoginError):
-    """Nobody came back from Clio's consent page in time."""
+    """The user did not come back from Clio's consent page in time."""
 
 
 class StateMismatch(LoginError):
@@ -179,11 +179,11 @@ class RateLimited(_Later):
 
 
 class ServerError(_Later):
-    """5xx: Clio itself has trouble. ``retry_after`` as in :class:`RateLimited`."""
+    """5xx: Clio itself has a problem. ``retry_after`` as in :class:`RateLimited`."""
 
 
 class UnexpectedAnswer(ApiError):
-    """An answer that is none of Clio's API: HTML, a redirect, unreadable JSON, or another record than asked for."""
+    """An answer that Clio's API does not give: HTML, a redirect, unreadable JSON, or another record than asked for."""
 
 
 class NetworkError(ClioError):
@@ -199,4 +199,4 @@ class NetworkError(ClioError):
 
 
 class TlsFailed(NetworkError):
-    """No secure connection came about: a certificate that nobody vouches for, or a broken handshake."""
+    """No secure connection came about: an untrusted certificate, or a failed handshake."""

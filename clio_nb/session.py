@@ -27,7 +27,7 @@ class AsyncSession(Client):
     Args:
         site: The app and Clio to talk to: what :func:`clio_nb.connect` or :func:`clio_nb.sandbox` returns.
         token: What a login or your own store has: a :class:`Token`, a bare access token, or a :class:`TokenSource`.
-        user: Whose token it is, where you know; else :meth:`who_am_i` asks Clio.
+        user: The user of the token, if you know it; else :meth:`who_am_i` asks Clio.
         timeout: Seconds that each verb may wait in all, as :func:`clio_nb.timeout` says for a block.
 
     All verbs raise :class:`errors.ApiError` subclasses when Clio says no, :class:`errors.NetworkError` when no answer
@@ -50,9 +50,9 @@ class AsyncSession(Client):
 
     @property
     def user(self) -> User:
-        """The signed-in user. Raises :class:`errors.InvalidInput` where a bare token was not asked whose it is."""
+        """The signed-in user. Raises :class:`errors.InvalidInput` before :meth:`who_am_i` for a bare token."""
         if self._user is None:
-            raise errors.InvalidInput("Whose token this is is not known yet. Call who_am_i() first.", field="user")
+            raise errors.InvalidInput("The user of this token is not known yet. Call who_am_i() first.", field="user")
         return self._user
 
     async def __aenter__(self) -> Self:
@@ -280,7 +280,7 @@ class AsyncSession(Client):
         await revoke(self.site, await self._tokens.current())
 
     async def the_user(self) -> User:
-        """Return the user, whom Clio is asked for only where that is not known yet."""
+        """Return the user; Clio is asked only when the user is not known yet."""
         return self._user or await self.who_am_i()
 
     async def _read_back(self, label: str, location: Location, target_url: str) -> CustomAction | None:
@@ -290,7 +290,7 @@ class AsyncSession(Client):
             raise self._named(
                 errors.NetworkError(
                     f"Clio did not confirm that {label!r} was created on {location.resource}, and the user's actions "
-                    "could not be read, so whether it was made is not known. List them before you create it again. "
+                    "could not be read to see whether it was made. List them before you create it again. "
                     f"({failure})"
                 )
             ) from failure
@@ -313,7 +313,7 @@ class AsyncSession(Client):
             return refused
         return self._named(
             errors.ActionExists(
-                f"There is an action {label!r} on {location.resource} already (id {twin.id}). "
+                f"This user has an action {label!r} on {location.resource} already (id {twin.id}). "
                 "Change that one, or choose another label.",
                 status=refused.status,
                 type=refused.type,
@@ -338,7 +338,7 @@ class Session:
     Args:
         site: The app and Clio to talk to: what :func:`clio_nb.connect` or :func:`clio_nb.sandbox` returns.
         token: What a login or your own store has: a :class:`Token`, a bare access token, or a :class:`TokenSource`.
-        user: Whose token it is, where you know; else :meth:`who_am_i` asks Clio.
+        user: The user of the token, if you know it; else :meth:`who_am_i` asks Clio.
         timeout: Seconds that each verb may wait in all, as :func:`clio_nb.timeout` says for a block.
 
     ``aio`` is the same session, awaited: a :class:`clio_nb.aio.Session`. All verbs raise :class:`errors.ApiError`
@@ -381,7 +381,7 @@ class Session:
 
     @property
     def user(self) -> User:
-        """The signed-in user. Raises :class:`errors.InvalidInput` where a bare token was not asked whose it is."""
+        """The signed-in user. Raises :class:`errors.InvalidInput` before :meth:`who_am_i` for a bare token."""
         return self.aio.user
 
     def __repr__(self) -> str:

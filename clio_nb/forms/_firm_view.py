@@ -47,9 +47,9 @@ def _cell(shown: str) -> str:
 
 
 def plan(drawn: Plan) -> str:
-    """Draw what a plan would change, field by field, and what it cannot do, with what to do about that."""
+    """Draw what a plan would change, field by field, and its blocked items with what to do about them."""
     lines = [item for item in drawn.items if item.kind in _MARKS]
-    kinds = ", ".join(f"{count} {kind}" for kind, count in drawn.counts().items()) or "nothing to do"
+    kinds = ", ".join(f"{count} {kind}" for kind, count in drawn.counts().items()) or "nothing to change"
     rows = (
         (
             f"{_MARKS[item.kind]}&nbsp;{item.kind.value}",
@@ -60,7 +60,7 @@ def plan(drawn: Plan) -> str:
         for item in lines[:ROWS_SHOWN]
     )
     notes = "".join(f"<div>{markup.text(note)}</div>" for note in drawn.notes)
-    more = markup.muted(f"{len(lines) - ROWS_SHOWN} lines more.") if len(lines) > ROWS_SHOWN else ""
+    more = markup.muted(f"{len(lines) - ROWS_SHOWN} more items.") if len(lines) > ROWS_SHOWN else ""
     title = f"{drawn.purpose.capitalize()}: {kinds}"
     table = (
         markup.table(title, ("change", "user", "location", "what"), rows)
@@ -72,7 +72,7 @@ def plan(drawn: Plan) -> str:
 
 
 def _change(item: Item) -> str:
-    """Draw the fields of one line as they are and as they will be."""
+    """Draw the fields of one item as they are and as they will be."""
     if item.kind is Kind.BLOCKED:
         return markup.text(". ".join(part for part in (item.reason, item.advice) if part))
     if item.kind is Kind.UPDATE:
@@ -92,12 +92,12 @@ def _new(value: str | None) -> str:
 
 
 def progress(done: int, total: int) -> str:
-    """Draw how far a run has come."""
-    return f'<progress max="{total}" value="{done}" aria-label="Lines done"></progress> {done} of {total}'
+    """Draw how many of its changes a run has made."""
+    return f'<progress max="{total}" value="{done}" aria-label="Changes made"></progress> {done} of {total}'
 
 
 def result(drawn: Result) -> str:
-    """Draw what a run could not do, and why."""
+    """Draw the changes that a run could not make, and why."""
     rows = (
         (
             markup.text(line.outcome.value),
@@ -106,4 +106,4 @@ def result(drawn: Result) -> str:
         )
         for line in drawn.failed[:ROWS_SHOWN]
     )
-    return markup.table("Not done", ("what came of it", "user", "why"), rows) if drawn.failed else ""
+    return markup.table("Not done", ("outcome", "user", "why"), rows) if drawn.failed else ""

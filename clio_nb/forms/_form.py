@@ -52,7 +52,7 @@ class Status(NamedTuple):
 class Form(HasTraits, Generic[T]):
     """A form over one verb of the library.
 
-    ``value`` is what the last submit gave, ``status`` what the status line says, ``busy`` whether it is at work, and
+    ``value`` is what the last submit gave, ``status`` what the status line says, ``busy`` whether it is working, and
     ``code`` the call that it would make, without secrets. Set the traits of a form and :meth:`submit` it from code, or
     show it and use its button: it is the same. ``view`` is the widget, to be put into others.
     """
@@ -89,7 +89,7 @@ class Form(HasTraits, Generic[T]):
         lead = f"<p><strong>{escape(self.title)}</strong>: a form, in a live notebook. The same in code:</p>"
         return {**bundle, "text/plain": repr(self), "text/html": lead + markup.block(self.code)}
 
-    # What each form says of itself.
+    # Each form implements these.
 
     def prepare(self) -> Work[T]:
         """Read and check the fields, and return the work to do. Secrets are read and cleared here, before any wait.
@@ -99,22 +99,22 @@ class Form(HasTraits, Generic[T]):
         raise NotImplementedError
 
     def outcome(self, value: T) -> Status:
-        """Say in one sentence what came of it."""
+        """Return the status for a value: one sentence."""
         raise NotImplementedError
 
-    # What all forms do.
+    # The same in all forms.
 
     def submit(self) -> T:
-        """Do what the button does, wait for it, and return the value. Raises what the verb raises."""
+        """Do what the button does, wait, and return the value. Raises what the verb raises."""
         return loop.run(self._carry_out, self._prepared(self.prepare), self._finish)
 
     def stop(self, _button: object = None) -> None:
-        """Give up what the button began."""
+        """Cancel what the button started."""
         if self._running is not None:
             self._running.cancel()
 
     def _arrange(self, *rows: w.Widget, buttons: tuple[w.Widget, ...] = (), below: tuple[w.Widget, ...] = ()) -> None:
-        """Lay out the form: heading, its own rows, the buttons, the status line, the code, and what comes of it."""
+        """Lay out the form: heading, its own rows, the buttons, the status line, the code, and the results."""
         line = w.HBox([self.button, *buttons, self.show_code], layout={"flex_flow": "row wrap", "margin": "8px 0 2px"})
         self.view.children = (self._heading, *rows, line, self._status_line, self._code_block, *below)
 
@@ -134,7 +134,7 @@ class Form(HasTraits, Generic[T]):
         self._begin(self.prepare, self._finish)
 
     def _begin(self, prepare: Callable[[], Work[U]], finish: Callable[[U], Status]) -> None:
-        """Start the work of a button. A click while the form is at work is nothing."""
+        """Start the work of a button. A click while the form is busy does nothing."""
         if self.busy:
             return
         try:
@@ -150,7 +150,7 @@ class Form(HasTraits, Generic[T]):
 
     def _prepared(self, prepare: Callable[[], Work[U]]) -> Work[U]:
         if self.busy:
-            raise InvalidInput("This form is at work. Wait until it is done.")
+            raise InvalidInput("This form is busy. Wait until it is done.")
         try:
             work = prepare()
         except InvalidInput as error:
@@ -182,11 +182,11 @@ class Form(HasTraits, Generic[T]):
             field.focus()
 
     def _tell_unexpected(self, future: Future[Any]) -> None:
-        """Say that there is a defect, and log it: a widget has nobody to raise to."""
+        """Log an unexpected error and show that there was one: a widget callback has no caller to raise it to."""
         error = None if future.cancelled() else future.exception()
         if error is not None and not isinstance(error, ClioError):
             _log.error("%s failed unexpectedly", type(self).__name__, exc_info=error)
-            self.status = Status("failed", f"Something unexpected happened ({type(error).__name__}). Please report it.")
+            self.status = Status("failed", f"An unexpected error happened ({type(error).__name__}). Please report it.")
 
     def _draw_status(self, _change: object) -> None:
         say(self._status_line, self.status.drawn() if self.status.text else "")

@@ -27,7 +27,7 @@ _EXAMPLE: Final = (("custom_action_id", "1001"), ("user_id", "2002"))
 
 
 class Outcome(NamedTuple):
-    """What came of creating the action for one user. It is false when there is no action."""
+    """The result of creating the action for one user. It is false when no action was created."""
 
     user: User
     action: CustomAction | None = None
@@ -44,8 +44,8 @@ class ActionForm(Form[tuple[Outcome, ...]]):
     """Create a custom action for the user of a session, or of several sessions.
 
     ``label``, ``target_url`` and ``at`` are the arguments of :func:`clio_nb.create_action`; ``user`` is the id of the
-    user to create it for, 0 for everyone. ``value`` is one :class:`Outcome` for each user: a refusal for one stops
-    nobody else.
+    user to create it for, 0 for everyone. ``value`` is one :class:`Outcome` for each user: a refusal for one
+    does not stop the others.
     """
 
     label = Unicode()
@@ -75,11 +75,11 @@ class ActionForm(Form[tuple[Outcome, ...]]):
         self._draw()
 
     def findings(self) -> list[Finding]:
-        """Return what is wrong with the action as it stands, worst first."""
+        """Return what is wrong with the action as entered, worst first."""
         return lint((self.label, self.target_url, self.at))
 
     def prepare(self) -> Work[tuple[Outcome, ...]]:
-        """Refuse what Clio would refuse; otherwise create the action for each user."""
+        """Refuse what Clio would refuse; else create the action for each user."""
         check(label=self.label, target_url=self.target_url)
         draft = (self.label, self.target_url, self.at)
         sessions = [session for user_id, session in self._sessions.items() if self.user in (user_id, EVERYONE)]
@@ -94,14 +94,14 @@ class ActionForm(Form[tuple[Outcome, ...]]):
         return work
 
     def outcome(self, value: tuple[Outcome, ...]) -> Status:
-        """Say who has the action now; why not, where there is only one user to speak of."""
+        """Say for how many users it was created, or for one user why it was not."""
         made = sum(map(bool, value))
         if len(value) == 1:
             return Status("done", f"Created for {value[0].user}.") if made else Status("failed", value[0].problem)
         return Status("done" if made == len(value) else "failed", f"Created for {made} of {len(value)} users.")
 
     def _draw(self, _change: object = None) -> None:
-        """Mirror the state: the call, what is to be said under each field, and the menus."""
+        """Draw the call, the hints under each field, and the menus."""
         arguments = [repr(self.label), repr(self.target_url), f"at={self.at.resource!r}"]
         many = len(self._sessions) > 1 and self.user == EVERYONE
         created = call("create_action", "session", *arguments)

@@ -1,4 +1,4 @@
-"""The whole firm: who sees which button and why not, what a manifest would change, and making it so."""
+"""The whole firm: who sees which action and why not, what a manifest would change, and applying that."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class FirmForm(Form[Result]):
     """Coverage, plan, apply and undo over all users of a firm.
 
     :meth:`read_coverage` and :meth:`make_plan` are the first two buttons, :meth:`submit` is *Apply*, and ``value`` the
-    result of the last run; :meth:`plan_undo` plans to take it back. ``manifest`` is the path of a manifest,
+    result of the last run; :meth:`plan_undo` plans to undo it. ``manifest`` is the path of a manifest,
     ``containing`` filters the coverage. A plan that deletes is applied only when ``confirmation`` says how much.
     """
 
@@ -78,18 +78,18 @@ class FirmForm(Form[Result]):
         return loop.run(self._carry_out, self._prepared(self._prepare_plan), self._show_plan)
 
     def plan_undo(self) -> Plan:
-        """Show and return what would take back the last run of this form (:meth:`clio_nb.Firm.plan_undo`)."""
+        """Show and return what would undo the last run of this form (:meth:`clio_nb.Firm.plan_undo`)."""
         return loop.run(self._carry_out, self._prepared(self._prepare_undo), self._show_plan)
 
     def stop(self, _button: object = None) -> None:
-        """End a run early: what is under way is finished and noted, nothing more is sent."""
+        """End a run early: requests under way are finished and noted, no more are sent."""
         self._stop.asked = True
 
     def prepare(self) -> Work[Result]:
-        """Take the plan that is shown; when it deletes, only with the confirmation typed."""
+        """Apply the plan that is shown; a plan that deletes, only with the confirmation typed."""
         plan = self.plan
         if plan is None:
-            raise InvalidInput("Make a plan first, and look at it.", field="manifest")
+            raise InvalidInput("Make a plan first.", field="manifest")
         if (phrase := _phrase(plan)) and self.confirmation.strip().lower() != phrase:
             raise InvalidInput(f"This plan deletes. Type {phrase!r} to apply it.", field="confirmation")
         self.confirmation = ""
@@ -112,13 +112,13 @@ class FirmForm(Form[Result]):
         return work
 
     def outcome(self, value: Result) -> Status:
-        """Say how many lines were done, and show those that were not."""
+        """Say how many changes were made, and show those that were not."""
         self._offer(None)
         self.back.layout.display = "flex"
         say(self._progress, "")
         say(self._failed, _firm_view.result(value))
         done, total = len(value.results) - len(value.failed), len(value.results)
-        return Status("done" if value else "failed", f"{done} of {total} lines done, in run {value.run}.")
+        return Status("done" if value else "failed", f"{done} of {total} changes made, in run {value.run}.")
 
     # Reading and planning.
 
@@ -139,7 +139,7 @@ class FirmForm(Form[Result]):
 
     def _prepare_plan(self) -> Work[Plan]:
         manifest, allow_delete = self._manifest(), self.allow_delete
-        self.status = Status("busy", "Comparing with what every user has …")
+        self.status = Status("busy", "Comparing the manifest with every user's actions …")
 
         async def work() -> Plan:
             return await self._firm.aio.plan(manifest, allow_delete=allow_delete)
@@ -148,9 +148,9 @@ class FirmForm(Form[Result]):
 
     def _prepare_undo(self) -> Work[Plan]:
         if self.value is None:
-            raise InvalidInput("Nothing was applied by this form yet.")
+            raise InvalidInput("This form has not applied a plan yet.")
         run = self.value.run
-        self.status = Status("busy", f"Looking at what run {run} did …")
+        self.status = Status("busy", f"Reading what run {run} changed …")
 
         async def work() -> Plan:
             return await self._firm.aio.plan_undo(run)
@@ -161,8 +161,8 @@ class FirmForm(Form[Result]):
         self._offer(plan)
         say(self._failed, "")
         if not plan.changes:
-            return Status("done", f"There is nothing to change. {len(plan.blocked)} lines are blocked.")
-        return Status("done", f"{len(plan.changes)} changes are ready. Nothing is done yet: look, then apply.")
+            return Status("done", f"Nothing has to change. {len(plan.blocked)} items are blocked.")
+        return Status("done", f"{len(plan.changes)} changes are planned. Nothing is changed until you apply the plan.")
 
     def _offer(self, plan: Plan | None) -> None:
         """Show a plan with what is needed to apply it, or take both away."""
@@ -177,7 +177,7 @@ class FirmForm(Form[Result]):
         if self._given is not None:
             return self._given
         if not self.manifest.strip():
-            raise InvalidInput("Name the file that says what everyone should see.", field="manifest")
+            raise InvalidInput("Enter the path of a manifest.", field="manifest")
         return self.manifest.strip()
 
     def _draw_coverage(self, _change: object = None) -> None:

@@ -29,7 +29,7 @@ class InboxForm(Form[Replayed]):
     """Show what an inbox has received, newest first, and replay a launch of it on the sandbox.
 
     ``number`` is the launch to replay, ``to`` the receiver on this machine to send it to (this inbox, if left out),
-    ``change`` how it is spoilt on the way. ``value`` is what the receiver answered.
+    ``change`` what is changed in it on the way. ``value`` is what the receiver answered.
     """
 
     number = Int(0)
@@ -68,7 +68,7 @@ class InboxForm(Form[Replayed]):
         return work
 
     def outcome(self, value: Replayed) -> Status:
-        """Say what the receiver answered."""
+        """Show what the receiver answered."""
         taken = value.status < 400
         moved = f", and moved on to {value.location.partition('?')[0]}" if value.location else ""
         return Status("done" if taken else "failed", f"The receiver answered {value.status}{moved}.")
@@ -127,7 +127,7 @@ def _title(received: Received) -> str:
 
 
 def _another(inbox: Inbox, received: Received) -> int:
-    """Return the id of a user who did not click."""
+    """Return the id of another user."""
     mine = received.report.launch.user_id if received.report.launch else 0
     others = (each.report.launch.user_id for each in inbox if each.report.launch)
     return next((user_id for user_id in others if user_id != mine), mine + 1)

@@ -61,7 +61,7 @@ class LaunchForm(Form[Verdict]):
         self.report = report = inspect_launch(self._url.reveal(), target=self.target or None)
         say(self._parts, _parts(report))
         if report:
-            self.status = Status("done", "A well-formed launch. Whether somebody clicked is not verified yet.")
+            self.status = Status("done", "A well-formed launch. Verify it to see whether the user clicked.")
         else:
             self.status = Status("failed", f"Refused. {' '.join(report.reasons)}")
         return report
@@ -83,7 +83,7 @@ class LaunchForm(Form[Verdict]):
         return work
 
     def outcome(self, value: Verdict) -> Status:
-        """Say the verdict."""
+        """Show the verdict."""
         return Status("done" if value else "failed", f"{value.state.capitalize()}: {value.reason}")
 
     def _take(self, change: dict[str, str]) -> None:
@@ -98,7 +98,7 @@ class LaunchForm(Form[Verdict]):
             bar = f'<progress max="{NONCE_LIFETIME}" value="{left:.0f}" aria-label="Seconds left"></progress>'
             say(self._left, f"{bar} The nonce works for another {left:.0f} s at most.")
             await waiting.sleep(1)
-        say(self._left, f"The {NONCE_LIFETIME} seconds of this nonce are over. Click the action in Clio again.")
+        say(self._left, f"This nonce is more than {NONCE_LIFETIME} seconds old. Click the action in Clio again.")
 
     def _stop_countdown(self) -> None:
         if self._countdown is not None:
@@ -120,12 +120,12 @@ def _parts(report: LaunchReport) -> str:
         )
         for part in report.parts
     )
-    return markup.table("What the address says", ("part", "value", "meaning"), rows) if report.parts else ""
+    return markup.table("Parts of the launch URL", ("part", "value", "meaning"), rows) if report.parts else ""
 
 
 def _steps(verdict: Verdict) -> str:
     rows = ((f"{markup.MARKS[step.ok]} {markup.text(step.name)}", markup.text(step.detail)) for step in verdict.steps)
-    steps = markup.table("How it was proved", ("step", "what came of it"), rows)
+    steps = markup.table("Steps of the proof", ("step", "result"), rows)
     if verdict.record is None:
         return steps
     fields = ((markup.text(name), markup.text(value)) for name, value in verdict.record.data.items())

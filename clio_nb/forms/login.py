@@ -24,15 +24,15 @@ from ._form import Form, Status, Work, call, html, push, say
 
 STATES: Final = ("ready", "waiting", "connected", "declined", "timed out", "failed")
 _FOLLOW: Final = "Follow the link and allow the access."
-_PASTE: Final = "If the tab ends at an error or shows a code, paste its address or the code into the box."
+_PASTE: Final = "If the tab shows an error or a code, paste its address or the code here."
 
 
 class LoginForm(Form[Session]):
     """Sign a user in, at a site or at one whose app is named in the form.
 
-    ``value`` is the session of the user who came last, ``sessions`` all of them, ``state`` where the login stands. The
+    ``value`` is the session of the user who came last, ``sessions`` all of them, ``state`` how far the login is. The
     link leads to Clio's consent page; ``paste`` takes the code, or the address that the browser ended up at, where the
-    browser cannot come back to this machine. The boxes for secrets are emptied as they are read.
+    browser cannot come back to this machine. The fields for secrets are emptied as they are read.
     """
 
     state = Enum(STATES, "ready")
@@ -106,7 +106,7 @@ class LoginForm(Form[Session]):
         return work
 
     def outcome(self, value: Session) -> Status:
-        """Say who is in."""
+        """Say who signed in."""
         user = value.user
         firm = f" of {user.account.name}" if user and user.account else ""
         return Status("done", f"Connected as {user.name if user else 'a user'}{firm}.")
@@ -143,7 +143,7 @@ class LoginForm(Form[Session]):
         if change["new"]:
             self.fields["client_secret"].value = ""
             self._client_secret = Secret(change["new"].strip())
-            self.fields["client_secret"].placeholder = "read, and kept out of sight"
+            self.fields["client_secret"].placeholder = "entered; not shown again"
 
     # The way back: the redirect URI decides it.
 
@@ -156,7 +156,7 @@ class LoginForm(Form[Session]):
 
     def _draw_way(self, _change: object = None) -> None:
         if self.redirect_uri.endswith(oauth.APPROVAL):
-            way = "Clio shows a code, which you paste into the box."
+            way = "Clio shows a code. Paste it below."
         elif "/proxy/" in self.redirect_uri:
             way = "The browser comes back through this server's proxy."
         else:
@@ -174,7 +174,7 @@ class LoginForm(Form[Session]):
     # Waiting for the answer.
 
     async def _first_answer(self, attempt: AsyncLogin) -> AsyncSession:
-        """Return the session by whichever way the answer comes first."""
+        """Return the session of whichever comes first: the browser or a pasted answer."""
         ways = [asyncio.create_task(way) for way in (self._come_back(attempt), self._be_pasted(attempt))]
         try:
             done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
@@ -219,7 +219,7 @@ class LoginForm(Form[Session]):
             if self.state == "waiting":
                 loop.submit(self._pasted.put, Secret(answer))
             else:
-                problem = "Start the sign-in first: a code belongs to one sign-in."
+                problem = "Start the sign-in first: a code works only for the sign-in that it was made for."
                 self._tell(errors.InvalidInput(problem, field="answer"))
 
     def _draw_state(self, _change: object = None) -> None:

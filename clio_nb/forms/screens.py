@@ -13,15 +13,18 @@ from ..models import Site
 
 
 class Screens:
-    """Clio's screens as the sandbox plays them, in a frame.
+    """The sandbox's imitation of Clio's screens, in a frame.
 
-    ``user`` is the id of the user to be, or None to choose on the page; ``page`` what that user looks at, such as
+    ``user`` is the id of a user, or None to choose one on the page; ``page`` what that user looks at, such as
     ``"matters"`` or ``"matters/12"``. Raises :class:`InvalidInput` when the site is no sandbox.
     """
 
     def __init__(self, site: Site, user: int | None = None, page: str = "matters", *, height: int = 460) -> None:
         if a_site(site).control_url is None:
-            raise InvalidInput("Only a sandbox can be shown in a notebook; open Clio itself in a tab.", field="site")
+            raise InvalidInput(
+                "Only the screens of a sandbox can be shown in a notebook. Open Clio itself in a browser tab.",
+                field="site",
+            )
         path = "/" if user is None else f"/as/{user}/{page}"
         self.url: Final = site.origin + path
         self.height: Final = height

@@ -88,7 +88,7 @@ def update_action(action_id: int, changes: Mapping[str, str], etag: str | None =
 
 
 def delete_action(action_id: int) -> Request:
-    """End an action. Clio declares no If-Match here."""
+    """Delete an action. Clio's reference has no If-Match here."""
     return Request("DELETE", f"{API}/custom_actions/{action_id:d}")
 
 
@@ -186,7 +186,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def decipher(request: Request, status: int, headers: Mapping[str, str], body: bytes, shape: type[T]) -> Answer[T]:
-    """Turn an HTTP answer into its data, or raise the error that it is.
+    """Turn an HTTP answer into its data, or raise the error it stands for.
 
     ``headers`` has lower-case names; ``shape`` is the type of ``data``. Raises a subclass of :class:`errors.ApiError`.
     """
@@ -206,8 +206,8 @@ def _read(request: Request, status: int, headers: Mapping[str, str], body: bytes
     except (msgspec.DecodeError, UnicodeDecodeError) as cause:
         kind = headers.get("content-type", "no content type").split(";")[0][:60]
         raise errors.UnexpectedAnswer(
-            f"{request} was answered {status} with something that is no record of Clio's API "
-            f"({kind}, {len(body)} bytes). Try again; if it stays, a proxy on the way may have answered instead.",
+            f"{request} was answered {status} with something that Clio's API does not send "
+            f"({kind}, {len(body)} bytes). Try again; if it happens again, a proxy may have answered instead of Clio.",
             status=status,
             request=str(request),
         ) from cause
@@ -220,7 +220,7 @@ def _follow(request: Request, url: str) -> Request:
     parts = urlsplit(url)
     if parts.path.removesuffix(".json") != request.path:
         raise errors.UnexpectedAnswer(
-            f"{request} named a next page in another collection, which was not followed.",
+            f"{request} was answered with a next page outside this collection, which was not followed. Try again.",
             status=200,
             request=str(request),
         )
@@ -246,7 +246,7 @@ def _error(request: Request, status: int, headers: Mapping[str, str], body: byte
     if status >= 500:
         wait = retry_after(headers)
         return errors.ServerError(
-            f"{request}: Clio has trouble ({status}).{said} Try again later.", **about, retry_after=wait
+            f"{request}: Clio has a problem ({status}).{said} Try again later.", **about, retry_after=wait
         )
     if 300 <= status < 400:
         return errors.UnexpectedAnswer(
@@ -272,7 +272,7 @@ _REFUSALS: Final[dict[int, tuple[type[errors.ApiError], str]]] = {
 
 
 def _fault_of(body: bytes) -> tuple[str, str]:
-    """Clio's word for an error and its sentence. ``error`` is an object, or for a bad token a text (RFC 6750)."""
+    """Return Clio's code for an error and its message. ``error`` is an object, or for a bad token a text (RFC 6750)."""
     try:
         fault = _fault.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):

@@ -40,7 +40,7 @@ class Grant:
 
     @property
     def authorization_url(self) -> str:
-        """Where the user says yes or no. Holds state and challenge, so it belongs to that user's eyes only."""
+        """Clio's consent page for this attempt. It carries state and challenge: show it to this user only."""
         digest = hashlib.sha256(self.verifier.reveal().encode()).digest()
         # oauthlib builds for https alone; a sandbox on loopback is http, so the origin is put in front afterwards
         built: str = WebApplicationClient(self.site.client_id).prepare_request_uri(
@@ -80,13 +80,13 @@ class Grant:
             fields.get("state")
         ):
             return errors.StateMismatch(
-                "This address belongs to another login. Start the login again and use its own link."
+                "This address belongs to another login. Start the login again, and use the new link."
             )
         if "error" in fields:
             return refusal(fields)
         if not fields.get("code"):
             return errors.InvalidInput(
-                "This address holds no code. Paste the address you were sent to after Allow.", field="answer"
+                "This address has no code in it. Paste the address that you were sent to after Allow.", field="answer"
             )
         return Secret(fields["code"])
 
@@ -168,12 +168,14 @@ def _token_error(status: int, body: Secret) -> errors.ClioError:
         )
     if kind in ("invalid_client", "unauthorized_client"):
         return errors.ClientRefused(
-            "Clio does not know this app: the client id or secret is wrong, or the app belongs to another region."
+            "Clio does not know this app. Check the client id, the client secret and the region of the app."
         )
     if status == 429:
         return errors.RateLimited("Too many logins at once. Try again in a minute.", status=429, retry_after=None)
     if status >= 500:
-        return errors.ServerError(f"Clio has trouble signing users in ({status}). Try again later.", status=status)
+        return errors.ServerError(
+            f"Clio has a problem with signing users in ({status}). Try again later.", status=status
+        )
     if kind:
         return errors.LoginError(f"Clio refused the login ({kind}). Check the app's settings and try again.")
     return errors.UnexpectedAnswer(

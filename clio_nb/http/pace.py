@@ -18,7 +18,7 @@ LONGEST_WAIT: Final = 2 * WINDOW  # no header can make us wait longer
 class Pace:
     """Counts one token's requests. Times are seconds of one monotonic clock that the caller reads.
 
-    ``window`` numbers the current window: an answer to a request of an earlier one says nothing of this one's budget.
+    ``window`` numbers the current window: an answer to a request of an earlier one says nothing about its budget.
     """
 
     def __init__(self) -> None:

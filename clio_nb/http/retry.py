@@ -19,7 +19,7 @@ RETRY_BUDGET: Final = 100  # retries for all users together: an outage is not an
 
 
 class _Budget:
-    """Retries left for all sessions together; each one that helped gives two back."""
+    """Retries left for all sessions together; each that succeeded adds two."""
 
     left: float = RETRY_BUDGET
 
@@ -31,7 +31,7 @@ async def repeat(
 
     Nothing is repeated after a failure of TLS. Raises the last failure when it may not be repeated, when the attempts
     or the shared budget are used up, or when the pause before the next would outlast the timeout. A pause that the
-    server names is a matter of its ``clock``.
+    server asks for goes by its ``clock``.
     """
     for attempts in range(1, ATTEMPTS):
         asked = min(failure.retry_after or 0.0, LONGEST_WAIT) if isinstance(failure, errors.ServerError) else 0.0

@@ -26,7 +26,7 @@ class TokenSource(Protocol):
 
 
 class Renewal:
-    """A renewal that is done once for all who ask while it is under way. One who gives up does not end it."""
+    """A renewal that is done once for all who ask while it is under way. A caller who gives up does not end it."""
 
     def __init__(self) -> None:
         self._work: asyncio.Task[Token] | None = None

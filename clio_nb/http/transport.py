@@ -1,4 +1,4 @@
-"""The one seam to the network: send one HTTP request, once, and read its answer within bounds.
+"""The one way to the network: send one HTTP request, once, and read its answer within bounds.
 
 The engine is called through httpx's transport interface, without ``httpx.Client`` on purpose: that would log full URLs,
 and with them the nonce.
@@ -31,7 +31,7 @@ from .loop import at_close
 DEADLINE: Final = 30.0
 IN_FLIGHT: Final = 50  # requests at a time, all users together; waiting for a budget does not count
 
-_UNKNOWN: Final = "Whether it was carried out is not known: look before you try again."
+_UNKNOWN: Final = "Clio may have carried it out. Check before you try again."
 _log: Final = logging.getLogger("clio_nb")
 _agent: Final = f"clio-nb/{__version__}".encode()
 
@@ -83,7 +83,7 @@ async def exchange(
     what = f"{method} {shown.path}"
     here = asyncio.get_running_loop()
     gate = _gate(here)
-    await waiting.within(gate.acquire(), f"{what} was not sent: what went before it")
+    await waiting.within(gate.acquire(), f"{what} was not sent: the requests before it")
     started = time.perf_counter()
     try:
         response = await _engine(here).handle_async_request(
@@ -101,7 +101,7 @@ async def exchange(
         if isinstance(cause, NotConnected) and cause.tls:
             raise errors.TlsFailed(
                 f"No secure connection (TLS) to {shown.hostname} for {what}: {cause}. Nothing was sent. "
-                "If a firewall or a private authority is in between, name its certificates in SSL_CERT_FILE.",
+                "If a firewall or a private certificate authority is in between, set SSL_CERT_FILE to its file.",
                 nothing_sent=True,
             ) from None
         raise errors.NetworkError(
@@ -130,5 +130,5 @@ async def _body(response: httpx.Response) -> bytes:
 
 
 def _plain(lines: list[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Headers as a plain dict: each is looked up several times, which httpx's own mapping makes dear."""
+    """Headers as a plain dict: each is looked up several times, which httpx's own mapping makes slow."""
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in lines}

@@ -99,7 +99,7 @@ async def within(work: Awaitable[T], what: str) -> T:
 
 
 def apart(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
-    """Start work that no timeout of whoever starts it may cut off, since it spends something or others wait for it."""
+    """Start work that the caller's timeout must not cut off, since it spends something or others wait for it."""
     context = copy_context()
     context.run(_bounds.set, ())
     task = asyncio.get_running_loop().create_task(work, context=context)
@@ -111,4 +111,4 @@ def apart(work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
 def _over(task: asyncio.Task[Any]) -> None:
     _apart.discard(task)
     if not task.cancelled():
-        task.exception()  # whoever still waits gets it; nobody has to
+        task.exception()  # seen, so that asyncio does not log it when nobody waits any more

@@ -30,8 +30,8 @@ _PAGE: Final = """<!doctype html><html lang="en"><meta charset="utf-8"><title>{t
 body{{font:1.1rem/1.6 system-ui,sans-serif;max-width:32rem;margin:18vh auto;padding:0 1.5rem}}</style>
 <main><h1>{title}</h1><p>{text}</p></main></html>"""
 _ARRIVED: Final = _PAGE.format(title="You can close this tab", text="The answer has arrived. Go back to your notebook.")
-_DONE: Final = _PAGE.format(title="Already done", text="This login has had its answer. Go back to your notebook.")
-_STRANGER: Final = _PAGE.format(
+_DONE: Final = _PAGE.format(title="Already done", text="This login is complete. Go back to your notebook.")
+_OTHER: Final = _PAGE.format(
     title="Not this login", text="This address belongs to another login. Use the link in your notebook."
 )
 _QUERY_CAP: Final = 8192
@@ -59,14 +59,14 @@ class Callback:
     def _take(self, scope: Message) -> tuple[int, str]:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
         if scope["method"] != "GET":
-            return 405, _STRANGER
+            return 405, _OTHER
         foreign = bool(self._hosts) and host not in self._hosts
         if scope["path"] != self._path or foreign or len(scope["query_string"]) > _QUERY_CAP:
-            return 404, _STRANGER
+            return 404, _OTHER
         query = scope["query_string"].decode("latin-1")
         fields = dict(parse_qsl(query))
         if not self._grant.knows(fields.get("state")) or not fields.keys() & {"code", "error"}:
-            return 400, _STRANGER
+            return 400, _OTHER
         if self.answer.done():
             return 200, _DONE
         self.answer.set_result(Secret(f"{self._grant.redirect_uri}?{query}"))

@@ -58,9 +58,9 @@ async def connect(
     try:
         known = Region(text.lower())
     except ValueError:
-        said = f"{text[:40]!r} is no region of Clio" if text else "Say which Clio you mean"
+        said = f"Unknown region {text[:40]!r}" if text else "No region given"
         raise InvalidInput(
-            f"{said}: us, eu, ca or au, or the URL of a sandbox that runs (in a terminal: --site URL, or {SITE}).",
+            f"{said}. Use us, eu, ca or au, or the URL of a running sandbox (in a terminal: --site URL, or {SITE}).",
             field="region",
         ) from None
     client_id = client_id or os.environ.get("CLIO_CLIENT_ID", "")
@@ -74,7 +74,7 @@ async def connect(
             )
     if on_binder() and not on_public_machine:
         raise InvalidInput(
-            "This is Binder, a public machine: a firm's data and your app's secret do not belong here. "
+            "This is Binder, a public machine: do not bring a firm's data or your app's secret here. "
             "Use clio.sandbox(), or connect from your own machine. (on_public_machine=True overrides this.)",
             field="on_public_machine",
         )

@@ -82,7 +82,7 @@ class AsyncLogin:
             The session of the user who allowed it.
 
         Raises:
-            errors.LoginTimeout: Nobody came back in time.
+            errors.LoginTimeout: The user did not come back in time.
             errors.LoginDeclined: The user said no.
             errors.PortBusy: Another program has the port.
             errors.InvalidInput: The redirect URI does not lead to this machine.
@@ -111,7 +111,7 @@ class AsyncLogin:
                 answer = await asyncio.wait_for(callback.answer, min(timeout, waiting.left()))
             except TimeoutError:
                 raise errors.LoginTimeout(
-                    f"Nobody came back from Clio's consent page within {timeout:.0f} s. Start the login again."
+                    f"Clio's consent page was not answered within {timeout:.0f} s. Start the login again."
                 ) from None
         return await self.finish(answer)
 
@@ -126,7 +126,7 @@ class AsyncLogin:
             The session of the user who allowed it.
 
         Raises:
-            errors.InvalidInput: It is neither.
+            errors.InvalidInput: It is not a code and not such an address.
             errors.StateMismatch: It belongs to another attempt.
             errors.LoginDeclined: The user said no.
             errors.GrantRefused: The code is used or too old: it works once, for 10 minutes.
@@ -215,7 +215,7 @@ async def login(
     Raises:
         errors.LoginError: It did not work; the class says why: declined, timed out, a wrong secret or region.
         errors.PortBusy: Another program has the port of the redirect URI.
-        errors.InvalidInput: ``site`` is none, or the redirect URI does not lead to this machine.
+        errors.InvalidInput: ``site`` is not a site, or the redirect URI does not lead to this machine.
 
     Examples:
         >>> clio.login(site, user=site.users[1].id).user.name

@@ -187,16 +187,16 @@ def test_the_firm_is_planned_applied_and_taken_back(lab, open_notebook, site):
     form.get_by_role("button", name="Who sees what").click()
     expect(form.get_by_text("never signed in").first).to_be_visible()
     form.get_by_role("button", name="Plan", exact=True).click()
-    expect(form.get_by_role("status")).to_contain_text("6 changes are ready")
+    expect(form.get_by_role("status")).to_contain_text("6 changes are planned")
     form.get_by_role("button", name="Apply the plan").click()
-    expect(form.get_by_role("status")).to_contain_text("6 of 6 lines done")
+    expect(form.get_by_role("status")).to_contain_text("6 of 6 changes made")
     assert len(actions_of(site, site.users[1])) == 2
     form.get_by_role("button", name="Plan the undo").click()
     form.get_by_role("button", name="Apply the plan").click()
     expect(form.get_by_role("alert")).to_contain_text("delete 6")
     form.get_by_label("Confirm").fill("delete 6")
     form.get_by_role("button", name="Apply the plan").click()
-    expect(form.get_by_role("status")).to_contain_text("6 of 6 lines done")
+    expect(form.get_by_role("status")).to_contain_text("6 of 6 changes made")
     assert actions_of(site, site.users[1]) == []
 
 

@@ -79,7 +79,7 @@ def test_apply_does_what_the_plan_says(firm, manifest, until, click):
     pressed(form.make, form, until)
     click(form)
     assert form.value
-    assert form.status.text.startswith("6 of 6 lines done")
+    assert form.status.text.startswith("6 of 6 changes made")
     assert all_labels(firm) == ["Send for signature"] * 6
 
 

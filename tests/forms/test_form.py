@@ -78,7 +78,7 @@ def test_a_defect_is_said_and_logged_and_leaves_the_form_at_rest(click, caplog, 
     with caplog.at_level(logging.ERROR, "clio_nb.forms"):
         click(form)
         until(lambda: form.status.kind == "failed")
-    assert form.status.text == "Something unexpected happened (RuntimeError). Please report it."
+    assert form.status.text == "An unexpected error happened (RuntimeError). Please report it."
     assert "canary" in caplog.text
 
 

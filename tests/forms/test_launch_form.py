@@ -78,7 +78,7 @@ def test_the_countdown_runs_from_arrival_and_ends_with_the_minute(session, url, 
     monkeypatch.setattr(waiting, "sleep", tick)
     form = forms.launch(session)
     form.url.value = url
-    until(lambda: "are over" in form._left.value)
+    until(lambda: "seconds old" in form._left.value)
     assert clock[0] == 60
 
 

@@ -87,7 +87,7 @@ def test_the_next_page_is_asked_of_the_same_collection():
 
 
 def test_a_next_page_in_another_collection_is_not_followed():
-    with pytest.raises(errors.UnexpectedAnswer, match="another collection") as caught:
+    with pytest.raises(errors.UnexpectedAnswer, match="outside this collection") as caught:
         decipher(200, b'{"data":[],"meta":{"paging":{"next":"https://app.clio.com/api/v4/users?page_token=p"}}}')
     assert (caught.value.status, caught.value.request) == (200, "GET /api/v4/custom_actions")
 
@@ -153,7 +153,7 @@ def test_a_good_body_does_not_make_a_redirect_an_answer():
             {},
             "GET /api/v4/custom_actions: too many requests with this user's token. Try again in a minute.",
         ),
-        (503, b"", {}, "GET /api/v4/custom_actions: Clio has trouble (503). Try again later."),
+        (503, b"", {}, "GET /api/v4/custom_actions: Clio has a problem (503). Try again later."),
     ],
 )
 def test_an_error_says_what_was_asked_what_came_and_what_to_do(status, body, headers, message):

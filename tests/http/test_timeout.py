@@ -232,7 +232,7 @@ def test_h14_an_answer_that_takes_longer_is_named_with_the_time_it_had(slow, ver
 )
 def test_h3_a_write_that_outlasts_the_timeout_is_said_to_be_unknown_and_sent_once(slow, write):
     site, came = slow
-    with pytest.raises(errors.NetworkError, match=r"not known") as raised:
+    with pytest.raises(errors.NetworkError, match=r"may have carried it out|to see whether it was made") as raised:
         write(clio.Session(site, "token", timeout=0.2))
     assert not raised.value.nothing_sent
     assert len(came) == 1
@@ -241,7 +241,7 @@ def test_h3_a_write_that_outlasts_the_timeout_is_said_to_be_unknown_and_sent_onc
 def test_h3_a_create_that_was_made_late_is_unknown_and_there(clio_sandbox):
     session = session_of(clio_sandbox)
     clio_sandbox.fault("delay", method="POST", seconds=5, times=1, after=True)
-    with pytest.raises(errors.NetworkError, match=r"whether it was made is not known") as raised, clio.timeout(0.3):
+    with pytest.raises(errors.NetworkError, match=r"to see whether it was made") as raised, clio.timeout(0.3):
         session.create_action("Go", TARGET, "matters")
     assert not raised.value.nothing_sent
     posts = [request for request in clio_sandbox.requests if request["method"] == "POST"]

@@ -79,7 +79,7 @@ def test_actions_that_cannot_be_read(anna, site):
         ),
         ({"kind": "status", "status": 404}, "refused", "is deleted, or this user cannot see it (404)."),
         ({"kind": "status", "status": 503}, "unknown", "The nonce may be spent."),
-        ({"kind": "html", "status": 200}, "refused", "something that is no record of Clio's API"),
+        ({"kind": "html", "status": 200}, "refused", "something that Clio's API does not send"),
         ({"kind": "wrong_record", "status": 200}, "refused", "The answer is another record than Matter"),
     ],
     ids=lambda value: value.get("kind") if isinstance(value, dict) else None,

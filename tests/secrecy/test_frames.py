@@ -96,11 +96,11 @@ SAMPLE = [
     ("Session.list_records", "403"),
     ("Session.create_action", "refused renewal"),
     ("Session.logout", "403"),
-    ("AsyncSession.list_records", "cancelled task"),
-    ("AsyncSession.request", "timeout"),
+    ("aio.Session.list_records", "cancelled task"),
+    ("aio.Session.request", "timeout"),
     ("Session.who_am_i", "Ctrl-C"),
     ("Login.finish", "refused connection"),
-    ("Login.finish_async", "cut off"),
+    ("aio.Login.finish", "cut off"),
     ("a foreign answer", "500"),
     ("connect without an id", "500"),
     ("Vault.open", "500"),
@@ -133,7 +133,7 @@ def test_s7_each_failure_is_what_it_says(w, monkeypatch):
         "Ctrl-C": KeyboardInterrupt,
     }
     assert {failure: type(fail(w, "Session.list_records", failure, monkeypatch)) for failure in kinds} == kinds
-    assert type(fail(w, "AsyncSession.list_records", "cancelled task", monkeypatch)) is asyncio.CancelledError
+    assert type(fail(w, "aio.Session.list_records", "cancelled task", monkeypatch)) is asyncio.CancelledError
     assert type(fail(w, "Vault.grant", "wrong key", monkeypatch)) is clio.errors.VaultError
     assert type(fail(w, "Vault.keep", "gone database", monkeypatch)) is clio.errors.VaultError
 
@@ -159,12 +159,12 @@ def test_s7_no_secret_is_in_a_frame_of_ours_whatever_fails(tmp_path, verb, monke
     ("verb", "failure", "secret"),
     [
         ("Session.list_records", "reset", "access token"),
-        ("AsyncSession.list_records", "timeout", "access token"),
-        ("AsyncSession.renew", "reset", "refresh token"),
-        ("AsyncSession.renew", "timeout", "client secret"),
+        ("aio.Session.list_records", "timeout", "access token"),
+        ("aio.Session.renew", "reset", "refresh token"),
+        ("aio.Session.renew", "timeout", "client secret"),
         ("Login.finish", "refused connection", "code"),
         ("Login.finish", "refused connection", "verifier"),
-        ("AsyncSession.request", "reset", "nonce"),
+        ("aio.Session.request", "reset", "nonce"),
         ("Vault.open", "500", "database password"),
     ],
 )
@@ -187,7 +187,7 @@ def test_s7_frames_of_the_persons_own_functions_stay(w):
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError) as caught:
-        loop.run(w.firm.aio.apply, w.undoing, on_line=mine)
+        loop.run(w.firm.aio.apply, w.undoing, progress=mine)
     names = [frame.f_code.co_name for frame, _ in traceback.walk_tb(caught.value.__traceback__)]
     assert names == ["test_s7_frames_of_the_persons_own_functions_stay", "mine"]
 
@@ -258,7 +258,7 @@ def test_s7_a_thread_that_fails_is_told_of_without_frames(w, monkeypatch):
 
 def test_s2_a_secret_stays_sealed_in_copies_pickles_and_encoders(w):
     assert repr(copy.deepcopy(w.token)) == repr(w.token)
-    for holder in (w.token, w.token.access, w.login._grant, w.secret):
+    for holder in (w.token, w.token.access, w.login.aio._grant, w.secret):
         for shown in (repr(holder), str(holder), f"{holder}"):
             assert not [name for name, text in w.canaries().items() if text in shown]
         for spill in (pickle.dumps, json.dumps, msgspec.json.encode, msgspec.msgpack.encode):

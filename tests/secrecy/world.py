@@ -140,7 +140,7 @@ class World:
             **{f"access token of {grant.user}": grant.token.access.reveal() for grant in grants},
             "client secret": self.site.client_secret,
             "code": self.code.reveal(),
-            "verifier": self.login._grant.verifier.reveal(),
+            "verifier": self.login.aio._grant.verifier.reveal(),
             "nonce": self.launch.reveal().rpartition("=")[2],
             "database password": self.password.reveal(),
         }
@@ -199,14 +199,18 @@ def failing(w: World, failure: str, monkeypatch: Any) -> Iterator[Network]:
 def public(cls: type) -> set[str]:
     """The names of what can be called on a class, itself among them."""
     callable_ = {name for name in dir(cls) if not name.startswith("_") and callable(getattr(cls, name))}
-    return {cls.__name__, *(f"{cls.__name__}.{name}" for name in callable_)}
+    shown = f"aio.{cls.__name__}" if cls.__module__ == "clio_nb.aio" else cls.__name__
+    return {shown, *(f"{shown}.{name}" for name in callable_)}
 
 
-CLASSES = (clio.Session, clio.aio.Session, clio.Firm, clio.aio.Firm, clio.Vault, Login, launches.Inbox)
+CLASSES = (clio.Session, clio.aio.Session, clio.Firm, clio.aio.Firm, clio.Vault)
+CLASSES += (Login, clio.aio.Login, launches.Inbox, clio.aio.Inbox)
 NO_VERBS = {
     "sandbox": "its secrets are invented, and it shows them to whoever asks",
     "allow_nested_asyncio": "patches asyncio, and is handed nothing",
-    "forms": "a room; its forms are below",
+    **dict.fromkeys(("aio", "errors", "forms"), "a room; what is in it is below"),
+    "__version__": "a text",
+    "timeout": "sends nothing",
     **dict.fromkeys(("Region", "Location", "Menu", "MENUS", "User", "CustomAction", "Subject", "Record"), "a word"),
     **dict.fromkeys(("App", "Token", "Secret", "ClioError"), "a record: it asks nobody"),
 }
@@ -266,18 +270,21 @@ def _of(cls: str, calls: dict[str, Callable[[Any, World], Any]], at: Callable[[W
 CALLS: dict[str, Callable[[World], Any]] = {
     **{name: lambda w, name=name: SESSION[name](_Functions(w), w) for name in SESSION},
     **_of("Session", SESSION, lambda w: w.session),
-    **_of("AsyncSession", SESSION, lambda w: w.session.aio),
+    **_of("aio.Session", SESSION, lambda w: w.session.aio),
     **_of("Firm", FIRM, lambda w: w.firm),
-    **_of("AsyncFirm", FIRM, lambda w: w.firm.aio),
+    **_of("aio.Firm", FIRM, lambda w: w.firm.aio),
     "Session": lambda w: clio.Session(w.site, w.token),
-    "AsyncSession": lambda w: clio.aio.Session(w.site, w.token),
+    "aio.Session": lambda w: clio.aio.Session(w.site, w.token),
     "Session.of": lambda w: clio.Session.of(w.session.aio).who_am_i(),
-    "AsyncSession.request": lambda w: w.session.aio.request(_first(w), dict, once=True),
-    "AsyncSession.token": lambda w: w.session.aio.token(),
-    "AsyncSession.renew": lambda w: w.session.aio.renew(w.token),
+    "aio.Session.request": lambda w: w.session.aio.request(_first(w), dict, once=True),
+    "aio.Session.token": lambda w: w.session.aio.token(),
+    "aio.Session.the_user": lambda w: clio.aio.Session(w.site, w.token).the_user(),
+    "aio.Session.renew": lambda w: w.session.aio.renew(w.token),
     "Firm": lambda w: clio.Firm(w.site, w.vault, journal=w.folder),
-    "AsyncFirm": lambda w: clio.aio.Firm(w.site, w.vault, journal=w.folder),
-    "AsyncFirm.session_now": lambda w: w.firm.aio.session_now(w.user.id).who_am_i(),
+    "aio.Firm": lambda w: clio.aio.Firm(w.site, w.vault, journal=w.folder),
+    "aio.Firm.undo": lambda w: w.firm.aio.undo(w.run, progress=False),
+    "aio.Firm.offboard": lambda w: w.firm.aio.offboard(progress=False),
+    "aio.Firm.resume": lambda w: w.firm.aio.resume(progress=False),
     "Firm.import_tokens": lambda w: w.firm.import_tokens(w.database, query="SELECT 1"),
     "Firm.tokens": lambda w: w.firm.tokens(),
     "Firm.export_tokens": lambda w: w.firm.export_tokens("/proc/no/such/folder.csv"),
@@ -299,26 +306,34 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "login": lambda w: clio.login(w.site, w.user.id),
     "Login": lambda w: Login(w.site),
     "Login.wait": lambda w: w.login.wait(),
-    "Login.wait_async": lambda w: w.login.wait_async(),
+    "aio.Login": lambda w: clio.aio.Login(w.site),
+    "aio.Login.wait": lambda w: w.login.aio.wait(),
     "Login.finish": lambda w: w.login.finish(w.code.reveal()),
-    "Login.finish_async": lambda w: w.login.finish_async(w.code.reveal()),
+    "aio.Login.finish": lambda w: w.login.aio.finish(w.code.reveal()),
     "actions_table": lambda w: clio.actions_table(w.session),
     "locations_matrix": lambda w: clio.locations_matrix(w.actions),
     "inspect_launch": lambda w: clio.inspect_launch(w.launch.reveal()),
     "lint": lambda w: clio.lint(("L" * 40, w.launch.reveal(), "nowhere")),
     "verify_launch": lambda w: clio.verify_launch(w.launch.reveal(), w.session, fields="{"),
-    "verify_launch_async": lambda w: launches.verify_launch_async(w.launch.reveal(), w.session, fields="{"),
+    "aio.verify_launch": lambda w: clio.aio.verify_launch(w.launch.reveal(), w.session, fields="{"),
     "probe": lambda w: clio.probe("http://127.0.0.1:1/launch", w.site),
-    "probe_async": lambda w: launches.probe_async("http://127.0.0.1:1/launch", w.site),
+    "aio.probe": lambda w: clio.aio.probe("http://127.0.0.1:1/launch", w.site),
     "replay": lambda w: launches.replay(_inspected(w), "http://127.0.0.1:1/launch", w.site),
-    "replay_async": lambda w: launches.replay_async(_inspected(w), "http://127.0.0.1:1/launch", w.site),
+    "aio.replay": lambda w: clio.aio.replay(_inspected(w), "http://127.0.0.1:1/launch", w.site),
     "save_launch": lambda w: launches.save_launch(_received(w), w.folder / "no" / "folder.json"),
     "load_launch": lambda w: launches.load_launch(w.folder / "nothing.json"),
     "inbox": lambda w: clio.inbox(w.site, port=int(w.site.origin.rpartition(":")[2])),
     "Inbox": lambda w: launches.Inbox(w.session, verify=True, port=int(w.site.origin.rpartition(":")[2]), origin=""),
     "Inbox.verify": lambda w: _closed(w).verify(_received(w)),
-    "Inbox.verify_async": lambda w: _closed(w).verify_async(_received(w)),
+    "aio.Inbox.verify": lambda w: _closed(w).aio.verify(_received(w)),
+    "Inbox.of": lambda w: launches.Inbox.of(_closed(w).aio).verify(_received(w)),
     "Inbox.close": lambda w: _closed(w).close(),
+    "aio.Inbox": lambda w: clio.aio.Inbox(
+        w.session, verify=True, port=int(w.site.origin.rpartition(":")[2]), origin=""
+    ),
+    "aio.Inbox.close": lambda w: _closed(w).aio.close(),
+    "aio.Inbox.on_launch": lambda w: _closed(w).aio.on_launch(print)(),
+    "aio.Inbox.to_frame": lambda w: _closed(w).aio.to_frame(),
     "Inbox.on_launch": lambda w: _closed(w).on_launch(print)(),
     "Inbox.to_frame": lambda w: _closed(w).to_frame(),
     "forms.login": lambda w: clio.forms.login(w.site, timeout=0.01).submit(),
@@ -329,7 +344,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "forms.screens": lambda w: clio.forms.screens(w.site),
     "forms.menus": lambda w: clio.forms.menus("Sign"),
     # further ways into the same verbs
-    "login, to be awaited": lambda w: clio.aio.login(w.site, w.user.id),
+    "aio.login": lambda w: clio.aio.login(w.site, w.user.id),
     "connect without an id": lambda w: clio.connect("us", client_secret=w.secret.reveal()),
     "a label that is too long": lambda w: w.session.create_action("L" * 40, TARGET, "matters"),
     "a foreign answer": lambda w: w.login.finish(f"{TARGET}?state=another&code={w.code.reveal()}"),
@@ -338,11 +353,13 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "a table with tokens": lambda w: w.firm.import_tokens(w.table),
 }
 NEVER_FAILS = {
-    *("AsyncSession", "AsyncSession.token", "Session", "Vault", "Vault.close", "Login", "locations_matrix"),
+    *("aio.Session", "aio.Session.token", "Session", "Vault", "Vault.close", "Login", "aio.Login"),
+    "locations_matrix",
     *(
-        f"{cls}.{verb}" for cls in ("Firm", "AsyncFirm") for verb in ("audit", "runs")
+        f"{cls}.{verb}" for cls in ("Firm", "aio.Firm") for verb in ("audit", "runs")
     ),  # the journal is a file, kept open
-    *("inspect_launch", "Inbox.close", "Inbox.on_launch", "Inbox.to_frame", "forms.screens", "forms.menus", "lint"),
+    *(f"{cls}.{verb}" for cls in ("Inbox", "aio.Inbox") for verb in ("close", "on_launch", "to_frame")),
+    *("inspect_launch", "forms.screens", "forms.menus", "lint"),
 }
 
 
