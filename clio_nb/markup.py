@@ -71,6 +71,11 @@ def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -
     )
 
 
+def report(verdict: str, *html: str) -> str:
+    """Draw a verdict, and what belongs to it as HTML."""
+    return f'<div style="color:{INK}"><strong>{escape(verdict)}</strong> {"".join(html)}</div>'
+
+
 def scrolling(html: str, label: str) -> str:
     """Draw something long in a region that scrolls, also by keyboard."""
     return f'<div tabindex="0" role="region" aria-label="{label}" style="max-height:30em;overflow:auto">{html}</div>'

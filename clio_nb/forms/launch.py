@@ -14,6 +14,8 @@ from ..arguments import sessions_of_kind
 from ..errors import InvalidInput
 from ..http import loop, waiting
 from ..launches import LaunchReport, Verdict, inspect_launch
+from ..launches.report import parts_table
+from ..launches.verdict import steps_table
 from ..launches.verify import verify_report
 from ..secret import Secret
 from ..session import Session
@@ -59,7 +61,7 @@ class LaunchForm(Form[Verdict]):
 
     def _explain(self) -> LaunchReport:
         self.report = report = inspect_launch(self._url.reveal(), target=self.target or None)
-        say(self._parts, _parts(report))
+        say(self._parts, parts_table(report))
         if report:
             self.status = Status("done", "A well-formed launch. Verify it to see whether the user clicked.")
         else:
@@ -111,21 +113,8 @@ class LaunchForm(Form[Verdict]):
         self.code = call("verify_launch", "url", "session", *([f"target={self.target!r}"] if self.target else []))
 
 
-def _parts(report: LaunchReport) -> str:
-    rows = (
-        (
-            markup.text(part.name),
-            markup.code(part.value),
-            ("" if part.ok else f"{markup.MARKS[False]} ") + markup.text(part.meaning),
-        )
-        for part in report.parts
-    )
-    return markup.table("Parts of the launch URL", ("part", "value", "meaning"), rows) if report.parts else ""
-
-
 def _steps(verdict: Verdict) -> str:
-    rows = ((f"{markup.MARKS[step.ok]} {markup.text(step.name)}", markup.text(step.detail)) for step in verdict.steps)
-    steps = markup.table("Steps of the proof", ("step", "result"), rows)
+    steps = steps_table(verdict)
     if verdict.record is None:
         return steps
     fields = ((markup.text(name), markup.text(value)) for name, value in verdict.record.data.items())

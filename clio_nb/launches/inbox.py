@@ -8,9 +8,9 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator
-from html import escape
 from typing import TYPE_CHECKING, Final, Self
 
+from .. import markup
 from ..arguments import a_site
 from ..errors import InvalidInput
 from ..http import hub, loop, loopback, twins, waiting
@@ -22,7 +22,6 @@ from .inspect import inspect_launch
 from .proof.sandbox_sessions import SandboxSessions
 from .proof.sessions import Sessions, check_sessions, lasting
 from .received import Received
-from .report import CELL, TEXT
 from .verdict import Verdict
 from .verify import verify_report
 
@@ -162,14 +161,9 @@ class _Receiver:
             asyncio.get_running_loop().call_soon(observer, received)
 
     def _repr_html_(self) -> str:
-        rows = "".join(_row(received) for received in self)
-        heads = "".join(
-            f'<th scope="col" style="{CELL}">{head}</th>' for head in ("", "user", "record", "state", "why")
-        )
-        return (
-            f'<div class="clio-inbox" style="{TEXT}"><strong>Inbox</strong> at <code>{escape(self.url)}</code>, for '
-            f"trying things out only<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-        )
+        where = f"at {markup.code(self.url)}, for trying things out only"
+        table = markup.table("Launches", ("number", "user", "record", "state", "why"), map(_row, self))
+        return markup.report("Inbox", where, table)
 
 
 @twins.awaited
@@ -306,9 +300,8 @@ def _title(received: Received) -> str:
     return "Received, not proved yet" if received.state == "unproved" else received.state.capitalize()
 
 
-def _row(received: Received) -> str:
+def _row(received: Received) -> list[str]:
     launch = received.report.launch
     user = received.user or (launch and launch.user_id) or ""
     record = received.record or (launch and launch.subject) or ""
-    cells = (received.number, user, record, received.state, received.reason)
-    return "<tr>" + "".join(f'<td style="{CELL}">{escape(str(cell))}</td>' for cell in cells) + "</tr>"
+    return [markup.text(cell) for cell in (received.number, user, record, received.state, received.reason)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from html import escape
 from typing import Final, NamedTuple, TypedDict
 from urllib.parse import unquote
 
+from .. import markup
 from ..models import Subject
 from ..secret import Secret
 from ..vocabulary import MEANINGS, Menu
@@ -127,7 +127,8 @@ class LaunchReport:
         return f"<LaunchReport ok: user {launch.user_id}, action {launch.custom_action_id}, {launch.subject}>"
 
     def _repr_html_(self) -> str:
-        return _as_html(self)
+        reasons = "".join(f"<li>{markup.text(reason)}</li>" for reason in self.reasons)
+        return markup.report("A launch" if self else "Refused", reasons and f"<ul>{reasons}</ul>", parts_table(self))
 
 
 def shown(text: str, secrets: Sequence[str] = ()) -> str:
@@ -174,25 +175,14 @@ def _explain(launch: Launch, target: str, extras: tuple[tuple[str, str], ...]) -
     )
 
 
-TEXT: Final = "color:var(--jp-ui-font-color1, inherit)"
-MUTED: Final = "color:var(--jp-ui-font-color2, inherit)"
-CELL: Final = "text-align:left;padding:2px 12px 2px 0;vertical-align:top"
-
-
-def _as_html(report: LaunchReport) -> str:
-    """Draw the report with the colours of the notebook's theme. All text out of the URL is escaped."""
-    verdict = "A launch" if report else "Refused"
-    reasons = "".join(f"<li>{escape(reason)}</li>" for reason in report.reasons)
-    rows = "".join(
-        f'<tr><th scope="row" style="{CELL}">{escape(part.name)}</th>'
-        f'<td style="{CELL};word-break:break-all"><code>{escape(part.value)}</code></td>'
-        f'<td style="{CELL};{MUTED}">{"" if part.ok else "✗ "}{escape(part.meaning)}</td></tr>'
+def parts_table(report: LaunchReport) -> str:
+    """Draw the parts of a launch URL as a table for a notebook."""
+    rows = (
+        (
+            markup.text(part.name),
+            markup.code(part.value),
+            ("" if part.ok else f"{markup.MARKS[False]} ") + markup.text(part.meaning),
+        )
         for part in report.parts
     )
-    return (
-        f'<div class="clio-launch-report" style="{TEXT}">'
-        f"<strong>{verdict}</strong>"
-        + (f'<ul style="margin:4px 0">{reasons}</ul>' if reasons else "")
-        + (f"<table><caption hidden>Parts of the launch URL</caption><tbody>{rows}</tbody></table>" if rows else "")
-        + "</div>"
-    )
+    return markup.table("What the address says", ("part", "value", "meaning"), rows) if report.parts else ""

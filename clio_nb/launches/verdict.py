@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from html import escape
 from typing import Any, Final, Literal, NamedTuple, TypedDict
 
+from .. import markup
 from ..models import CustomAction, Record, User
-from .report import CELL, MUTED, TEXT, Launch
+from .report import Launch
 
 State = Literal["verified", "refused", "expired", "unknown"]
 
@@ -81,21 +81,10 @@ class Verdict:
         return f"<Verdict {self.state}: {self.reason}>"
 
     def _repr_html_(self) -> str:
-        return _as_html(self)
+        return markup.report(self.state.capitalize(), markup.text(self.reason), steps_table(self))
 
 
-_MARKS: Final = {True: "✓", False: "✗", None: "·"}
-
-
-def _as_html(verdict: Verdict) -> str:
-    """Draw the verdict with the colours of the notebook's theme. All text is escaped."""
-    rows = "".join(
-        f'<tr><th scope="row" style="{CELL}">{_MARKS[step.ok]} {escape(step.name)}</th>'
-        f'<td style="{CELL};{MUTED}">{escape(step.detail)}</td></tr>'
-        for step in verdict.steps
-    )
-    return (
-        f'<div class="clio-verdict" style="{TEXT}"><strong>{verdict.state.capitalize()}</strong> '
-        f"{escape(verdict.reason)}"
-        f"<table><caption hidden>Steps of the proof</caption><tbody>{rows}</tbody></table></div>"
-    )
+def steps_table(verdict: Verdict) -> str:
+    """Draw the steps of the proof as a table for a notebook."""
+    rows = ((f"{markup.MARKS[step.ok]} {markup.text(step.name)}", markup.text(step.detail)) for step in verdict.steps)
+    return markup.table("How it was proved", ("step", "what came of it"), rows)

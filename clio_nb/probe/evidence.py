@@ -63,7 +63,7 @@ class Baseline:
         # where only some are answered as malformed ones are, the receiver turned these away
         good = [(at, answer) for at, answer in good if (answer.form, answer.words) not in looks] or good
         self._good = [answer for _, answer in good]
-        self._in_common = [_common([one for place, one in good if place == at]) for at in {at for at, _ in good}]
+        self._in_common = [_common([one for where, one in good if where == at]) for at in {at for at, _ in good}]
         self._spoken = frozenset[str]().union(*(one.words for one in self._good))
         # a malformed launch that is answered just as a genuine one was let in, unless all of them are answered so
         refusals = [one for one in turned_away if not (self._like_genuine(one) and one.words <= self._spoken)]

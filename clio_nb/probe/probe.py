@@ -108,7 +108,7 @@ async def _prepared(
             action = await _action(session, mine, receiver_url, at, made)
             others_action = await _action(others, theirs, receiver_url, at, made)
             first, second = records[at][0], records[at][:2][-1]
-            others_at = next(place for place in (*locations, *Location) if place is not at and records[place])
+            others_at = next(other for other in (*locations, *Location) if other is not at and records[other])
             elsewhere = records[others_at][0]
             setups[at] = Setup(user, other, action, others_action, first, second, elsewhere, decoy.host)
         yield _Attack(receiver_url, control, decoy, setups)

@@ -6,14 +6,13 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 from xml.etree import ElementTree as ET
 
 import msgspec
 
-from ..launches.report import CELL, TEXT
+from .. import markup
 from .mistakes import Mistake
 
 if TYPE_CHECKING:
@@ -169,17 +168,12 @@ class ProbeReport:
 
     def _repr_html_(self) -> str:
         items = "".join(
-            f"<li><strong>{escape(name)}</strong> ({cases} cases) {escape(what)}</li>"
+            f"<li><strong>{markup.text(name)}</strong> ({cases} cases) {markup.text(what)}</li>"
             for name, cases, what in self.advice()
         )
-        rows = "".join(
-            "<tr>" + "".join(f'<td style="{CELL}">{escape(text)}</td>' for text in cells) + "</tr>"
-            for result in self.results
-            for cells in [(MARKS[result.outcome], result.title, ", ".join(result.mistakes), result.answer)]
+        rows = (
+            (MARKS[one.outcome], *map(markup.text, (one.title, ", ".join(one.mistakes), one.answer)))
+            for one in self.results
         )
-        heads = "".join(f'<th scope="col" style="{CELL}">{head}</th>' for head in ("", "case", "mistakes", "answer"))
-        return (
-            f'<div class="clio-probe" style="{TEXT}"><strong>{self.outcome.capitalize()}</strong>: '
-            f"<code>{escape(self.receiver)}</code><ul>{items}</ul>"
-            f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
-        )
+        table = markup.table("Cases", ("", "case", "mistakes", "answer"), rows)
+        return markup.report(self.outcome.capitalize(), markup.code(self.receiver), f"<ul>{items}</ul>", table)
