@@ -24,7 +24,7 @@ from clio_nb import launches
 from clio_nb.firm.manifest import parse_manifest
 from clio_nb.http import engine, messages, transport, waiting
 from clio_nb.launches.proof.used_nonces import seen
-from clio_nb.login import Login
+from clio_nb.login import Login, login_async
 from clio_nb.models import Subject, Token
 from clio_nb.sandbox import Sandbox
 from clio_nb.vault.keys import passing_keys
@@ -329,7 +329,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "forms.screens": lambda w: clio.forms.screens(w.site),
     "forms.places": lambda w: clio.forms.places("Sign"),
     # further ways into the same verbs
-    "login, to be awaited": lambda w: clio.aio.login(w.site, w.user.id),
+    "login, to be awaited": lambda w: login_async(w.site, w.user.id),
     "connect without an id": lambda w: clio.connect("us", client_secret=w.secret.reveal()),
     "a label that is too long": lambda w: w.session.create_action("L" * 40, TARGET, "matters"),
     "a foreign answer": lambda w: w.login.finish(f"{TARGET}?state=another&code={w.code.reveal()}"),
