@@ -74,6 +74,7 @@ class App:
         redirect_uri: Where a login comes back to: one that is registered.
         origin: Scheme and host of Clio; that of the region, if left out.
         control_url: Root of a sandbox's control endpoints; None at Clio itself.
+        control_key: What such a sandbox asks for where it stands in a network.
 
     Examples:
         >>> clio.App(clio.Region.EU, "my-key", clio.Secret("my-secret")).origin

@@ -252,8 +252,8 @@ class Host:
             The new user.
 
         Examples:
-            >>> site.hire("Wilhelmina Osei").enabled
-            True
+            >>> site.hire("Wilhelmina Osei").name
+            'Wilhelmina Osei'
         """
         with self._state.lock:
             return self._state.people.hire(name, email)

@@ -10,13 +10,13 @@ from typing import Any
 
 import msgspec
 import pytest
-from clio_nb.sandbox.actions import Actions
 
 import clio_nb as clio
 from clio_nb import errors
 from clio_nb.firm import Firm
 from clio_nb.firm.manifest import Action, AppOf, Manifest
 from clio_nb.sandbox import Sandbox
+from clio_nb.sandbox.world.custom_actions import Actions
 from clio_nb.vault import Vault
 
 ACTIONS = "/api/v4/custom_actions"
