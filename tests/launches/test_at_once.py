@@ -263,7 +263,7 @@ def test_l25_each_waits_by_its_own_timeout_and_ends_nothing_for_the_others(anna,
         await sending.wait()
         second = asyncio.create_task(asking(0.2 if impatient == "second" else None))
         short, long = (first, second) if impatient == "first" else (second, first)
-        given_up = await short
+        given_up = await asyncio.wait_for(short, 10)  # rather than for as long as the other waits
         go.set()
         return given_up, await long
 

@@ -189,7 +189,10 @@ WRONG = {
 }
 
 
-TWINS = ("Joins", "NeverAsks", "FollowsRedirects-with_token=False", "ProvesByHead", "RefusesAll")
+TWINS = (
+    *("Joins", "NeverAsks", "FollowsRedirects-with_token=False", "ProvesByHead", "RefusesAll"),
+    *("GoesInCircles", "NormalisesTheSubject", "ReadsAfterAll", "IgnoresTheAction"),
+)
 """Receivers that make a mistake which another of the family makes too, or which other tests attack."""
 
 
