@@ -9,7 +9,7 @@ from typing import Final
 
 import clio_nb
 from clio_nb.aio import Session
-from clio_nb.http import loop, waiting
+from clio_nb.http import loop, timeouts
 from clio_nb.sandbox import Sandbox
 
 from .table import Row, at_most, exactly
@@ -36,12 +36,12 @@ def rows(*, smoke: bool) -> Iterator[Row]:
 
 async def _call(site: Sandbox, sessions: list[Session]) -> None:
     clock = _Clock(site, len(sessions))
-    real = waiting.sleep, waiting.now
-    waiting.sleep, waiting.now = clock.sleep, site.now
+    real = timeouts.sleep, timeouts.now
+    timeouts.sleep, timeouts.now = clock.sleep, site.now
     try:
         await asyncio.gather(*(clock.lead(session) for session in sessions))
     finally:
-        waiting.sleep, waiting.now = real
+        timeouts.sleep, timeouts.now = real
 
 
 class _Clock:

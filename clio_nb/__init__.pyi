@@ -6,7 +6,7 @@ from .errors import ClioError as ClioError
 from .firm import Firm as Firm
 from .firm import actions_table as actions_table
 from .http.loop import allow_nested_asyncio as allow_nested_asyncio
-from .http.waiting import timeout as timeout
+from .http.timeouts import timeout as timeout
 from .launches import inbox as inbox
 from .launches import inspect_launch as inspect_launch
 from .launches import verify_launch as verify_launch

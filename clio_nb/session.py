@@ -11,10 +11,10 @@ from typing import Any, Self
 from . import errors
 from .action_rules import as_sent, check, location_of, same_label, same_url
 from .arguments import a_site, on_session
-from .http import messages, waiting
+from .http import messages, timeouts
 from .http.client import Client
+from .http.sync_and_async import awaited, on_loop, sync_method
 from .http.tokens import TokenSource, revoke
-from .http.twins import awaited, on_loop, sync_method
 from .models import CustomAction, Record, Site, Subject, Token, User
 from .secret import Secret
 from .vocabulary import Location
@@ -43,7 +43,7 @@ class AsyncSession(Client):
         timeout: float | None = None,
     ) -> None:
         super().__init__(a_site(site), token, user)
-        self.timeout = waiting.checked_timeout(timeout)
+        self.timeout = timeouts.checked_timeout(timeout)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._user or 'of a user not yet asked for'} at {self.site.origin}>"
@@ -157,7 +157,7 @@ class AsyncSession(Client):
         except errors.RecordInvalid as refused:
             raise await self._explain(refused, label, location) from refused
         except (errors.NetworkError, errors.ServerError, errors.UnexpectedAnswer) as lost:
-            if isinstance(lost, errors.TlsFailed) or (getattr(lost, "nothing_sent", False) and waiting.left() <= 0):
+            if isinstance(lost, errors.TlsFailed) or (getattr(lost, "nothing_sent", False) and timeouts.left() <= 0):
                 raise  # nothing was sent, and nothing will be
             made = await self._read_back(label, location, target_url)
         if made is not None:

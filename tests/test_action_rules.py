@@ -19,7 +19,7 @@ from clio_nb.firm.item import Kind
 from clio_nb.firm.manifest import Action, AppOf, Manifest, parse_manifest
 from clio_nb.firm.plan.plan import Plan
 from clio_nb.forms.create_action import ActionForm
-from clio_nb.http import waiting
+from clio_nb.http import timeouts
 from clio_nb.sandbox import Sandbox
 from clio_nb.session import Session
 from clio_nb.vocabulary import LABEL_MAX, Location
@@ -200,8 +200,8 @@ def _waits_pass_at_once() -> Iterator[None]:
         now[0] += seconds
 
     with pytest.MonkeyPatch.context() as clock:
-        clock.setattr(waiting, "now", lambda: now[0])
-        clock.setattr(waiting, "sleep", sleep)
+        clock.setattr(timeouts, "now", lambda: now[0])
+        clock.setattr(timeouts, "sleep", sleep)
         yield
 
 

@@ -9,12 +9,12 @@ from typing import SupportsIndex, TypeAlias
 
 from ..arguments import a_site, session_of_kind, sessions_of_kind
 from ..errors import InvalidInput, NeedsLogin
-from ..frames import verbs
-from ..http.twins import awaited, on_loop
-from ..http.waiting import checked_timeout
+from ..http.sync_and_async import awaited, on_loop
+from ..http.timeouts import checked_timeout
 from ..login import login
 from ..models import CustomAction, Site, Token, User
 from ..session import AsyncSession, Session
+from ..tracebacks import verbs
 from ..vault import Vault
 from ..vault._grants import DAMAGED, Grant
 from ..vault.vault import FIRM, firm_key_of
@@ -23,9 +23,9 @@ from ._state import Access
 from .apply.apply import Result, Stop, apply
 from .apply.journal import Journal, journal_path
 from .coverage import Coverage
-from .entry import Entry, Run
 from .export import manifest_of
 from .item import Item, ItemResult
+from .journal_entry import Entry, Run
 from .manifest import Manifest
 from .plan.plan import Plan
 from .survey import Survey, Users

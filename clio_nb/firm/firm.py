@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Final
 
 import lazy_loader
 
-from ..frames import verbs
 from ..http import loop
-from ..http.twins import sync_method, sync_method_into
+from ..http.sync_and_async import sync_method, sync_method_into
 from ..models import Site
 from ..session import Session
+from ..tracebacks import verbs
 from ..vault import Vault
 from ..vault.vault import FIRM
 from .apply.apply import Result, Stop
@@ -193,7 +193,7 @@ class Firm:
             run: The run; all, if left out.
 
         Returns:
-            The table. Awaited: a list of :class:`clio_nb.firm.entry.Entry`.
+            The table. Awaited: a list of :class:`clio_nb.firm.journal_entry.Entry`.
 
         Raises:
             errors.InvalidInput: There is no such run.
@@ -212,7 +212,7 @@ class Firm:
         missing for an interrupted run, which can be resumed).
 
         Returns:
-            The table. Awaited: a list of :class:`clio_nb.firm.entry.Run`.
+            The table. Awaited: a list of :class:`clio_nb.firm.journal_entry.Run`.
 
         Examples:
             >>> firm.runs().empty

@@ -12,8 +12,8 @@ from ..models import User, visible
 from ..tables import LOCATION_COLUMNS, integers, locations, styled, texts, times
 from ._state import Access, ActionFields
 from .coverage import Coverage
-from .entry import Entry, Run
 from .item import Item, ItemResult, Kind, Outcome
+from .journal_entry import Entry, Run
 
 ROWS_SHOWN: Final = 200
 _NO_FIELDS: Final = ActionFields(None, None, None)

@@ -15,8 +15,8 @@ from traitlets import Bool, HasTraits, Instance, Unicode, link
 
 from .. import markup
 from ..errors import ClioError, InvalidInput
-from ..frames import verb, verbs
 from ..http import loop
+from ..tracebacks import verb, verbs
 
 T = TypeVar("T")
 U = TypeVar("U")

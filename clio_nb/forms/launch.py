@@ -12,7 +12,7 @@ from traitlets import Instance, Unicode
 from .. import markup
 from ..arguments import sessions_of_kind
 from ..errors import InvalidInput
-from ..http import loop, waiting
+from ..http import loop, timeouts
 from ..launches import LaunchReport, Verdict, inspect_launch
 from ..launches.report import parts_table
 from ..launches.verdict import steps_table
@@ -53,7 +53,7 @@ class LaunchForm(Form[Verdict]):
     def inspect(self, url: str) -> LaunchReport:
         """Explain a launch URL, offline, and keep it for :meth:`submit` while its nonce lives."""
         self._stop_countdown()
-        self._url, self._arrived, self.value = Secret(url), waiting.now(), None
+        self._url, self._arrived, self.value = Secret(url), timeouts.now(), None
         say(self._steps, "")
         if report := self._explain():
             self._countdown = loop.submit(self._count_down)
@@ -96,10 +96,10 @@ class LaunchForm(Form[Verdict]):
 
     async def _count_down(self) -> None:
         """Show how long the nonce can live: it was minted before it came here, so a little less."""
-        while (left := self._arrived + NONCE_LIFETIME - waiting.now()) > 0:
+        while (left := self._arrived + NONCE_LIFETIME - timeouts.now()) > 0:
             bar = f'<progress max="{NONCE_LIFETIME}" value="{left:.0f}" aria-label="Seconds left"></progress>'
             say(self._left, f"{bar} The nonce works for another {left:.0f} s at most.")
-            await waiting.sleep(1)
+            await timeouts.sleep(1)
         say(self._left, f"This nonce is more than {NONCE_LIFETIME} seconds old. Click the action in Clio again.")
 
     def _stop_countdown(self) -> None:

@@ -9,11 +9,11 @@ from typing import Final, TypeVar
 from .. import errors
 from ..models import Clock, Site, Token, User
 from ..secret import Secret
-from . import messages, transport, waiting
+from . import messages, timeouts, transport
 from .pace import Pace
 from .retry import repeat
+from .sync_and_async import on_loop
 from .tokens import OwnToken, TokenSource
-from .twins import on_loop
 
 T = TypeVar("T")
 E = TypeVar("E", bound=errors.ClioError)
@@ -116,7 +116,7 @@ class Client:
             rate = messages.rate(raw.headers)
         finally:
             # a clock that others move does not say when the answer was made; it was when this was sent
-            then = waiting.now() if self._clock is None else sent
+            then = timeouts.now() if self._clock is None else sent
             pace.answered(window, then, rate)
         try:
             return messages.decipher(request, raw.status, raw.headers, raw.body, shape)
@@ -131,7 +131,7 @@ class Client:
         if token.access != self._paced:  # Clio counts per access token
             self._pace, self._paced = Pace(), token.access
         while wait := self._pace.take(now := self._now()):
-            if wait >= min(patience, waiting.left()):
+            if wait >= min(patience, timeouts.left()):
                 raise errors.RateLimited(
                     f"{request} was not sent: this user's budget of requests is used up for {wait:.0f} s.",
                     status=429,
@@ -141,11 +141,11 @@ class Client:
             if self._clock is not None and self._pace.in_flight:  # their answers first: they say more of the budget
                 await asyncio.sleep(0.001)
             else:
-                await waiting.rest(wait, self._clock, now + wait)
+                await timeouts.rest(wait, self._clock, now + wait)
         return self._pace
 
     def _now(self) -> float:
-        return waiting.now() if self._clock is None else self._clock.now()
+        return timeouts.now() if self._clock is None else self._clock.now()
 
     def _named(self, error: E) -> E:
         error.user = str(self._user) if self._user else ""

@@ -18,7 +18,7 @@ from typing import Any, Final, ParamSpec, TypeVar
 import anyio
 from anyio.from_thread import BlockingPortal
 
-from ..frames import cut, verb
+from ..tracebacks import cut, verb
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 from .. import errors
 from ..models import Clock
-from . import waiting
+from . import timeouts
 from .messages import Request
 from .pace import LONGEST_WAIT
 
@@ -40,12 +40,12 @@ async def repeat(
             pause = 0.0  # the token's own pace waits
         elif isinstance(failure, errors.TlsFailed) or not _may_read_again(request):
             break
-        if pause >= waiting.left():
+        if pause >= timeouts.left():
             break
         if pause:
             _Budget.left -= 1
             stands = clock if asked else None
-            await waiting.rest(pause, stands, pause + (stands.now() if stands else 0.0))
+            await timeouts.rest(pause, stands, pause + (stands.now() if stands else 0.0))
         try:
             answer = await attempt()
         except (errors.RateLimited, errors.ServerError, errors.NetworkError) as again:

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 from .. import errors
 from ..models import Site, Token
 from ..secret import Secret
-from . import messages, oauth, transport, waiting
+from . import messages, oauth, timeouts, transport
 
 _FORM: Final = {"content-type": "application/x-www-form-urlencoded", "accept": "application/json"}
 
@@ -35,8 +35,8 @@ class Renewal:
         """Return the token of the renewal under way, begun now if there is none."""
         mine = self._work is not None and self._work.get_loop() is asyncio.get_running_loop()  # not a parent's
         if self._work is None or self._work.done() or not mine:
-            self._work = waiting.apart(renew())
-        return await waiting.within(asyncio.shield(self._work), "Renewing the access token")
+            self._work = timeouts.apart(renew())
+        return await timeouts.within(asyncio.shield(self._work), "Renewing the access token")
 
 
 class OwnToken:

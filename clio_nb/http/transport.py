@@ -24,8 +24,8 @@ import httpx
 from .. import errors
 from ..secret import Secret
 from ..version import __version__
-from . import waiting
-from .engine import Engine, NotConnected
+from . import timeouts
+from .aiohttp_engine import Engine, NotConnected
 from .loop import at_close
 
 DEADLINE: Final = 30.0
@@ -83,7 +83,7 @@ async def exchange(
     what = f"{method} {shown.path}"
     here = asyncio.get_running_loop()
     gate = _gate(here)
-    await waiting.within(gate.acquire(), f"{what} was not sent: the requests before it")
+    await timeouts.within(gate.acquire(), f"{what} was not sent: the requests before it")
     started = time.perf_counter()
     try:
         response = await _engine(here).handle_async_request(
@@ -93,7 +93,7 @@ async def exchange(
                 headers=[(b"user-agent", _agent), *((key.encode(), _clear(headers[key])) for key in headers)],
                 # Not content: httpx would add headers that the engine adds too, which costs more than all the rest.
                 stream=httpx.ByteStream(content if isinstance(content, bytes) else _clear(content)),
-                extensions={"timeout": {"read": max(min(deadline, waiting.left()), 0.001)}},  # 0 would be none
+                extensions={"timeout": {"read": max(min(deadline, timeouts.left()), 0.001)}},  # 0 would be none
             )
         )
     except httpx.TransportError as cause:

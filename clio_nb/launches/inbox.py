@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Self
 from .. import markup
 from ..arguments import a_site
 from ..errors import InvalidInput
-from ..http import hub, loop, loopback, twins, waiting
+from ..http import hub, loop, loopback, sync_and_async, timeouts
 from ..http.loopback import Message, Receive, Send
 from ..models import Site
 from ..secret import Secret
@@ -147,7 +147,7 @@ class _Receiver:
         received = next((each for each in self if report.launch and each.report.launch == report.launch), None)
         if received is None:
             self._count += 1
-            received = Received(self._count, dt.datetime.now(dt.UTC), report, Secret(visit.url), waiting.now())
+            received = Received(self._count, dt.datetime.now(dt.UTC), report, Secret(visit.url), timeouts.now())
             self._launches.append(received)
             self._tell(received)
             if self._verify and report:
@@ -166,7 +166,7 @@ class _Receiver:
         return markup.report("Inbox", where, table)
 
 
-@twins.awaited
+@sync_and_async.awaited
 class AsyncInbox(_Receiver):
     """A receiver of launches as :class:`clio_nb.launches.Inbox`, whose verbs are awaited."""
 
@@ -176,7 +176,7 @@ class AsyncInbox(_Receiver):
     async def __aexit__(self, *exc: object) -> None:
         await self.close()
 
-    @twins.on_loop
+    @sync_and_async.on_loop
     async def verify(self, received: Received) -> Verdict:
         """Verify a launch by hand, and keep the verdict. Its 60 seconds have run since it arrived.
 
@@ -198,7 +198,7 @@ class AsyncInbox(_Receiver):
         """
         return await self._prove(received)
 
-    @twins.on_loop
+    @sync_and_async.on_loop
     async def close(self) -> None:
         """Stop listening. The launches stay. Closing again does nothing, and so does closing in a forked child.
 
@@ -248,11 +248,11 @@ class Inbox(_Receiver):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    verify = twins.sync_method(AsyncInbox.verify)
-    close = twins.sync_method(AsyncInbox.close)
+    verify = sync_and_async.sync_method(AsyncInbox.verify)
+    close = sync_and_async.sync_method(AsyncInbox.close)
 
 
-@twins.sync_function_into(Inbox.of)
+@sync_and_async.sync_function_into(Inbox.of)
 async def inbox(
     site: Site, sessions: Sessions | None = None, *, verify: bool = True, port: int = 0, origin: str = ""
 ) -> AsyncInbox:

@@ -10,9 +10,9 @@ from typing import Final, Literal
 import msgspec
 
 from ..errors import InvalidInput
-from ..frames import verb
-from ..http import waiting
+from ..http import timeouts
 from ..secret import Secret
+from ..tracebacks import verb
 from ._compose import compose
 from .inspect import inspect_launch
 from .report import Launch, LaunchReport
@@ -38,7 +38,7 @@ class Received:
     @property
     def age(self) -> float:
         """Seconds since it arrived, whatever happens to the machine's clock. Its nonce is a little older."""
-        return waiting.now() - self.arrived
+        return timeouts.now() - self.arrived
 
     @property
     def user(self) -> str | None:

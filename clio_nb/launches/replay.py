@@ -10,7 +10,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 from ..errors import InvalidInput
-from ..http import transport, twins
+from ..http import sync_and_async, transport
 from ..http.sandbox_control import Control
 from ..models import Site, Subject
 from ..secret import Secret
@@ -34,7 +34,7 @@ class Replayed:
         return f"<Replayed to {self.to}: {self.status}{onward}>"
 
 
-@twins.sync_function
+@sync_and_async.sync_function
 async def replay(
     launch: Received | Launch | Path | str,
     to: str,

@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any, Final
 
 from ..errors import InvalidInput
-from ..http import twins
+from ..http import sync_and_async
 from .inspect import inspect_launch
 from .proof.sessions import Sessions, check_sessions
 from .proof.steps import Actions, check_actions, prove
@@ -19,7 +19,7 @@ _FIELD: Final = r"\w+(?:\{\w+(?:,\w+)*\})?"
 _FIELDS: Final = re.compile(rf"{_FIELD}(?:,{_FIELD})*", re.ASCII)
 
 
-@twins.sync_function_from
+@sync_and_async.sync_function_from
 def verify_launch(
     url: object,
     sessions: Sessions,
@@ -42,7 +42,7 @@ def verify_launch(
         target: As in :func:`clio_nb.inspect_launch`.
         actions: Which actions count as ours: ``"known"`` are those that Clio lists for this user; a collection of your
             own is the last word; ``"any"`` leaves the check out.
-        arrived: The :data:`clio_nb.http.waiting.now` at which the launch came, when that is not now.
+        arrived: The :data:`clio_nb.http.timeouts.now` at which the launch came, when that is not now.
 
     Returns:
         The verdict, true only when Clio confirmed the user.
@@ -67,7 +67,7 @@ def verify_launch(
     return verify_report(report, sessions, asker=asker, fields=fields, actions=actions, arrived=arrived)
 
 
-@twins.on_loop
+@sync_and_async.on_loop
 async def verify_report(
     report: LaunchReport,
     sessions: Sessions,

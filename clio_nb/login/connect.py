@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from ..action_rules import read_url
 from ..errors import InvalidInput
-from ..http import sandbox_control, twins
+from ..http import sandbox_control, sync_and_async
 from ..http.hub import on_binder, redirect_uri_here
 from ..models import App
 from ..secret import Secret
@@ -18,7 +18,7 @@ SITE: Final = "CLIO_NB_SITE"  # in the environment: a region, or the address of 
 CONTROL_KEY: Final = "CLIO_NB_CONTROL_KEY"  # in the environment: what a sandbox in a network asks for
 
 
-@twins.sync_function
+@sync_and_async.sync_function
 async def connect(
     region: Region | str | None = None,
     *,

@@ -18,14 +18,14 @@ import anyio.to_thread
 
 from .. import errors
 from ..arguments import a_site
-from ..frames import verbs
-from ..http import oauth, tokens, waiting
+from ..http import oauth, timeouts, tokens
 from ..http.hub import own_hosts
 from ..http.sandbox_control import Control
-from ..http.twins import awaited, on_loop, sync_function_into, sync_method_into
+from ..http.sync_and_async import awaited, on_loop, sync_function_into, sync_method_into
 from ..models import Site, Token
 from ..secret import Secret
 from ..session import AsyncSession, Session
+from ..tracebacks import verbs
 from ..vocabulary import LOOPBACK
 from ._callback import listen
 
@@ -108,7 +108,7 @@ class AsyncLogin:
             if show is not None:
                 await anyio.to_thread.run_sync(show, self.authorization_url)
             try:
-                answer = await asyncio.wait_for(callback.answer, min(timeout, waiting.left()))
+                answer = await asyncio.wait_for(callback.answer, min(timeout, timeouts.left()))
             except TimeoutError:
                 raise errors.LoginTimeout(
                     f"Clio's consent page was not answered within {timeout:.0f} s. Start the login again."

@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from ..action_rules import location_of, same_url
 from ..errors import InvalidInput
-from ..http import twins, waiting
+from ..http import sync_and_async, timeouts
 from ..http.sandbox_control import Control, SeenRequest
 from ..launches._compose import compose
 from ..launches.replay import check_loopback
@@ -35,7 +35,7 @@ _WORK: Final = 0.2  # seconds in which what a receiver does in the background ha
 _MINUTE: Final = 61.0
 
 
-@twins.sync_function
+@sync_and_async.sync_function
 async def probe(
     receiver_url: str, site: Site, *, user: int | None = None, at: Iterable[Location | str] | str | None = None
 ) -> ProbeReport:
@@ -169,7 +169,7 @@ class _Attack:
     async def _earlier(self, url: str, browser: Browser) -> None:
         """Visit the receiver before the case begins."""
         await _open(url, browser)
-        await waiting.sleep(self.pauses[0])
+        await timeouts.sleep(self.pauses[0])
 
     async def _since(self, before: list[SeenRequest], *, genuine: bool) -> tuple[SeenRequest, ...]:
         """Return the requests that Clio saw since, and learn from genuine launches how long to wait for them."""
@@ -186,7 +186,7 @@ class _Attack:
         return new
 
     async def _after(self, pause: float, before: list[SeenRequest]) -> tuple[SeenRequest, ...]:
-        await waiting.sleep(pause)
+        await timeouts.sleep(pause)
         after = await self.control.requests()
         # a full log forgets its oldest for each new one
         forgotten = next(n for n in range(len(before) + 1) if before[n:] == after[: len(before) - n])

@@ -9,7 +9,7 @@ from typing import Final, SupportsIndex
 import msgspec
 
 from ..errors import InvalidInput
-from ..http import waiting
+from ..http import timeouts
 from ..models import Token, User
 from ..secret import Secret, reading
 from .keys import Keys
@@ -36,7 +36,7 @@ class Grant:
     token: Token
     problem: str = ""
     version: int = 1
-    read_at: float = field(default_factory=lambda: waiting.now(), compare=False)  # noqa: PLW0108 -- tests move the clock
+    read_at: float = field(default_factory=lambda: timeouts.now(), compare=False)  # noqa: PLW0108 -- tests move the clock
 
 
 class _Sealed(msgspec.Struct, omit_defaults=True):

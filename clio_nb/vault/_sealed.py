@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Final, SupportsIndex
 
 from ..errors import VaultError
-from ..http import waiting
+from ..http import timeouts
 from ._grants import Grant, damaged, id_of_user, opened, sealed
 from .keys import VARIABLE, InEnvironment, Keys
 from .store import FirmKey, Row, Store
@@ -29,18 +29,18 @@ class SealedGrants:
 
     def take(self, firm_key: FirmKey, user_id: SupportsIndex) -> Grant | None:
         """Return one user's grant, or None."""
-        now = waiting.now()
+        now = timeouts.now()
         row = self.store.read(firm_key, id_of_user(user_id))
         return None if row is None else self._opened(firm_key, row, now)
 
     def all(self, firm_key: FirmKey) -> Iterator[Grant]:
         """Give the grants of a firm in order of user id."""
-        now = waiting.now()
+        now = timeouts.now()
         return (self._opened(firm_key, row, now) for row in self.store.scan(firm_key))
 
     def is_current(self, firm_key: FirmKey, grant: Grant) -> bool:
         """Whether a grant was read a short time ago and no vault of this process has changed it since."""
-        if abs(waiting.now() - grant.read_at) >= LOOK:
+        if abs(timeouts.now() - grant.read_at) >= LOOK:
             return False
         changed = _changed.get((firm_key, grant.user.id))
         return changed is None or changed < grant.read_at
@@ -119,7 +119,7 @@ class SealedGrants:
 
 def _note_change(changed: list[tuple[FirmKey, int]]) -> None:
     """Remember for as long as it matters what was changed in this process, by whichever of its vaults."""
-    now = waiting.now()
+    now = timeouts.now()
     for key in [key for key, at in list(_changed.items()) if abs(now - at) >= LOOK]:
         _changed.pop(key, None)
     _changed.update(dict.fromkeys(changed, now))

@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Final
 
 from ..errors import GrantRefused, NeedsLogin, VaultError
-from ..frames import verb
-from ..http import tokens, waiting
+from ..http import timeouts, tokens
 from ..models import Site, Token
+from ..tracebacks import verb
 from ._grants import Grant
 from ._sealed import SealedGrants
 from .store import FirmKey
@@ -72,7 +72,7 @@ class VaultTokens:
                     return await self._renewed_alone(stale)
                 finally:
                     await asyncio.to_thread(self._grants.store.release, self._firm_key, self._user_id, self._owner)
-            await waiting.sleep(POLL)
+            await timeouts.sleep(POLL)
             grant = self._usable(await self._read())
         self._grant = grant
         return grant.token
@@ -106,7 +106,7 @@ class VaultTokens:
         try:
             saved = await asyncio.to_thread(self._grants.swap, self._firm_key, grant)
         except VaultError as error:
-            self._unsaved = replace(grant, read_at=waiting.now())
+            self._unsaved = replace(grant, read_at=timeouts.now())
             _log.error("the renewed token of %s is kept in memory only: %s", grant.user, error)
             return
         self._unsaved = None

@@ -11,9 +11,9 @@ from weakref import WeakValueDictionary
 import platformdirs
 
 from ..errors import VaultError
-from ..frames import verbs
 from ..models import Site, Token, User
 from ..secret import Secret
+from ..tracebacks import verbs
 from ..vocabulary import Region
 from ._grants import Grant, id_of_user
 from ._sealed import SealedGrants

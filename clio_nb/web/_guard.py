@@ -13,7 +13,7 @@ from typing import Final
 from urllib.parse import parse_qsl, urlsplit
 
 from ..errors import ClioError
-from ..http import twins, waiting
+from ..http import sync_and_async, timeouts
 from ..launches._pages import Page, Visit, moved, page, refusal_of_method
 from ..launches.inspect import fits_target, inspect_launch
 from ..launches.proof.known_actions import actions_cache
@@ -38,7 +38,7 @@ class Guard:
         actions: Actions = "known",
         timeout: float | None = None,
     ) -> None:
-        self.timeout = waiting.checked_timeout(timeout)
+        self.timeout = timeouts.checked_timeout(timeout)
         check_sessions(sessions)
         check_actions(actions)
         self._sessions = lasting(sessions)
@@ -46,7 +46,7 @@ class Guard:
         self._target = target
         self._actions = lasting(actions)
 
-    @twins.on_loop
+    @sync_and_async.on_loop
     async def admit(self, visit: Visit) -> ProvedLaunch | Page:
         """Return the proved launch that a visit belongs to, or the page that it gets instead."""
         ids = [value for name, value in parse_qsl(visit.query) if name == _PARAMETER]

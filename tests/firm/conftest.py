@@ -8,7 +8,7 @@ import pytest
 
 from clio_nb.firm import Firm
 from clio_nb.firm.manifest import Manifest, parse_manifest
-from clio_nb.http import retry, waiting
+from clio_nb.http import retry, timeouts
 from clio_nb.models import CustomAction
 from clio_nb.sandbox import Sandbox
 from clio_nb.session import Session
@@ -61,8 +61,8 @@ def moved(clio_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[float]
 
     monkeypatch.setattr(retry._Budget, "left", retry.RETRY_BUDGET)  # of this process, so perhaps spent by another test
     monkeypatch.setattr(clio_sandbox.clock, "move_to", move_to)
-    monkeypatch.setattr(waiting, "sleep", sleep)
-    monkeypatch.setattr(waiting, "now", clio_sandbox.now)
+    monkeypatch.setattr(timeouts, "sleep", sleep)
+    monkeypatch.setattr(timeouts, "now", clio_sandbox.now)
     return waits
 
 

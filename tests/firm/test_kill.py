@@ -17,8 +17,8 @@ import pytest
 from clio_nb.errors import InvalidInput, VaultError
 from clio_nb.firm import Firm
 from clio_nb.firm.apply import apply
-from clio_nb.firm.entry import EntryChange
 from clio_nb.firm.item import Outcome
+from clio_nb.firm.journal_entry import EntryChange
 from clio_nb.firm.manifest import Manifest, parse_manifest
 from clio_nb.http import loop, transport
 from clio_nb.sandbox import Sandbox

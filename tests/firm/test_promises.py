@@ -12,7 +12,7 @@ from clio_nb.firm import Firm
 from clio_nb.firm.apply.apply import Outcome, Result
 from clio_nb.firm.manifest import Manifest
 from clio_nb.http import retry
-from clio_nb.http.waiting import timeout
+from clio_nb.http.timeouts import timeout
 from clio_nb.models import App
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret

@@ -7,7 +7,7 @@ import pytest
 import clio_nb as clio
 from clio_nb import forms
 from clio_nb.errors import InvalidInput
-from clio_nb.http import waiting
+from clio_nb.http import timeouts
 
 
 @pytest.fixture
@@ -74,8 +74,8 @@ def test_the_countdown_runs_from_arrival_and_ends_with_the_minute(session, url, 
     async def tick(seconds):
         clock[0] += seconds
 
-    monkeypatch.setattr(waiting, "now", lambda: clock[0])
-    monkeypatch.setattr(waiting, "sleep", tick)
+    monkeypatch.setattr(timeouts, "now", lambda: clock[0])
+    monkeypatch.setattr(timeouts, "sleep", tick)
     form = forms.launch(session)
     form.url.value = url
     until(lambda: "seconds old" in form._left.value)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from clio_nb.http import waiting
+from clio_nb.http import timeouts
 from clio_nb.login import login
 
 
@@ -26,6 +26,6 @@ def moved(clio_sandbox, monkeypatch):
         return move(moment)
 
     monkeypatch.setattr(clio_sandbox.clock, "move_to", move_to)
-    monkeypatch.setattr(waiting, "sleep", sleep)
-    monkeypatch.setattr(waiting, "now", clio_sandbox.now)
+    monkeypatch.setattr(timeouts, "sleep", sleep)
+    monkeypatch.setattr(timeouts, "now", clio_sandbox.now)
     return waits

@@ -6,17 +6,17 @@ import threading
 
 import pytest
 
-from clio_nb.http import loop, twins
+from clio_nb.http import loop, sync_and_async
 
 
 async def loop_id():
     return id(asyncio.get_running_loop())
 
 
-twin = twins.sync_function(loop_id)
+twin = sync_and_async.sync_function(loop_id)
 
 
-@twins.on_loop
+@sync_and_async.on_loop
 async def there():
     return await loop_id()
 
@@ -72,7 +72,10 @@ def test_a_twin_keeps_name_and_documentation():
     async def verb():
         """Do it."""
 
-    assert (twins.sync_function(verb).__name__, twins.sync_function(verb).__doc__) == ("verb", "Do it.")
+    assert (sync_and_async.sync_function(verb).__name__, sync_and_async.sync_function(verb).__doc__) == (
+        "verb",
+        "Do it.",
+    )
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")

@@ -15,8 +15,8 @@ from aiohttp import resolver
 
 import clio_nb as clio
 from clio_nb import errors
-from clio_nb.http import loop, transport, waiting
-from clio_nb.http.engine import Engine
+from clio_nb.http import loop, timeouts, transport
+from clio_nb.http.aiohttp_engine import Engine
 from clio_nb.launches import verify_launch
 from clio_nb.launches.proof.known_actions import actions_cache
 from clio_nb.launches.proof.used_nonces import used_nonces
@@ -24,7 +24,7 @@ from clio_nb.models import App, User
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Region
 
-from .test_engine import ok, own_authority
+from .test_aiohttp_engine import ok, own_authority
 
 __all__ = ["own_authority"]
 
@@ -152,8 +152,8 @@ def slept(monkeypatch):
                 then()
 
     slept = Slept()
-    monkeypatch.setattr(waiting, "now", lambda: slept.now)
-    monkeypatch.setattr(waiting, "sleep", slept.sleep)
+    monkeypatch.setattr(timeouts, "now", lambda: slept.now)
+    monkeypatch.setattr(timeouts, "sleep", slept.sleep)
     return slept
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import clio_nb
 from clio_nb import errors
-from clio_nb.http import waiting
+from clio_nb.http import timeouts
 from clio_nb.models import CustomAction, Subject, Token
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Location
@@ -291,9 +291,9 @@ def test_h9_pages_that_go_round_end_with_an_error(session, clio_sandbox):
 
 
 def test_h14_an_endless_body_is_not_read(session, clio_sandbox, moved, monkeypatch):
-    from clio_nb.http import engine
+    from clio_nb.http import aiohttp_engine
 
-    monkeypatch.setattr(engine, "BODY_CAP", 1000)
+    monkeypatch.setattr(aiohttp_engine, "BODY_CAP", 1000)
     clio_sandbox.fault("status", status=200, times=None, body={"data": "x" * 5000})
     with pytest.raises(errors.NetworkError):
         session.list_actions()
@@ -303,7 +303,7 @@ def test_no_network_is_said_in_one_sentence(clio_sandbox, monkeypatch):
     async def at_once(seconds):
         pass
 
-    monkeypatch.setattr(waiting, "sleep", at_once)
+    monkeypatch.setattr(timeouts, "sleep", at_once)
     token = clio_sandbox.token(clio_sandbox.users[0].id)["access_token"]
     session = clio_nb.Session(clio_sandbox, token)
     clio_sandbox.close()

@@ -11,7 +11,7 @@ import clio_nb as clio
 from clio_nb import errors
 from clio_nb.firm import Firm
 from clio_nb.firm.async_firm import AsyncFirm
-from clio_nb.http import loop, retry, waiting
+from clio_nb.http import loop, retry, timeouts
 from clio_nb.launches._pages import Visit
 from clio_nb.models import App, Region
 from clio_nb.sandbox import Sandbox
@@ -32,7 +32,7 @@ def _no_real_wait(monkeypatch):
     async def sleep(seconds):
         raise AssertionError(f"waited {seconds} s in real time")
 
-    monkeypatch.setattr(waiting, "sleep", sleep)
+    monkeypatch.setattr(timeouts, "sleep", sleep)
     monkeypatch.setattr(retry._Budget, "left", retry.RETRY_BUDGET)
 
 
@@ -199,14 +199,14 @@ def test_a_timeout_holds_in_its_own_task_and_thread_only(limited):
 
         refused = asyncio.ensure_future(inside())
         await asyncio.sleep(0)
-        assert waiting.left() == float("inf")
+        assert timeouts.left() == float("inf")
         with pytest.raises(errors.RateLimited):
             await refused
 
     asyncio.run(both())
     found = []
     with clio.timeout(1):
-        thread = threading.Thread(target=lambda: found.append(waiting.left()))
+        thread = threading.Thread(target=lambda: found.append(timeouts.left()))
         thread.start()
         thread.join()
     assert found == [float("inf")]

@@ -15,7 +15,7 @@ import pytest
 import uvicorn
 
 import clio_nb as clio
-from clio_nb.http import waiting
+from clio_nb.http import timeouts
 from clio_nb.launches.proof.known_actions import actions_cache
 from clio_nb.launches.proof.used_nonces import used_nonces
 from clio_nb.sandbox import Sandbox
@@ -41,8 +41,8 @@ def site():
 def clock(site, monkeypatch):
     """One clock for the library and the sandbox; whatever waits moves it."""
     moved = Clock(site)
-    monkeypatch.setattr(waiting, "now", lambda: moved.now)
-    monkeypatch.setattr(waiting, "sleep", moved.sleep)
+    monkeypatch.setattr(timeouts, "now", lambda: moved.now)
+    monkeypatch.setattr(timeouts, "sleep", moved.sleep)
     monkeypatch.setattr(site.clock, "move_to", moved.move_to)
     return moved
 

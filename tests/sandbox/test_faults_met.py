@@ -6,7 +6,7 @@ import pytest
 
 import clio_nb
 from clio_nb import errors
-from clio_nb.http import waiting
+from clio_nb.http import timeouts
 from clio_nb.sandbox.faults import Kind
 from clio_nb.vocabulary import Location
 
@@ -33,8 +33,8 @@ def session(site, monkeypatch):
     async def sleep(seconds):
         site.advance(max(0.0, seconds))
 
-    monkeypatch.setattr(waiting, "sleep", sleep)
-    monkeypatch.setattr(waiting, "now", site.now)
+    monkeypatch.setattr(timeouts, "sleep", sleep)
+    monkeypatch.setattr(timeouts, "now", site.now)
     return clio_nb.login(site)
 
 

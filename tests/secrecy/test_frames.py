@@ -19,7 +19,7 @@ import pytest
 
 import clio_nb as clio
 import clio_nb.errors
-from clio_nb import frames
+from clio_nb import tracebacks
 from clio_nb.http import loop
 from clio_nb.models import Token
 
@@ -71,7 +71,7 @@ def ours(error):
         frame.f_code.co_qualname
         for one in readers.errors_of(error)
         for frame, _ in traceback.walk_tb(one.__traceback__)
-        if frames._is_library(frame) and "/asyncio/" not in frame.f_code.co_filename
+        if tracebacks._is_library(frame) and "/asyncio/" not in frame.f_code.co_filename
     ]
 
 
@@ -169,7 +169,7 @@ def test_s7_no_secret_is_in_a_frame_of_ours_whatever_fails(tmp_path, verb, monke
     ],
 )
 def test_s7_without_the_cut_the_same_look_finds_secrets(w, verb, failure, secret, monkeypatch):
-    monkeypatch.setenv(frames.VARIABLE, "1")
+    monkeypatch.setenv(tracebacks.VARIABLE, "1")
     error = fail(w, verb, failure, monkeypatch)
     assert secret in {name for _, name in leaks(w, error, [readers.with_values])}
     assert "may hold secrets" in "".join(error.__notes__)
@@ -206,7 +206,7 @@ def test_s7_an_error_that_the_person_handles_is_left_as_it_is(w):
 
 
 def test_s7_groups_causes_and_hidden_errors_are_cut_too():
-    @frames.verb
+    @tracebacks.verb
     def failing_in_a_group(token):
         try:
             json.loads(token)

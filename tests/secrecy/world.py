@@ -22,7 +22,7 @@ import yarl
 import clio_nb as clio
 from clio_nb import launches
 from clio_nb.firm.manifest import parse_manifest
-from clio_nb.http import engine, messages, transport, waiting
+from clio_nb.http import aiohttp_engine, messages, timeouts, transport
 from clio_nb.launches.proof.used_nonces import used_nonces
 from clio_nb.login import Login
 from clio_nb.models import Subject, Token
@@ -160,8 +160,8 @@ def world(folder: Path, monkeypatch: Any) -> Iterator[World]:
         now[0] += seconds
         await asyncio.sleep(0)
 
-    monkeypatch.setattr(waiting, "sleep", sleep)
-    monkeypatch.setattr(waiting, "now", lambda: now[0])
+    monkeypatch.setattr(timeouts, "sleep", sleep)
+    monkeypatch.setattr(timeouts, "now", lambda: now[0])
     monkeypatch.delenv("CLIO_NB_KEY", raising=False)
     before = keyring.get_keyring()
     keyring.set_keyring(keyring.backends.fail.Keyring())
@@ -187,7 +187,7 @@ def failing(w: World, failure: str, monkeypatch: Any) -> Iterator[Network]:
         (w.folder / "journal.sqlite").unlink()
     else:
         astray = lambda text, **options: yarl.URL(text.replace(w.site.origin, to), **options)  # noqa: E731
-        monkeypatch.setattr(engine, "URL", astray)
+        monkeypatch.setattr(aiohttp_engine, "URL", astray)
     if network.answer is None:
         monkeypatch.setitem(transport.exchange.__kwdefaults__, "deadline", 0.05 if failure == "timeout" else 0.3)
     try:
@@ -379,7 +379,7 @@ def _inspected(w: World) -> Any:
 
 def _received(w: World) -> Any:
     return launches.Received(
-        1, dt.datetime.now(dt.UTC), clio.inspect_launch(w.launch.reveal()), w.launch, waiting.now()
+        1, dt.datetime.now(dt.UTC), clio.inspect_launch(w.launch.reveal()), w.launch, timeouts.now()
     )
 
 

@@ -13,7 +13,7 @@ from clio_nb.errors import NeedsLogin, VaultError
 from clio_nb.firm import Firm
 from clio_nb.firm.item import ItemResult, Outcome
 from clio_nb.firm.manifest import parse_manifest
-from clio_nb.http import loop, waiting
+from clio_nb.http import loop, timeouts
 from clio_nb.models import Token, User
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
@@ -59,7 +59,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     monkeypatch.setenv("CLIO_NB_KEY", new_key().reveal())
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
     clock = Clock()
-    monkeypatch.setattr(waiting, "now", clock)
+    monkeypatch.setattr(timeouts, "now", clock)
     return clock
 
 
@@ -193,7 +193,7 @@ def test_p5_a_removal_in_the_middle_of_a_read_is_not_missed(
     def interrupted(*arguments: Any) -> Any:
         row = read(*arguments)
         monkeypatch.undo()
-        monkeypatch.setattr(waiting, "now", clock)
+        monkeypatch.setattr(timeouts, "now", clock)
         vault.remove(clio_sandbox, user.id)
         return row
 

@@ -15,8 +15,8 @@ from ...action_rules import check
 from ...models import CustomAction
 from ...session import AsyncSession
 from .._state import ActionFields
-from ..entry import EntryChange
 from ..item import Item, ItemResult, Kind, Outcome
+from ..journal_entry import EntryChange
 from ..plan.plan import Plan
 from ._write import Changed, NotKnown, NotSent, write
 from .journal import SENT, Journal

@@ -28,8 +28,8 @@ from ...vault._private_files import DatabaseFile, locked
 from ...vault.store import FirmKey
 from ...vault.vault import FIRM, firm_key_of
 from .._state import ActionFields, Claim, Ledger, Owned
-from ..entry import Entry, EntryChange, Run
 from ..item import Item, Kind
+from ..journal_entry import Entry, EntryChange, Run
 from ..plan.plan import Plan
 
 PLANNED: Final = "planned"

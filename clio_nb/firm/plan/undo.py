@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from .._state import Access, ActionFields, Kept, Ledger, UserState
-from ..entry import Entry
 from ..item import Item, Kind, Outcome
+from ..journal_entry import Entry
 from ..manifest import Manifest
 from ._order import in_order
 from .compare import blocked_by_hand, item_for, urls_of, user_items

@@ -10,7 +10,7 @@ import re
 from typing import Any, Final, Self
 
 from ... import errors
-from ...http import messages, waiting
+from ...http import messages, timeouts
 from ...models import CustomAction
 from ...session import AsyncSession
 from ...vocabulary import NONCE_LIFETIME, Location
@@ -30,7 +30,7 @@ class Confirmation:
         self._launch = launch
         self._session = session
         self._arrived = arrived
-        self._asked_until = waiting.now() + waiting.left()
+        self._asked_until = timeouts.now() + timeouts.left()
         self._actions: asyncio.Task[list[CustomAction]] | None = None
         self.fields: Final = fields_with_id(fields, launch.subject.location)
         self.state: State = "unknown"
@@ -57,8 +57,8 @@ class Confirmation:
     async def list_actions(self) -> list[CustomAction]:
         """Read the user's actions, the nonce being spent: once for all who need them."""
         if self._actions is None:
-            self._actions = waiting.apart(self._session.list_actions())
-        return await waiting.within(asyncio.shield(self._actions), "Reading the actions")
+            self._actions = timeouts.apart(self._session.list_actions())
+        return await timeouts.within(asyncio.shield(self._actions), "Reading the actions")
 
     async def _send(self) -> dict[str, Any]:
         """Send the one request. It is sent again within the 60 s only if Clio did not carry it out."""
@@ -87,21 +87,21 @@ class Confirmation:
                 never = (
                     isinstance(error, errors.TlsFailed)
                     or not error.nothing_sent
-                    or self._asked_until - waiting.now() <= PAUSE
+                    or self._asked_until - timeouts.now() <= PAUSE
                 )
                 if attempt == ATTEMPTS - 1 or never or type(error) in again:
                     raise
                 again.add(type(error))
-                await waiting.sleep(PAUSE)
+                await timeouts.sleep(PAUSE)
         raise _TooLate
 
     def _left(self) -> float:
         """Seconds that the nonce can have left: it was minted before the launch came. Clio has the last word."""
-        return self._arrived + NONCE_LIFETIME - waiting.now()
+        return self._arrived + NONCE_LIFETIME - timeouts.now()
 
     def _wait(self) -> float:
         """Seconds that the request may wait for its turn: no longer than the nonce lives or its first caller waits."""
-        return min(self._left(), self._asked_until - waiting.now())
+        return min(self._left(), self._asked_until - timeouts.now())
 
     def _meaning(self, error: errors.ClioError) -> tuple[State, str]:
         """Say what an error means for the launch."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from ...http import waiting
+from ...http import timeouts
 from ...models import CustomAction, Subject
 from ...session import AsyncSession
 
@@ -29,12 +29,12 @@ class KnownUser:
     def learn(self, actions: Iterable[CustomAction]) -> None:
         """Keep the actions that Clio has just listed."""
         self._actions = {action.id: action for action in actions}
-        self._read_at = waiting.now()
+        self._read_at = timeouts.now()
 
     @property
     def listed(self) -> bool:
         """Whether the actions were listed not long ago."""
-        return waiting.now() - self._read_at < KNOWN_FOR
+        return timeouts.now() - self._read_at < KNOWN_FOR
 
     def action(self, action_id: int) -> CustomAction | None:
         """Return the action, if it was listed not long ago."""
@@ -43,13 +43,13 @@ class KnownUser:
     def note_read(self, subject: Subject) -> None:
         """Remember that the user could read this record just now."""
         self._read.pop(subject, None)
-        self._read[subject] = waiting.now()
+        self._read[subject] = timeouts.now()
         if len(self._read) > RECORDS:
             self._read.popitem(last=False)
 
     def has_read(self, subject: Subject) -> bool:
         """Whether the user could read this record not long ago."""
-        return waiting.now() - self._read.get(subject, float("-inf")) < KNOWN_FOR
+        return timeouts.now() - self._read.get(subject, float("-inf")) < KNOWN_FOR
 
 
 class ActionsCache:

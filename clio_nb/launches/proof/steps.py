@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Final, Literal
 
 from ... import errors
-from ...http import waiting
+from ...http import timeouts
 from ...models import CustomAction, Record, User
 from ...session import AsyncSession, known_user
 from ...vocabulary import NONCE_LIFETIME
@@ -48,7 +48,7 @@ async def prove(
     All who ask before Clio's answer is known share it; the rules of each are applied for each.
     """
     asker = asker or used_nonces.join(launch)
-    arrived = waiting.now() if arrived is None else arrived
+    arrived = timeouts.now() if arrived is None else arrived
     proof = _Proof(launch)
     try:
         session = await proof.find_session(sessions)

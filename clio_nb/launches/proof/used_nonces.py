@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Final
 from weakref import WeakValueDictionary
 
-from ...http import waiting
+from ...http import timeouts
 from ...vocabulary import NONCE_LIFETIME
 from ..report import Launch
 from .confirmation import Confirmation
@@ -72,10 +72,10 @@ class UsedNonces:
         if asking is None or asking in asker.answered:
             if nonce in self._entries:
                 return None
-            self._entries[nonce] = waiting.now()
-            asking = asker.group.asking[said] = waiting.apart(make().ask())
+            self._entries[nonce] = timeouts.now()
+            asking = asker.group.asking[said] = timeouts.apart(make().ask())
             asking.add_done_callback(functools.partial(self._settle, nonce, self._entries[nonce]))
-        return await waiting.within(asyncio.shield(asking), "Clio's answer")
+        return await timeouts.within(asyncio.shield(asking), "Clio's answer")
 
     def clear(self) -> None:
         """Forget everything, as a new process would."""
@@ -89,7 +89,7 @@ class UsedNonces:
             del self._entries[nonce]
 
     def _forget_old(self) -> None:
-        oldest = waiting.now() - KEPT
+        oldest = timeouts.now() - KEPT
         while self._entries and (len(self._entries) >= CAPACITY or next(iter(self._entries.values())) < oldest):
             self._entries.popitem(last=False)
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from clio_nb import errors
-from clio_nb.http import engine, loop, transport
+from clio_nb.http import aiohttp_engine, loop, transport
 
 
 class Teller(socketserver.ThreadingTCPServer):
@@ -117,7 +117,7 @@ def test_h12_a_proxy_in_the_environment_is_not_used(tell, monkeypatch):
 def test_h14_a_compressed_answer_is_read_and_its_whole_size_counts(tell, monkeypatch):
     packed = ok(gzip.compress(b"x" * 5000), "content-encoding: gzip")
     assert get(tell(packed)).body == b"x" * 5000
-    monkeypatch.setattr(engine, "BODY_CAP", 4999)
+    monkeypatch.setattr(aiohttp_engine, "BODY_CAP", 4999)
     with pytest.raises(errors.NetworkError, match="too large"):
         get(tell(packed))
 
@@ -159,7 +159,7 @@ def tell_privately(own_authority):
 
 async def over_tls(server):
     """Send a GET with an engine that was made just now."""
-    fresh = engine.Engine()
+    fresh = aiohttp_engine.Engine()
     url = server.origin.replace("http:", "https:")
     try:
         return await fresh.handle_async_request(

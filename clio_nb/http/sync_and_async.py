@@ -8,9 +8,9 @@ import inspect
 from collections.abc import Callable, Coroutine
 from typing import Any, Concatenate, ParamSpec, Protocol, TypeVar, cast
 
-from ..frames import Cut, verb
+from ..tracebacks import Cut, verb
 from .loop import is_here, run, submit
-from .waiting import timeout
+from .timeouts import timeout
 
 P = ParamSpec("P")
 T = TypeVar("T")
