@@ -11,8 +11,8 @@ import griffe
 _ROLE = re.compile(r":(?:class|func|meth|data|attr|mod):`~?([\w.]+)`")
 _RULE = re.compile(r"^ *=+(?:  ?=+)+ *$")
 
-_WAITING = re.compile(r"waiting(?:_into\((?P<into>\w+)\.of\))?\((?P<cls>\w+)\.(?P<verb>\w+)\)$")
-_BLOCKING = re.compile(r"(?:portal\.)?blocking(?:_into\((?P<into>\w+)\.of\))?$")
+_METHOD = re.compile(r"sync_method(?:_into\((?P<into>\w+)\.of\))?\((?P<cls>\w+)\.(?P<verb>\w+)\)$")
+_FUNCTION = re.compile(r"(?:sync_and_async\.)?sync_function(?:_from|_into\((?P<into>\w+)\.of\))?$")
 
 
 class Markdown(griffe.Extension):
@@ -29,14 +29,14 @@ def _let_wait(room: griffe.Object) -> None:
     for name, member in list(room.members.items()):
         if member.is_alias:
             continue
-        if member.is_attribute and (made := _WAITING.match(str(member.value))):
+        if member.is_attribute and (made := _METHOD.match(str(member.value))):
             source = room.module[f"{made['cls']}.{made['verb']}"]
             verb = copy.copy(source.final_target if source.is_alias else source)
             room.set_member(name, verb)
             _wait(verb, made["into"])
         elif member.is_function:
             for decorator in member.decorators:
-                if made := _BLOCKING.match(str(decorator.value)):
+                if made := _FUNCTION.match(str(decorator.value)):
                     _wait(member, made["into"])
         elif member.is_module or member.is_class:
             _let_wait(member)
