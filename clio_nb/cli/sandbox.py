@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 DEFAULT_PORT = 8770
 
 
-class Clock(StrEnum):
+class ClockChoice(StrEnum):
     """How the sandbox's time passes: as on this machine, from a fixed date, or only when it is moved."""
 
     REAL = "real"
@@ -60,9 +60,9 @@ def sandbox(
         typer.Option(metavar="NAME=VALUE", help="What is to hold where Clio's documents are silent; may be repeated."),
     ] = None,
     clock: Annotated[
-        Clock,
+        ClockChoice,
         typer.Option(help="real: as on this machine; advancing: from a fixed date; frozen: only when you move it."),
-    ] = Clock.REAL,
+    ] = ClockChoice.REAL,
     db: Annotated[Path | None, typer.Option(help="Keep the state in this file, across restarts.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Describe it as one JSON object on the first line.")] = False,
 ) -> None:

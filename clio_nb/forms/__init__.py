@@ -11,7 +11,7 @@ Examples:
 """
 
 from ._form import Form, Status
-from .create_action import ActionForm, Outcome
+from .create_action import ActionForm, CreateResult
 from .firm import FirmForm
 from .inbox import InboxForm
 from .launch import LaunchForm
@@ -37,7 +37,7 @@ __all__ = [
     "menus",
     "LoginForm",
     "ActionForm",
-    "Outcome",
+    "CreateResult",
     "LaunchForm",
     "InboxForm",
     "FirmForm",

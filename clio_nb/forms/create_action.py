@@ -26,7 +26,7 @@ EVERYONE: Final = 0
 _EXAMPLE: Final = (("custom_action_id", "1001"), ("user_id", "2002"))
 
 
-class Outcome(NamedTuple):
+class CreateResult(NamedTuple):
     """The result of creating the action for one user. It is false when no action was created."""
 
     user: User
@@ -37,14 +37,14 @@ class Outcome(NamedTuple):
         return self.action is not None
 
     def __repr__(self) -> str:
-        return f"<Outcome for {self.user}: {f'action {self.action.id}' if self.action else self.problem}>"
+        return f"<CreateResult for {self.user}: {f'action {self.action.id}' if self.action else self.problem}>"
 
 
-class ActionForm(Form[tuple[Outcome, ...]]):
+class ActionForm(Form[tuple[CreateResult, ...]]):
     """Create a custom action for the user of a session, or of several sessions.
 
     ``label``, ``target_url`` and ``at`` are the arguments of :func:`clio_nb.create_action`; ``user`` is the id of the
-    user to create it for, 0 for everyone. ``value`` is one :class:`Outcome` for each user: a refusal for one
+    user to create it for, 0 for everyone. ``value`` is one :class:`CreateResult` for each user: a refusal for one
     does not stop the others.
     """
 
@@ -78,7 +78,7 @@ class ActionForm(Form[tuple[Outcome, ...]]):
         """Return what is wrong with the action as entered, worst first."""
         return lint((self.label, self.target_url, self.at))
 
-    def prepare(self) -> Work[tuple[Outcome, ...]]:
+    def prepare(self) -> Work[tuple[CreateResult, ...]]:
         """Refuse what Clio would refuse; else create the action for each user."""
         check(label=self.label, target_url=self.target_url)
         draft = (self.label, self.target_url, self.at)
@@ -86,14 +86,14 @@ class ActionForm(Form[tuple[Outcome, ...]]):
         self.status = Status("busy", f"Creating {self.label!r} …")
         say(self._results, "")
 
-        async def work() -> tuple[Outcome, ...]:
+        async def work() -> tuple[CreateResult, ...]:
             outcomes = await asyncio.gather(*(_create(session.aio, *draft) for session in sessions))
             say(self._results, _results(outcomes) if len(outcomes) > 1 else "")
             return tuple(outcomes)
 
         return work
 
-    def outcome(self, value: tuple[Outcome, ...]) -> Status:
+    def outcome(self, value: tuple[CreateResult, ...]) -> Status:
         """Say for how many users it was created, or for one user why it was not."""
         made = sum(map(bool, value))
         if len(value) == 1:
@@ -116,12 +116,12 @@ class ActionForm(Form[tuple[Outcome, ...]]):
         say(self._hints["at"], f'<div style="display:flex;flex-wrap:wrap;gap:16px">{pictures}</div>')
 
 
-async def _create(session: AsyncSession, label: str, target_url: str, at: Location) -> Outcome:
+async def _create(session: AsyncSession, label: str, target_url: str, at: Location) -> CreateResult:
     user = await session.the_user()
     try:
-        return Outcome(user, await session.create_action(label, target_url, at))
+        return CreateResult(user, await session.create_action(label, target_url, at))
     except ClioError as error:
-        return Outcome(user, problem=str(error))
+        return CreateResult(user, problem=str(error))
 
 
 def _menus(location: Location) -> str:
@@ -144,7 +144,7 @@ def _preview(target_url: str, at: Location) -> str:
     return compose(as_sent(target_url), [*_EXAMPLE, subject, ("custom_action_nonce", "single-use-code")])
 
 
-def _results(outcomes: Iterable[Outcome]) -> str:
+def _results(outcomes: Iterable[CreateResult]) -> str:
     rows = (
         (
             markup.text(one.user.name),

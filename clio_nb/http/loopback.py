@@ -15,7 +15,7 @@ from ..errors import PortBusy
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
+AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
 
 
 def listener(port: int, *, advice: str) -> socket.socket:
@@ -36,7 +36,7 @@ def listener(port: int, *, advice: str) -> socket.socket:
 
 
 @contextlib.asynccontextmanager
-async def serving(app: App, bound: socket.socket) -> AsyncIterator[None]:
+async def serving(app: AsgiApp, bound: socket.socket) -> AsyncIterator[None]:
     """Answer the HTTP requests that come to a listening socket with an app; close it at the end."""
     import uvicorn  # noqa: PLC0415 -- a web server is loaded only when one is needed
 

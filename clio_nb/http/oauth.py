@@ -30,7 +30,7 @@ APPROVAL: Final = "/oauth/approval"
 
 
 @dataclass(frozen=True, slots=True)
-class Grant:
+class Authorization:
     """One attempt to sign a user in: its own state and PKCE verifier, and the redirect URI that brings the answer."""
 
     site: Site = field(repr=False)

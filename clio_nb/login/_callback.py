@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 
 from ..http import loopback
 from ..http.loopback import Message, Receive, Send
-from ..http.oauth import Grant
+from ..http.oauth import Authorization
 from ..secret import Secret
 
 _HEADERS: Final = (
@@ -43,7 +43,7 @@ class Callback:
     ``hosts`` are the Hosts that it answers to; empty, any.
     """
 
-    def __init__(self, grant: Grant, path: str, hosts: frozenset[str]) -> None:
+    def __init__(self, grant: Authorization, path: str, hosts: frozenset[str]) -> None:
         self._grant = grant
         self._path = path
         self._hosts = hosts
@@ -74,7 +74,7 @@ class Callback:
 
 
 @contextlib.asynccontextmanager
-async def listen(grant: Grant, port: int, path: str, hosts: frozenset[str]) -> AsyncIterator[Callback]:
+async def listen(grant: Authorization, port: int, path: str, hosts: frozenset[str]) -> AsyncIterator[Callback]:
     """Listen on 127.0.0.1 for as long as the block runs. Raises :class:`PortBusy` when the port is taken."""
     advice = (
         "The app's redirect URI names it: close that program, or sign in by pasting: follow the link, and give "

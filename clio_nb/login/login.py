@@ -45,7 +45,7 @@ class AsyncLogin:
 
     def __init__(self, site: Site, *, redirect_uri: str | None = None) -> None:
         self.site = a_site(site)
-        self._grant = oauth.Grant(site, redirect_uri or site.redirect_uri)
+        self._grant = oauth.Authorization(site, redirect_uri or site.redirect_uri)
 
     def __repr__(self) -> str:
         return f"<Login at {self.site.origin}, comes back to {self._grant.redirect_uri}>"

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 from .mistakes import Mistake
 from .probe import probe
-from .report import ProbeReport, Result
+from .report import CaseResult, ProbeReport
 
-__all__ = ["Mistake", "ProbeReport", "Result", "probe"]
+__all__ = ["Mistake", "ProbeReport", "CaseResult", "probe"]

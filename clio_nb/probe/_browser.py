@@ -17,7 +17,7 @@ _LONGEST: Final = 1 << 20  # of a page: what comes after it is not compared
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class BrowserAnswer:
     """What a receiver answered in the end.
 
     ``status`` 0 is no answer. ``led_to`` is where it redirected the browser, empty for nowhere; its query may hold a
@@ -49,7 +49,7 @@ class Browser:
     def __init__(self) -> None:
         self._cookies: dict[str, str] = {}
 
-    def open(self, url: str, method: str = "GET") -> Answer:
+    def open(self, url: str, method: str = "GET") -> BrowserAnswer:
         """Open an address on this machine and return the last answer."""
         home, status, led_to, page = urlsplit(url)[:2], 0, "", ""
         with contextlib.suppress(OSError, http.client.HTTPException, ValueError):  # ValueError: led to no address
@@ -63,7 +63,7 @@ class Browser:
                     status = answered
                     break
         cookies = frozenset(f"{name}=" for name, value in self._cookies.items() if value)
-        return Answer(status, led_to, words_of(f"{led_to} {page}") | cookies)
+        return BrowserAnswer(status, led_to, words_of(f"{led_to} {page}") | cookies)
 
     def _ask(self, url: str, method: str) -> tuple[int, str, str | None]:
         """Send one request and keep its cookies; return status, page and location."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from ..http.sandbox_control import SeenRequest
 from ..vocabulary import Location
-from ._browser import Answer
+from ._browser import BrowserAnswer
 from ._decoy import StrayRequest
 
 
@@ -22,7 +22,7 @@ class Evidence:
     at: Location
     users: frozenset[int]
     subject: str
-    answers: tuple[Answer, ...]
+    answers: tuple[BrowserAnswer, ...]
     requests: tuple[SeenRequest, ...]
     stray: tuple[StrayRequest, ...]
 
@@ -80,7 +80,7 @@ class Baseline:
         """Whether a genuine launch was answered well."""
         return any(answer in self._good or self._told(answer, seen) for answer in seen.answers)
 
-    def _told(self, answer: Answer, seen: Evidence) -> bool | None:
+    def _told(self, answer: BrowserAnswer, seen: Evidence) -> bool | None:
         went_on = not seen.proved and bool(self._work) and self._work <= seen.work
         if answer.status == 0 or answer.status >= 400:
             return went_on and any(method != "GET" for method, _ in self._work)
@@ -99,17 +99,17 @@ class Baseline:
         elsewhere = _address(answer) not in map(_address, self._good)  # a session of its own
         return True if went_on or (seen.with_nonce and not seen.proved and like and elsewhere) else None
 
-    def _like_genuine(self, answer: Answer) -> list[frozenset[str]]:
+    def _like_genuine(self, answer: BrowserAnswer) -> list[frozenset[str]]:
         """Return the words that the genuine answers of a location have in common, for each that an answer is like."""
         alike = any(answer.form == one.form for one in self._good)
         return [words for words in self._in_common if alike and words <= answer.words]
 
 
-def _address(answer: Answer) -> str:
+def _address(answer: BrowserAnswer) -> str:
     """Return where an answer led to, without numbers, which differ from record to record."""
     return re.sub(r"\d+", "0", answer.led_to)
 
 
-def _common(answers: Sequence[Answer]) -> frozenset[str]:
+def _common(answers: Sequence[BrowserAnswer]) -> frozenset[str]:
     """Return the words that all answers have."""
     return frozenset.intersection(*(answer.words for answer in answers)) if answers else frozenset()

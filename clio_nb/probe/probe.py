@@ -21,12 +21,12 @@ from ..launches.replay import check_loopback
 from ..models import CustomAction, Site, Subject
 from ..session import AsyncSession
 from ..vocabulary import MEANINGS, Location
-from ._browser import Answer, Browser
+from ._browser import Browser, BrowserAnswer
 from ._decoy import DecoyListener, listening
 from .cases import Case, Parameters, Setup, suite
 from .evidence import Baseline, Evidence
 from .judge import judge
-from .report import ProbeReport, Result
+from .report import CaseResult, ProbeReport
 
 LABEL: Final = "clio-nb probe"
 
@@ -197,19 +197,19 @@ class _Attack:
         return [pair for pair in parse_qsl(urlsplit(clicked.reveal()).query) if pair[0] in MEANINGS]
 
 
-async def _visit(url: str, case: Case, browser: Browser) -> tuple[Answer, ...]:
+async def _visit(url: str, case: Case, browser: Browser) -> tuple[BrowserAnswer, ...]:
     if case.visits == "twice at once":
         return tuple(await asyncio.gather(_open(url, browser), _open(url, Browser())))
     return (await _open(url, browser, "HEAD" if case.visits == "by HEAD" else "GET"),)
 
 
-async def _open(url: str, browser: Browser, method: str = "GET") -> Answer:
+async def _open(url: str, browser: Browser, method: str = "GET") -> BrowserAnswer:
     return await anyio.to_thread.run_sync(browser.open, url, method)
 
 
-def _result(name: str, title: str, case: Case, seen: Evidence, usual: Baseline) -> Result:
+def _result(name: str, title: str, case: Case, seen: Evidence, usual: Baseline) -> CaseResult:
     mistakes, undecided = judge(case, seen, usual)
-    return Result(
+    return CaseResult(
         name,
         title,
         mistakes,

@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-Outcome = Literal["passed", "failed", "undecided"]
+CaseOutcome = Literal["passed", "failed", "undecided"]
 
-MARKS: Final[dict[Outcome, str]] = {"passed": "✓", "failed": "✗", "undecided": "?"}
+MARKS: Final[dict[CaseOutcome, str]] = {"passed": "✓", "failed": "✗", "undecided": "?"}
 
 UNDECIDED: Final = (
     "Clio did not confirm these launches, and the receiver's answers do not show whether they were let in: they are "
@@ -32,7 +32,7 @@ UNDECIDED: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class CaseResult:
     """One case of the suite: what was sent, what the receiver answered, what Clio and the decoy listener saw.
 
     ``undecided`` says that no mistake was seen, and that the answers do not show whether the launch was let in.
@@ -47,7 +47,7 @@ class Result:
     undecided: bool = False
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> CaseOutcome:
         """Whether the receiver passed here, made a mistake, or neither can be told."""
         return "failed" if self.mistakes else "undecided" if self.undecided else "passed"
 
@@ -62,10 +62,10 @@ class ProbeReport:
     """How a receiver answered the attack. It is true only when every case passed."""
 
     receiver: str
-    results: tuple[Result, ...]
+    results: tuple[CaseResult, ...]
 
     @property
-    def outcome(self) -> Outcome:
+    def outcome(self) -> CaseOutcome:
         """``failed`` when a case failed, else ``undecided`` when one could not be told, else ``passed``."""
         outcomes = {result.outcome for result in self.results}
         return next((outcome for outcome in ("failed", "undecided") if outcome in outcomes), "passed")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ..http.loopback import App, Message, Receive, Send
+from ..http.loopback import AsgiApp, Message, Receive, Send
 from ..launches._pages import PRIVATE, Page, answer, visit_of
 from ..launches.proof.sessions import Sessions
 from ..launches.proof.steps import Actions
@@ -28,7 +28,7 @@ class LaunchMiddleware:
 
     def __init__(
         self,
-        app: App,
+        app: AsgiApp,
         sessions: Sessions,
         key: Key,
         *,

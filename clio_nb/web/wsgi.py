@@ -18,7 +18,7 @@ KEY: Final = "clio_nb.launch"
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
-App = Callable[[Environ, StartResponse], Iterable[bytes]]
+WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 class LaunchMiddleware:
@@ -31,7 +31,7 @@ class LaunchMiddleware:
 
     def __init__(
         self,
-        app: App,
+        app: WsgiApp,
         sessions: Sessions,
         key: Key,
         *,

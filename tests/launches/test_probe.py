@@ -18,7 +18,7 @@ from clio_nb.http.sandbox_control import SeenRequest
 from clio_nb.launches import inbox
 from clio_nb.models import App
 from clio_nb.probe import Mistake, cases, probe
-from clio_nb.probe._browser import Answer, Browser, words_of
+from clio_nb.probe._browser import Browser, BrowserAnswer, words_of
 from clio_nb.probe._decoy import StrayRequest
 from clio_nb.probe.cases import CASES
 from clio_nb.probe.evidence import Baseline, Evidence
@@ -355,7 +355,7 @@ def test_every_mistake_has_a_sentence_and_a_receiver_that_makes_it():
 
 
 def answer(status=200, led_to="", words="welcome"):
-    return Answer(status, led_to, words_of(words))
+    return BrowserAnswer(status, led_to, words_of(words))
 
 
 WELL = (answer(),)
@@ -513,7 +513,9 @@ def test_the_browser_of_the_probe_keeps_cookies_and_stays_on_the_receivers_host(
 
     origin = serve(app, "wsgi")
     cookies = {"a=", "b="}
-    assert Browser().open(f"{origin}/launch") == Answer(200, "/in/5?nonce=x", frozenset({"in", "nonce", *cookies}))
+    assert Browser().open(f"{origin}/launch") == BrowserAnswer(
+        200, "/in/5?nonce=x", frozenset({"in", "nonce", *cookies})
+    )
     abroad = Browser().open(f"{origin}/out")
     assert (abroad.status, abroad.led_to) == (302, "http://localhost:1/else/where?nonce=x")
     assert str(abroad) == "302 at http://localhost:1/else/where"
