@@ -169,14 +169,14 @@ def _escape(found: re.Match[str]) -> str:
 def read_url(url: object) -> re.Match[str] | str:
     """Match a whole http(s) URL as browsers send it, or say what is wrong with it."""
     if not isinstance(url, str):
-        return f"A URL is text; this is {type(url).__name__}."
+        return f"The URL must be text, not {type(url).__name__}."
     if len(url) > URL_MAX:
-        return f"The URL is longer than {URL_MAX} characters, which web servers refuse."
+        return f"The URL is longer than {URL_MAX} characters, which web servers refuse. Shorten it."
     head = None if _ODD.search(url) else _URL.fullmatch(url)
     if head is None:
         return next(sentence for pattern, sentence in _FAULTS_OF_URL if pattern.search(url))
     if int(head["port"] or 0) > 65535:
-        return "The port of the URL is above 65535, the highest there is."
+        return "The port of the URL is above 65535, the highest possible."
     return head
 
 
@@ -193,9 +193,9 @@ _FAULTS_OF_URL: Final = (
     (re.compile(r"\A\Z"), "The URL is empty."),
     (
         re.compile(r"[^!-~]|\A[^?#]*\\"),
-        "The URL holds a space, a backslash, a control character or a letter outside ASCII, which no browser sends.",
+        "The URL has a space, backslash, control character or non-ASCII letter, which no browser sends. Encode it.",
     ),
-    (_ODD, "The URL holds a % without two hexadecimal digits after it, so it cannot be decoded."),
+    (_ODD, "The URL has a % without two hexadecimal digits after it. Write %25 for a plain %."),
     (re.compile(r"\A[^/?#]*//[^/?#]*@"), "The URL has a user name before its host. Remove it."),
     (re.compile(""), "Not an absolute URL: expected http(s)://host/path, with a port if there is one."),
 )
@@ -217,7 +217,8 @@ def _of_label(label: str) -> Iterator[Finding]:
         )
     elif label != " ".join(label.split()) or not label.isprintable():
         sentence = (
-            "The label has spaces at an end or in a row, or invisible characters. Clio may drop them: remove them."
+            "The label has leading, trailing or repeated spaces, or invisible characters. "
+            "Clio may drop them: remove them."
         )
         yield Finding("label", "warning", sentence)
     if _PLACEHOLDER.search(label):
@@ -238,7 +239,7 @@ def _of_twins(label: str, at: Location | str, beside: Iterable[CustomAction]) ->
     if location and (
         twin := next((other for other in beside if (other.label, other.location) == (label, location)), None)
     ):
-        sentence = f"This user has an action with that label on {location.resource} already (id {twin.id})."
+        sentence = f"This user already has an action with that label on {location.resource} (id {twin.id})."
         yield Finding("label", "error", sentence, "422 RecordInvalid")
 
 
@@ -246,9 +247,11 @@ def _of_target(target_url: str) -> Iterator[Finding]:
     sent = as_sent(target_url)
     head = read_url(sent)
     if len(sent) > TARGET_MAX:
-        head = f"The target has {len(sent)} characters; {TARGET_MAX} at most leave room for what Clio adds."
+        head = (
+            f"The target has {len(sent)} characters; at most {TARGET_MAX} leave room for Clio's parameters. Shorten it."
+        )
     elif "\\" in sent:
-        head = "The target holds a backslash, which some browsers and servers change. Write %5C."
+        head = "The target has a backslash, which some browsers and servers change. Write %5C."
     if isinstance(head, str):
         answer = "" if _TAKEN_BY_CLIO.fullmatch(sent) else "422 RecordInvalid"
         yield Finding("target_url", "error", head, answer)
@@ -283,15 +286,15 @@ _Rules = tuple[tuple[Callable[[re.Match[str]], object], str], ...]
 _BREAKS_LAUNCHES: Final[_Rules] = (
     (
         lambda head: _own_names(head) & {*MEANINGS},
-        f"The target holds one of Clio's own parameters ({', '.join(MEANINGS)}): every launch would carry it twice.",
+        f"The target has a parameter of Clio's ({', '.join(MEANINGS)}): every launch would have it twice. Rename it.",
     ),
     (
         lambda head: re.search(r"/\.{1,2}(/|\Z)", _escaped(head["path"] or "")),
-        "The path holds . or .. as a part, which browsers resolve: write the path that is meant.",
+        "The path has a . or .. segment, which browsers resolve. Write the resolved path.",
     ),
     (
         lambda head: _address(head["host"].lower()) == "",
-        "The host looks like an IP address, but browsers write it otherwise. Use the form 192.0.2.1 or [2001:db8::1].",
+        "The host looks like an IP address, but browsers rewrite it. Use the form 192.0.2.1 or [2001:db8::1].",
     ),
 )
 _UNWISE: Final[_Rules] = (
@@ -299,11 +302,11 @@ _UNWISE: Final[_Rules] = (
         lambda head: any(
             re.split(r"[\[.]", name.strip().lower())[0] in MEANINGS for name in _own_names(head) - {*MEANINGS}
         ),
-        "The target has a parameter that some servers take for one of Clio's, by its case or brackets. Rename it.",
+        "The target has a parameter that differs from one of Clio's only in case or brackets. Rename it.",
     ),
     (
         lambda head: _PLACEHOLDER.search("".join(filter(None, (head["path"], head["query"], head["fragment"])))),
-        "The target holds a placeholder. Clio does not fill it in; the record comes as subject_url in every launch.",
+        "The target has a placeholder. Clio does not fill it in; the record comes as subject_url in every launch.",
     ),
     (
         lambda head: head["scheme"].lower() == "http",
@@ -311,7 +314,7 @@ _UNWISE: Final[_Rules] = (
     ),
     (
         _stays_on_this_machine,
-        "The target's host is known on this machine or network only. For everybody else the tab will not open.",
+        "The target's host can be reached only from this machine or network. For everybody else the tab will not open.",
     ),
     (
         lambda head: head["query"] is not None,

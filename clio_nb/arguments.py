@@ -52,7 +52,7 @@ def session_of_kind(value: Any, kind: type[T], verb: str) -> T:
         advice = "For one user of a firm pass firm.session_of(user_id); firm.actions() is the table of all."
     elif hasattr(value, "submit"):
         advice = "Sign in with the form first, then pass its value."
-    raise InvalidInput(f"{verb}() needs a session, and this is {said}. {advice}", field="session")
+    raise InvalidInput(f"{verb}() needs a session, not {said}. {advice}", field="session")
 
 
 def sessions_of_kind(value: T | Iterable[T], kind: type[T], verb: str) -> list[T]:
@@ -66,6 +66,6 @@ def a_site(value: T) -> T:
     if isinstance(value, type) or not all(hasattr(type(value), name) or hasattr(value, name) for name in _OF_A_SITE):
         said = f"the class {value.__name__} itself" if isinstance(value, type) else f"a {type(value).__name__}"
         raise InvalidInput(
-            f"This needs a site, and got {said}. Pass what clio.connect(...) or clio.sandbox() returns.", field="site"
+            f"Expected a site, got {said}. Pass what clio.connect(...) or clio.sandbox() returns.", field="site"
         )
     return value

@@ -83,7 +83,7 @@ def run() -> None:
         show(frame_table(matrix))
 
     show("")
-    show(text("All of it happened", "bold green"), f"in {time.monotonic() - started:.1f} s.")
+    show(text("Everything worked", "bold green"), f"in {time.monotonic() - started:.1f} s.")
     show("The same in Jupyter: clio-nb lab   An embedded Clio to click in: clio-nb sandbox")
 
 
@@ -132,7 +132,7 @@ def _free_port() -> int:
 
 def _check(happened: bool, what: str) -> None:
     if not happened:
-        raise DemoFailed(f"This did not happen: {what}. Please report it; the sandbox or the library is broken.")
+        raise DemoFailed(f"This step failed: {what}. Please report it; the sandbox or the library is broken.")
 
 
 def _heading(title: str) -> None:

@@ -46,7 +46,7 @@ class AsyncSession(Client):
         self.timeout = timeouts.checked_timeout(timeout)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self._user or 'of a user not yet asked for'} at {self.site.origin}>"
+        return f"<{type(self).__name__} {self._user or 'of an unknown user'} at {self.site.origin}>"
 
     @property
     def user(self) -> User:
@@ -245,7 +245,7 @@ class AsyncSession(Client):
         request = messages.get_record(subject.location, subject.record_id, fields=fields)
         data = await self._data(request, dict[str, Any])
         if data.get("id", subject.record_id) != subject.record_id:
-            said = f"{request} was answered with another record, which is not used. Try again."
+            said = f"{request} was answered with a different record, which was ignored. Try again."
             raise errors.UnexpectedAnswer(said, status=200, request=str(request))
         return Record(subject, data)
 
@@ -313,7 +313,7 @@ class AsyncSession(Client):
             return refused
         return self._named(
             errors.ActionExists(
-                f"This user has an action {label!r} on {location.resource} already (id {twin.id}). "
+                f"This user already has an action {label!r} on {location.resource} (id {twin.id}). "
                 "Change that one, or choose another label.",
                 status=refused.status,
                 type=refused.type,

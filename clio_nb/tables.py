@@ -138,7 +138,7 @@ def save_table(frame: pd.DataFrame, path: str | Path) -> Path:
             zoned = safe.select_dtypes("datetimetz").columns
             safe.assign(**{name: safe[name].dt.tz_localize(None) for name in zoned}).to_excel(path, index=False)
         else:
-            raise InvalidInput(f"{path.name}: a table is saved as .csv, .parquet or .xlsx.", field="path")
+            raise InvalidInput(f"{path.name}: unknown table format. Use .csv, .parquet or .xlsx.", field="path")
     except ImportError:
         raise InvalidInput(
             f'{path.name}: Parquet and Excel need more libraries: python -m pip install "clio-nb[export]"', field="path"

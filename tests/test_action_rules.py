@@ -420,7 +420,7 @@ def test_a_saved_plan_that_was_changed_is_judged_when_it_is_applied(site: Sandbo
     firm.plan(manifest_of(LABEL, GOOD, "matters")).save(tmp_path / "plan.json")
     text = (tmp_path / "plan.json").read_text()
     (tmp_path / "plan.json").write_text(text.replace(GOOD, f"{GOOD}?user_id=7"))
-    with pytest.raises(InvalidAction, match="carry it twice"):
+    with pytest.raises(InvalidAction, match="have it twice"):
         firm.apply(Plan.load(tmp_path / "plan.json"), progress=False)
     assert firm.actions().empty
 
@@ -454,4 +454,7 @@ def test_the_same_label_twice_in_a_location_is_noted_once_and_never_written_twic
     twin = msgspec.structs.replace(one, key="twin", label="Sign  now", target_url=f"{GOOD}/other")
     plan = firm.plan(Manifest(app=AppOf("partner"), actions=(one, twin)))
     assert plan.counts() == {"create": 2, "blocked": 2}
-    assert "Action 'twin': 'sign' has that label on matters for the same users." in plan.notes
+    assert (
+        "Action 'twin': action 'sign' has the same label on matters for the same users. Change one of the labels."
+        in plan.notes
+    )

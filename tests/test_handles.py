@@ -179,11 +179,11 @@ def test_a_wrong_first_argument_is_a_sentence_that_says_what_to_pass(others, cli
     for face, stranger in ((clio_nb, session.aio), (aio, session)):
         for said, value in [*others.items(), ("the other twin", stranger)]:
             with pytest.raises(
-                InvalidInput, match=r"(?s)\) needs a session, and this is .*\. (Pass|For|Sign|Await)"
+                InvalidInput, match=r"(?s)\) needs a session, not .*\. (Pass|For|Sign|Await)"
             ) as refused:
                 clio_nb.http.loop.run(_called, getattr(face, name), value, *REST.get(name, []))
             assert name in str(refused.value), said
-    with pytest.raises(InvalidInput, match="this is None"):
+    with pytest.raises(InvalidInput, match="not None"):
         getattr(clio_nb, name)(None, *REST.get(name, []))
 
 
@@ -216,7 +216,7 @@ def test_the_first_argument_can_be_named(clio_sandbox, name):
 def test_a_wrong_site_is_a_sentence_that_says_what_to_pass(others, call):
     for said, value in others.items():
         if said != "a site":
-            with pytest.raises(InvalidInput, match=r"needs a site, and got .*\. Pass what clio\.connect"):
+            with pytest.raises(InvalidInput, match=r"Expected a site, got .*\. Pass what clio\.connect"):
                 call(value)
 
 
@@ -225,7 +225,7 @@ def test_a_launch_and_a_form_say_which_sessions_they_need(others, wrong):
     with pytest.raises(InvalidInput, match=r"Pass the session of the user who clicked"):
         clio_nb.verify_launch("https://partner.example/", others[wrong])
     for form in (clio_nb.forms.create_action, clio_nb.forms.launch):
-        with pytest.raises(InvalidInput, match="needs a session, and this is"):
+        with pytest.raises(InvalidInput, match="needs a session, not"):
             form(others[wrong])
     with pytest.raises(InvalidInput, match="Pass a table of actions"):
         clio_nb.locations_matrix(others[wrong])

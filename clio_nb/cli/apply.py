@@ -33,7 +33,7 @@ def apply(
 
 
 def undo(
-    run: Annotated[str, typer.Argument(help="The run to undo, by the name that apply printed.")],
+    run: Annotated[str, typer.Argument(help="Name of the run to undo, as apply printed it.")],
     site: Site = None,
     vault: VaultAt = None,
     yes: Yes = False,
@@ -44,11 +44,11 @@ def undo(
 
 
 def offboard(
-    users: Annotated[list[str] | None, typer.Argument(help="Ids or e-mail addresses; all users, if left out.")] = None,
+    users: Annotated[list[str] | None, typer.Argument(help="Ids or e-mail addresses (default: all users).")] = None,
     site: Site = None,
     vault: VaultAt = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="Says which actions are ours, when the journal is not on this machine.")
+        Path | None, typer.Option(help="The manifest that names our actions, if the journal is not on this machine.")
     ] = None,
     yes: Yes = False,
 ) -> None:

@@ -22,7 +22,7 @@ from ..terminal import show
 def lab(
     folder: Annotated[
         Path | None,
-        typer.Argument(help="Where to copy the walkthroughs if they are not there; ./notebooks if left out."),
+        typer.Argument(help="Folder to copy missing walkthroughs to (default: ./notebooks)."),
     ] = None,
     browser: Annotated[bool, typer.Option(help="Open a browser.")] = True,
 ) -> None:

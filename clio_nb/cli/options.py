@@ -19,8 +19,8 @@ Site = Annotated[
     typer.Option(
         "--site",
         metavar="URL",
-        help="A running sandbox, with all its users signed in; one on another machine asks for CLIO_NB_CONTROL_KEY. "
-        "Without it, the region and the app come from CLIO_NB_SITE, CLIO_CLIENT_ID and CLIO_CLIENT_SECRET.",
+        help="A running sandbox, with all its users signed in; one on another machine needs CLIO_NB_CONTROL_KEY. "
+        "Default: the region and app from CLIO_NB_SITE, CLIO_CLIENT_ID and CLIO_CLIENT_SECRET.",
     ),
 ]
 VaultAt = Annotated[
@@ -28,14 +28,14 @@ VaultAt = Annotated[
     typer.Option(
         "--vault",
         envvar="CLIO_NB_VAULT",
-        help="Where the tokens are: a file, or a postgresql:// address. Without it, your own file.",
+        help="Where the tokens are stored: a file or a postgresql:// address. Default: a file in your user folder.",
     ),
 ]
 ManifestAt = Annotated[Path, typer.Argument(help="A TOML file that says what every user should see.")]
 Profile = Annotated[str | None, typer.Option(help="Use the target URLs of this profile of the manifest.")]
 AllowDelete = Annotated[bool, typer.Option(help="Also delete actions of ours that the manifest no longer names.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask for confirmation.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def site_at(site: str | None) -> App:

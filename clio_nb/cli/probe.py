@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 
 def probe(
     receiver_url: Annotated[
-        str, typer.Argument(help="Your receiver on this machine, which uses the sandbox as its Clio.")
+        str, typer.Argument(help="URL of your receiver on this machine. It must use the sandbox as its Clio.")
     ],
     site: Site = None,
-    user: Annotated[int | None, typer.Option(help="Id of the user who clicks; the account owner, if left out.")] = None,
+    user: Annotated[int | None, typer.Option(help="Id of the user who clicks (default: the account owner).")] = None,
     at: Annotated[
         list[str] | None, typer.Option(help="A location that your receiver serves, such as matters. May be repeated.")
     ] = None,

@@ -30,41 +30,47 @@ def sandbox(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 picks a free port.")] = DEFAULT_PORT,
     users: Annotated[int, typer.Option(min=1, max=100_000, help="How many users each demo firm has.")] = 5,
     firms: Annotated[int, typer.Option(min=1, max=100, help="How many firms each region has.")] = 1,
-    regions: Annotated[str, typer.Option(help="us, eu, ca, au; each has a port, counted from --port.")] = "us",
-    seed: Annotated[int, typer.Option(help="Another number gives other ids.")] = 0,
+    regions: Annotated[
+        str, typer.Option(help="us, eu, ca, au; each gets a port of its own, counted up from --port.")
+    ] = "us",
+    seed: Annotated[int, typer.Option(help="Seed of the invented ids: another number gives other ids.")] = 0,
     rate_limit: Annotated[
         int, typer.Option(min=0, help="Requests a minute for each token; 0 for no limit and no rate headers.")
     ] = 50,
     redirect_uri: Annotated[
-        list[str] | None, typer.Option(help="Where your app wants its users back after signing in; may be repeated.")
+        list[str] | None, typer.Option(help="Where Clio sends users after they sign in; may be repeated.")
     ] = None,
     permissions: Annotated[
-        str | None, typer.Option(help="What the app may use: matters, users:read, ...; all if left out.")
+        str | None, typer.Option(help="What the app may use: matters, users:read, ... (default: all).")
     ] = None,
     deauthorization_url: Annotated[
-        str | None, typer.Option(help="Where your app is told that a user took its access back.")
+        str | None, typer.Option(help="URL to call when a user revokes the app's access.")
     ] = None,
     add_to_clio_url: Annotated[
-        str | None, typer.Option(help="What the button on the App Integrations page opens.")
+        str | None, typer.Option(help="URL that the button on the App Integrations page opens.")
     ] = None,
     host: Annotated[
-        str, typer.Option(help="The address to listen on; others than this machine's need --control-key.")
+        str, typer.Option(help="Address to listen on; any but this machine's own needs --control-key.")
     ] = "127.0.0.1",
-    public_url: Annotated[str | None, typer.Option(help="How others reach it, such as http://clio:8770.")] = None,
+    public_url: Annotated[
+        str | None, typer.Option(help="URL at which others reach it, such as http://clio:8770.")
+    ] = None,
     control_key: Annotated[
         str | None,
-        typer.Option(envvar="CLIO_NB_CONTROL_KEY", help="What control requests have to carry.", show_envvar=True),
+        typer.Option(envvar="CLIO_NB_CONTROL_KEY", help="Key that control requests must send.", show_envvar=True),
     ] = None,
     assume: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME=VALUE", help="What is to hold where Clio's documents are silent; may be repeated."),
+        typer.Option(metavar="NAME=VALUE", help="Assumption about what Clio does not document; may be repeated."),
     ] = None,
     clock: Annotated[
         ClockChoice,
         typer.Option(help="real: as on this machine; advancing: from a fixed date; frozen: only when you move it."),
     ] = ClockChoice.REAL,
     db: Annotated[Path | None, typer.Option(help="Keep the state in this file, across restarts.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Describe it as one JSON object on the first line.")] = False,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print its details as one JSON object on the first line.")
+    ] = False,
 ) -> None:
     """Run an embedded Clio until Ctrl-C: OAuth, API, screens, and a clock you can move.
 
@@ -99,7 +105,7 @@ def sandbox(
         ) from None
     except OSError as error:
         what = f"--db {db}" if db and str(error.filename or "") == str(db) else f"--host {host}"
-        raise InvalidInput(f"{what} cannot be used ({error.strerror or error}). Name another one.") from None
+        raise InvalidInput(f"{what} cannot be used ({error.strerror or error}). Choose another.") from None
     except ValueError as error:
         raise InvalidInput(str(error)) from None
     with site:

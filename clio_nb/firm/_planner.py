@@ -102,7 +102,8 @@ class Planner:
         wanted.check_profile(profile)
         if wanted.app.region is not None and wanted.app.region is not self.site.region:
             raise ManifestError(
-                f"app.region: the manifest is for {wanted.app.region.value}, this app for {self.site.region.value}."
+                f"app.region: the manifest is for {wanted.app.region.value}, but this app is in "
+                f"{self.site.region.value}. Change app.region, or connect to the other region."
             )
         return wanted
 

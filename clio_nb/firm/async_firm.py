@@ -366,7 +366,7 @@ class AsyncFirm:
         if len(accounts) > 1:
             raise InvalidInput(
                 f"These users belong to several firms: {', '.join(map(str, accounts.values()))}. "
-                "Give each firm its own: Firm(site, vault, name=...).",
+                "Use one Firm for each: Firm(site, vault, name=...).",
                 field="session",
             )
         await asyncio.to_thread(

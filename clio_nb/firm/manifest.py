@@ -125,7 +125,8 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
                 twin = slots.setdefault((as_shown(one.label), location, one.who), one.key)
                 if twin != one.key:
                     said.append(
-                        f"Action {one.key!r}: {twin!r} has that label on {location.resource} for the same users."
+                        f"Action {one.key!r}: action {twin!r} has the same label on {location.resource} "
+                        "for the same users. Change one of the labels."
                     )
         return said
 
@@ -217,7 +218,7 @@ def problems(manifest: Manifest) -> Iterator[_Problem]:
         if not re.fullmatch(r"[A-Za-z0-9_-]{1,64}", action.key):
             yield _Problem(f"{at}.key", "use 1 to 64 letters, digits, - and _.")
         if action.key in keys:
-            yield _Problem(f"{at}.key", f"{action.key!r} is already the key of another action. Give each its own.")
+            yield _Problem(f"{at}.key", f"{action.key!r} is already the key of another action. Choose another key.")
         keys.add(action.key)
         yield from _values(at, action)
     for profile, urls in manifest.profiles.items():
@@ -254,14 +255,14 @@ def _who_problems(path: str, who: Who) -> Iterator[_Problem]:
     ):
         for index, word in enumerate(words):
             if word.casefold() not in {right.casefold() for right in known}:
-                near = _nearest(word, known) or f" Clio knows: {', '.join(known)}."
-                yield _Problem(f"{path}.{field}[{index}]", f"{word[:60]!r} is unknown to Clio.{near}")
+                near = _nearest(word, known) or f" Use one of: {', '.join(known)}."
+                yield _Problem(f"{path}.{field}[{index}]", f"unknown value {word[:60]!r}.{near}")
     for field, names in (("users", who.users), ("exclude", who.exclude)):
         for index, name in enumerate(names):
             if isinstance(name, int) and not 0 < name < 2**63:
                 yield _Problem(f"{path}.{field}[{index}]", "is not a user id. Use a whole number from 1 to 2^63 - 1.")
             elif isinstance(name, str) and "@" not in name:
-                yield _Problem(f"{path}.{field}[{index}]", f"{name[:60]!r} is neither an e-mail address nor a user id.")
+                yield _Problem(f"{path}.{field}[{index}]", f"{name[:60]!r} is not an e-mail address or a user id.")
 
 
 def _named(user: User, names: Iterable[int | str]) -> bool:

@@ -70,7 +70,7 @@ class InboxForm(Form[Replayed]):
     def outcome(self, value: Replayed) -> Status:
         """Show what the receiver answered."""
         taken = value.status < 400
-        moved = f", and moved on to {value.location.partition('?')[0]}" if value.location else ""
+        moved = f", and redirected to {value.location.partition('?')[0]}" if value.location else ""
         return Status("done" if taken else "failed", f"The receiver answered {value.status}{moved}.")
 
     def _chosen(self) -> Received:

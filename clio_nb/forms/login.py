@@ -123,7 +123,9 @@ class LoginForm(Form[Session]):
         secret = self._widget_for("client_secret", w.Password(description="Client secret", continuous_update=False))
         secret.placeholder = _from_environment("CLIO_CLIENT_SECRET")
         secret.observe(self._take_secret, "value")
-        self._public = self._widget_for("on_public_machine", w.Checkbox(description="Real data on this public machine"))
+        self._public = self._widget_for(
+            "on_public_machine", w.Checkbox(description="Use real data on this public machine")
+        )
         self._public.layout.display = "flex" if on_binder() else "none"
         return (self.fields["region"], self.fields["client_id"], secret, self._public)
 

@@ -57,11 +57,11 @@ class Engine(httpx.AsyncBaseTransport):
                 stream = httpx.ByteStream(await _whole(answer.content))
                 return httpx.Response(answer.status, headers=list(answer.raw_headers), stream=stream)
         except TimeoutError:
-            raise httpx.ReadTimeout(f"none within {seconds:.3g} s") from None
+            raise httpx.ReadTimeout(f"timeout after {seconds:.3g} s") from None
         except aiohttp.ClientConnectorError as error:
             raise _not_connected(error, scheme) from None
         except aiohttp.ClientError:  # its own text could hold the whole URL
-            raise httpx.NetworkError("the connection failed or broke") from None
+            raise httpx.NetworkError("the connection failed") from None
 
     async def aclose(self) -> None:
         """Close the pool."""
@@ -83,14 +83,14 @@ def _not_connected(error: aiohttp.ClientConnectorError, scheme: str) -> httpx.Ne
     if isinstance(cause, ssl.SSLCertVerificationError):
         return NotConnected(f"its certificate is not trusted: {cause.verify_message}", tls=True)
     if isinstance(cause, ssl.SSLError):
-        return NotConnected(f"the handshake failed: {cause.reason or 'it broke off'}", tls=True)
+        return NotConnected(f"the handshake failed: {cause.reason or 'the connection broke'}", tls=True)
     if isinstance(cause, ConnectionRefusedError):
         return NotConnected("the connection was refused", tls=False)
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        return NotConnected("its name was not found", tls=False)
+        return NotConnected("the host name was not found", tls=False)
     if scheme == "https" and isinstance(cause, ConnectionError):
-        return NotConnected("the connection broke in the middle of the handshake", tls=True)
-    return httpx.NetworkError("no connection came about")
+        return NotConnected("the connection broke during the handshake", tls=True)
+    return httpx.NetworkError("the connection failed")
 
 
 async def _sent_once(request: aiohttp.ClientRequest, send: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:

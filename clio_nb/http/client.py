@@ -88,7 +88,7 @@ class Client:
         while following is not None:
             if following in read:
                 raise errors.UnexpectedAnswer(
-                    f"{first}: Clio named a page as the next one that was read before. Try again.",
+                    f"{first}: Clio's next page is one that was already read. Try again.",
                     status=200,
                     request=str(first),
                 )
@@ -133,7 +133,7 @@ class Client:
         while wait := self._pace.take(now := self._now()):
             if wait >= min(patience, timeouts.left()):
                 raise errors.RateLimited(
-                    f"{request} was not sent: this user's budget of requests is used up for {wait:.0f} s.",
+                    f"{request} was not sent: this user's rate limit is used up. Try again in {wait:.0f} s.",
                     status=429,
                     retry_after=wait,
                     request=str(request),

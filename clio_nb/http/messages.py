@@ -220,7 +220,7 @@ def _follow(request: Request, url: str) -> Request:
     parts = urlsplit(url)
     if parts.path.removesuffix(".json") != request.path:
         raise errors.UnexpectedAnswer(
-            f"{request} was answered with a next page outside this collection, which was not followed. Try again.",
+            f"{request} was answered with a next page outside this collection; it was not followed. Try again.",
             status=200,
             request=str(request),
         )

@@ -55,17 +55,17 @@ async def describe(origin: str, path: str, key: Secret | None) -> Description:
     raw = await transport.exchange("GET", origin + path, headers=_headers(key), deadline=5.0)
     if raw.status == 403:
         raise InvalidInput(
-            f"The sandbox at {origin} does not take this control key. Pass the one that it was started with as "
+            f"The sandbox at {origin} refused this control key. Pass the one that it was started with as "
             "control_key, or set CLIO_NB_CONTROL_KEY."
             if key
-            else f"The sandbox at {origin} asks for its control key: pass control_key, or set CLIO_NB_CONTROL_KEY.",
+            else f"The sandbox at {origin} needs its control key: pass control_key, or set CLIO_NB_CONTROL_KEY.",
             field="control_key",
         )
     try:
         return msgspec.json.decode(raw.body, type=Description, dec_hook=reading)
     except (msgspec.DecodeError, UnicodeDecodeError):
         raise UnexpectedAnswer(
-            f"What runs at {origin} is no clio-nb sandbox. Start one with: clio-nb sandbox", status=raw.status
+            f"The server at {origin} is not a clio-nb sandbox. Start one with: clio-nb sandbox", status=raw.status
         ) from None
 
 

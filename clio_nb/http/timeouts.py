@@ -70,7 +70,9 @@ def timeout(seconds: float | None) -> Iterator[None]:
 def checked_timeout(seconds: float | None) -> float | None:
     """Return a timeout as it is. Raises :class:`InvalidInput` for anything but None or a number of seconds from 0."""
     if seconds is not None and not (isinstance(seconds, int | float) and seconds >= 0):
-        raise InvalidInput(f"timeout is a number of seconds, 0 or more, or None; got {seconds!r:.40}.", field="timeout")
+        raise InvalidInput(
+            f"timeout must be a number of seconds (0 or more) or None, not {seconds!r:.40}.", field="timeout"
+        )
     return seconds
 
 

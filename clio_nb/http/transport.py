@@ -101,7 +101,7 @@ async def exchange(
         if isinstance(cause, NotConnected) and cause.tls:
             raise errors.TlsFailed(
                 f"No secure connection (TLS) to {shown.hostname} for {what}: {cause}. Nothing was sent. "
-                "If a firewall or a private certificate authority is in between, set SSL_CERT_FILE to its file.",
+                "For a firewall or private certificate authority, set SSL_CERT_FILE to its certificate file.",
                 nothing_sent=True,
             ) from None
         raise errors.NetworkError(

@@ -138,7 +138,7 @@ class _Receiver:
             return refusal_of_method(visit) or await self._take(visit)
         kept = next((received for received in self if str(received.number) == number), None)
         if kept is None:
-            return page(404, "Nothing here", f"This inbox holds no launch {number[:9]}.")
+            return page(404, "Nothing here", f"This inbox has no launch {number[:9]}.")
         return page(200, _title(kept), f"{kept.reason} {_CLOSE}")
 
     async def _take(self, visit: Visit) -> Page:
@@ -282,7 +282,7 @@ async def inbox(
         'verified'
     """
     if not (isinstance(port, int) and 0 <= port <= 65535):
-        raise InvalidInput("port is a number from 0 to 65535; 0 takes any free one.", field="port")
+        raise InvalidInput("port must be a number from 0 to 65535; 0 takes any free one.", field="port")
     a_site(site)
     if sessions is not None:
         check_sessions(sessions)

@@ -27,18 +27,18 @@ _RESOURCE: Final = "|".join(location.resource for location in Location)
 _SUBJECT: Final = re.compile(rf"/api/v4/({_RESOURCE})/({_ID.pattern})(?:\.json)?")
 
 _FAULTS_OF_SUBJECT: Final = (
-    (re.compile(r"[^!-~]"), "holds a space, a control character or a letter outside ASCII"),
+    (re.compile(r"[^!-~]"), "has a space, a control character or a non-ASCII letter"),
     (re.compile(r"%"), "is encoded more than once"),
     (
         re.compile(r"\A(?!/)|\A//|://|[\\@]"),
-        "names a host or does not start with a slash, and would send the token of a careless receiver elsewhere",
+        "names a host or does not start with a slash: a careless receiver would send its token to another host",
     ),
-    (re.compile(r"[?#&;]"), "carries a query, a parameter or a fragment, which would swallow the nonce"),
-    (re.compile(r"/\.|//"), "holds dots or empty parts that lead to another path"),
+    (re.compile(r"[?#&;]"), "has a query, a parameter or a fragment, which would swallow the nonce"),
+    (re.compile(r"/\.|//"), "has dot segments or empty segments, which lead to another path"),
     (re.compile(r"\A(?!/api/v4/)"), "does not lead to version 4 of Clio's API"),
     (
         re.compile(rf"\A/api/v4/(?!(?:{_RESOURCE})(?:/|\Z))"),
-        "names no activity, contact, document, folder or matter",
+        "does not name an activity, contact, document, folder or matter",
     ),
     (re.compile(""), "does not end in the id of one record, in plain digits"),
 )
@@ -135,7 +135,7 @@ def _only_value(name: str, query: _Query, problems: dict[str, str]) -> str | Non
         problems[name] = f"{name} is missing. Clio adds it to every launch: copy the whole address, or click again."
     elif len(values) > 1:
         problems[name] = (
-            f"{name} is there {len(values)} times. Clio sends it once, so this launch did not come from a click."
+            f"{name} appears {len(values)} times. Clio sends it once, so this launch did not come from a click."
         )
     elif not values[0]:
         problems[name] = f"{name} is empty. Clio always fills it in."
@@ -208,7 +208,7 @@ def _mismatch(head: re.Match[str], own: list[str], target: object) -> str:
         return f"The target to compare with is not a URL. {demands}"
     for what, mine, theirs in zip(("scheme", "host", "port", "path"), endpoint(head), demands.endpoint, strict=True):
         if mine != theirs:
-            return f"The launch goes to another {what} than the registered target."
+            return f"The launch's {what} differs from the registered target's."
     sent = _by_name(own) if demands.own else {}
     for name, values in demands.own.items():
         if sent.get(name) != values:

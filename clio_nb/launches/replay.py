@@ -111,7 +111,7 @@ def _launch_of(launch: Received | Launch | Path | str) -> Launch:
         return load_launch(launch)
     if not isinstance(launch, Received):
         raise InvalidInput(
-            f"Pass a launch of an inbox, or the path of a saved one; this is a {type(launch).__name__}.", field="launch"
+            f"Pass a launch of an inbox, or the path of a saved one, not a {type(launch).__name__}.", field="launch"
         )
     if launch.report.launch is None:
         raise InvalidInput("Only a well-formed launch can be replayed; this one was refused.", field="launch")

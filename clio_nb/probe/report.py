@@ -24,9 +24,9 @@ CaseOutcome = Literal["passed", "failed", "undecided"]
 MARKS: Final[dict[CaseOutcome, str]] = {"passed": "✓", "failed": "✗", "undecided": "?"}
 
 UNDECIDED: Final = (
-    "Clio did not confirm these launches, and the receiver's answers do not show whether they were let in: they are "
-    "like those to genuine launches and to malformed ones, or like neither. Answer each refusal with a 4xx status, or "
-    "at least with one page that is the same for all."
+    "Clio did not confirm these launches, and the receiver's answers do not show whether it let them in: it answers "
+    "genuine and malformed launches alike, or answers these differently from both. Answer each refusal with a 4xx "
+    "status, or at least with one page that is the same for all."
 )
 """What an undecided case means, and the way out."""
 

@@ -194,4 +194,4 @@ _LINK: Final = "{} is a symbolic link, which could lead anywhere. Give the path 
 def _why(path: Path, cause: OSError) -> str:
     if path.is_symlink():
         return _LINK.format(path)
-    return f"{path} cannot be used: {cause.strerror}. Nothing was changed. Mend this, or choose another path."
+    return f"{path} cannot be used: {cause.strerror}. Nothing was changed. Fix this, or choose another path."

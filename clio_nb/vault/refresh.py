@@ -120,7 +120,7 @@ class VaultTokens:
 
     def _usable(self, grant: Grant) -> Grant:
         if grant.problem:
-            error = NeedsLogin(f"This user's access is {grant.problem}. Ask this user to sign in again.")
+            error = NeedsLogin(f"This user's token is {grant.problem}. Ask this user to sign in again.")
             error.user = str(grant.user)
             raise error
         return grant

@@ -231,7 +231,7 @@ def test_the_demo_happens_and_says_so():
     answer = run("demo")
     assert answer.returncode == 0, answer.stderr
     assert answer.stderr == ""
-    assert "All of it happened" in answer.stdout
+    assert "Everything worked" in answer.stdout
     assert answer.stdout.count("verified") == 1
     assert answer.stdout.count("refused") == 2
 

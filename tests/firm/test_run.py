@@ -116,7 +116,7 @@ def test_a_manifest_that_names_nobody_is_noted(firm: Firm, manifest: Manifest) -
 
 def test_a_manifest_of_another_region_is_refused(firm: Firm, manifest: Manifest) -> None:
     european = msgspec.structs.replace(manifest, app=AppOf("partner", Region.EU))
-    with pytest.raises(ManifestError, match="the manifest is for eu, this app for us"):
+    with pytest.raises(ManifestError, match="the manifest is for eu, but this app is in us"):
         firm.plan(european)
 
 
@@ -224,7 +224,7 @@ def test_the_audit_says_who_got_what_when_before_and_after(applied: Firm, manife
     assert str(last["at"].dtype) == "datetime64[ns, UTC]"
     assert last["at"].notna().all()
     assert applied.runs()["purpose"].tolist() == ["plan", "plan"]
-    with pytest.raises(InvalidInput, match="There is no run 'x'"):
+    with pytest.raises(InvalidInput, match="This firm has no run 'x'"):
         applied.audit("x")
 
 

@@ -87,7 +87,7 @@ def test_a_user_without_access_is_named_by_an_undo(applied: Firm, clio_sandbox: 
 
 
 def test_a_run_that_never_was_cannot_be_undone(applied: Firm) -> None:
-    with pytest.raises(InvalidInput, match=f"There is no run 'x'.*{last_run(applied)}"):
+    with pytest.raises(InvalidInput, match=f"This firm has no run 'x'.*{last_run(applied)}"):
         applied.undo("x", progress=False)
 
 

@@ -227,7 +227,7 @@ def nameless(monkeypatch):
 def test_l10_a_name_that_is_not_found_sent_nothing_and_is_tried_once_more(slept, nameless):
     verdict = verify_launch(URL, session_at("https://clio.invalid"), actions="any")
     says_that_nothing_was_sent(verdict)
-    assert "its name was not found" in verdict.reason
+    assert "the host name was not found" in verdict.reason
     assert nameless == ["clio.invalid"] * 2
     assert slept == [1.0]
 

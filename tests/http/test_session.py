@@ -286,7 +286,7 @@ def test_h4_what_is_no_answer_of_the_api_is_a_typed_error(session, clio_sandbox,
 def test_h9_pages_that_go_round_end_with_an_error(session, clio_sandbox):
     loop = f"{clio_sandbox.api_url}/custom_actions?page_token=again"
     clio_sandbox.fault("status", status=200, times=None, body={"data": [], "meta": {"paging": {"next": loop}}})
-    with pytest.raises(errors.UnexpectedAnswer, match="was read before"):
+    with pytest.raises(errors.UnexpectedAnswer, match="was already read"):
         session.list_actions()
 
 

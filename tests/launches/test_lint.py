@@ -65,7 +65,9 @@ def test_an_action_of_which_clio_left_out_everything_has_a_finding_for_each_fiel
 
 @pytest.mark.parametrize("label", [" Sign", "Sign ", "Sign  now", "Si\u200bgn"])
 def test_spaces_at_an_end_and_characters_that_do_not_show_are_pointed_out(label):
-    sentence = "The label has spaces at an end or in a row, or invisible characters. Clio may drop them: remove them."
+    sentence = (
+        "The label has leading, trailing or repeated spaces, or invisible characters. Clio may drop them: remove them."
+    )
     assert lint((label, TARGET, "matters")) == [("label", "warning", sentence, "")]
 
 
@@ -89,7 +91,7 @@ def test_a_label_of_32_characters_is_short_enough():
 def test_a_reserved_name_in_the_target_breaks_every_launch(target):
     worst = lint(("Sign", target, "matters"))[0]
     assert (worst.field, worst.level, worst.clio) == ("target_url", "error", "")
-    assert "carry it twice" in worst.sentence
+    assert "have it twice" in worst.sentence
 
 
 @pytest.mark.parametrize("target", ["https://user:pw@partner.example/launch", "https://partner.example/100%"])
@@ -118,15 +120,15 @@ def test_a_placeholder_is_pointed_out_since_clio_does_not_fill_it_in(target):
     [
         ("https://partner.example/launch?", "a path is safer"),
         ("http://partner.example/launch", "in the clear"),
-        ("https://localhost/launch", "this machine or network only"),
-        ("https://127.0.0.1:8000/launch", "this machine or network only"),
-        ("https://[::1]/launch", "this machine or network only"),
-        ("https://10.1.2.3/launch", "this machine or network only"),
-        ("https://intranet/launch", "this machine or network only"),
-        ("https://localhost./launch", "this machine or network only"),
-        ("https://app.localhost/launch", "this machine or network only"),
-        ("https://app.local/launch", "this machine or network only"),
-        ("https://app.internal/launch", "this machine or network only"),
+        ("https://localhost/launch", "only from this machine or network"),
+        ("https://127.0.0.1:8000/launch", "only from this machine or network"),
+        ("https://[::1]/launch", "only from this machine or network"),
+        ("https://10.1.2.3/launch", "only from this machine or network"),
+        ("https://intranet/launch", "only from this machine or network"),
+        ("https://localhost./launch", "only from this machine or network"),
+        ("https://app.localhost/launch", "only from this machine or network"),
+        ("https://app.local/launch", "only from this machine or network"),
+        ("https://app.internal/launch", "only from this machine or network"),
         ("https://partner.example/launch?tenant=7", "a path is safer"),
         ("https://partner.example/#/launch", "never sends"),
     ],

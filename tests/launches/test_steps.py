@@ -71,7 +71,7 @@ def test_actions_that_cannot_be_read(anna, site):
     ("fault", "state", "words"),
     [
         ({"kind": "reset"}, "unknown", "No answer came, and the nonce may be spent."),
-        ({"kind": "rate_limit", "seconds": 300}, "expired", "budget of requests is used up for longer than the nonce"),
+        ({"kind": "rate_limit", "seconds": 300}, "expired", "rate limit is used up for longer than the nonce"),
         (
             {"kind": "status", "status": 403},
             "refused",
@@ -80,7 +80,7 @@ def test_actions_that_cannot_be_read(anna, site):
         ({"kind": "status", "status": 404}, "refused", "is deleted, or this user cannot see it (404)."),
         ({"kind": "status", "status": 503}, "unknown", "The nonce may be spent."),
         ({"kind": "html", "status": 200}, "refused", "something that Clio's API does not send"),
-        ({"kind": "wrong_record", "status": 200}, "refused", "The answer is another record than Matter"),
+        ({"kind": "wrong_record", "status": 200}, "refused", "Clio answered with a different record, not Matter"),
     ],
     ids=lambda value: value.get("kind") if isinstance(value, dict) else None,
 )

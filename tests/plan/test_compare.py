@@ -135,7 +135,7 @@ def test_a_foreign_action_is_never_touched() -> None:
         created_at=NOON,
         before=fields("Theirs", OTHER),
         reason="not ours",
-        advice="It is never touched.",
+        advice="This app leaves it alone.",
     )
 
 

@@ -34,7 +34,7 @@ def test_labels_in_a_circle_stay_and_each_item_is_about_the_action_that_has_its_
             created_at=there.created_at,
             before=fields("B", B),
             after=fields("B", A),
-            reason="labels changed round",
+            reason="labels swapped",
         ),
         Item(
             kind=Kind.UPDATE,
@@ -46,7 +46,7 @@ def test_labels_in_a_circle_stay_and_each_item_is_about_the_action_that_has_its_
             created_at=NOON,
             before=fields("A", A),
             after=fields("A", B),
-            reason="labels changed round",
+            reason="labels swapped",
         ),
     ]
 
@@ -64,8 +64,8 @@ def test_a_label_that_is_foreign_blocks_and_the_item_says_what_can_be_done() -> 
     wanted = manifest(Action(key="a", label="A", target_url=A, locations=("matters",)))
     blocked = plan(wanted, [action(5, "A", B)])[-1]
     assert blocked.advice == (
-        f"An action that is not ours has this label here (id 5) and leads to {B}. If it is yours, add that URL to "
-        "formerly; if not, choose another label."
+        f"Another action already has this label here (id 5) and opens {B}. If it is yours, "
+        "add that URL to formerly; if not, choose another label."
     )
 
 
@@ -73,7 +73,10 @@ def test_a_label_that_an_orphan_holds_blocks_until_deletes_are_allowed() -> None
     wanted = manifest(Action(key="a", label="A", target_url=B, locations=("matters",)))
     blocked = plan(wanted, [action(5, "A", A)], [owned(5, fields("A"), key="old")])[-1]
     assert (blocked.kind, blocked.reason) == (Kind.BLOCKED, "label taken")
-    assert blocked.advice == "Action 5, no longer wanted, has this label here. Plan with allow_delete."
+    assert (
+        blocked.advice
+        == "Action 5 has this label here and is no longer wanted. Plan with allow_delete to have it deleted."
+    )
 
 
 def test_what_waits_for_a_blocked_item_is_blocked_too_and_says_for_which() -> None:
@@ -85,4 +88,4 @@ def test_what_waits_for_a_blocked_item_is_blocked_too_and_says_for_which() -> No
     blocked = {item.key: item for item in items if item.kind is Kind.BLOCKED}
     assert blocked["a"].reason == "other target"
     assert blocked["b"].reason == "label taken"
-    assert blocked["b"].advice == "Action 'a' has this label here. Clio takes each label once in a location."
+    assert blocked["b"].advice == "Action 'a' already has this label here. Clio allows each label once per location."

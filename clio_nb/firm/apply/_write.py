@@ -57,7 +57,9 @@ async def _created(session: AsyncSession, item: Item) -> CustomAction:
     except errors.ActionExists as twin:
         there = await session.get_action(twin.action_id)
         if ActionFields.of(there).differing(wanted):
-            raise Changed(f"Since the plan, an action with this label came here: {_described(there)}.") from None
+            raise Changed(
+                f"Since the plan, an action with this label was created: {_described(there)}. Plan again."
+            ) from None
         return there
     except _LOST as lost:  # the session has read back already
         _raise_if_unsent(lost)
@@ -159,7 +161,7 @@ def _not_known(lost: errors.ClioError) -> NotKnown:
 
 def _changed(item: Item, now: CustomAction) -> Changed:
     before = f"{item.before.label!r} to {item.before.target_url}" if item.before else "unknown"
-    return Changed(f"Somebody changed it since the plan, which saw {before}; now it is {_described(now)}. Plan again.")
+    return Changed(f"Somebody changed it since the plan: it was {before}, now it is {_described(now)}. Plan again.")
 
 
 def _described(action: CustomAction) -> str:
@@ -168,11 +170,15 @@ def _described(action: CustomAction) -> str:
 
 def _fields(fields: ActionFields | None) -> ActionFields:
     if fields is None:
-        raise errors.InvalidInput("This item of the plan does not say what the action should be.", field="plan")
+        raise errors.InvalidInput(
+            "This item of the plan does not say what the action should be. Plan again.", field="plan"
+        )
     return fields
 
 
 def _planned_action(item: Item) -> CustomAction:
     if item.action_id is None:
-        raise errors.InvalidInput("This item of the plan does not say which action it is about.", field="plan")
+        raise errors.InvalidInput(
+            "This item of the plan does not say which action it is about. Plan again.", field="plan"
+        )
     return CustomAction(id=item.action_id, etag=item.etag)

@@ -208,7 +208,7 @@ class _UserRun:
     async def _result_of(self, number: int, item: Item) -> ItemResult:
         """Do one item. Its outcome is recorded in the same transaction as the next request."""
         if self._stop.asked or self._over:
-            return ItemResult(item, Outcome.NOT_SENT, self._over or "The run was stopped before.")
+            return ItemResult(item, Outcome.NOT_SENT, self._over or "The run was stopped before this change.")
         await self._changes.add(EntryChange(number, SENT))
         try:
             action = await write(await self._session_of(item.user_id), item)
@@ -216,7 +216,7 @@ class _UserRun:
             if isinstance(error, Changed) and error.made is not None:
                 self._done(number, msgspec.structs.replace(item, after=None), error.made)
             if isinstance(error, _ENDS_THE_USER):
-                self._over = f"Not sent, because of this user's first failure: {error.args[0]}"
+                self._over = f"Not sent, because an earlier change for this user failed: {error.args[0]}"
             return self._ended(number, item, _OUTCOMES.get(type(error), Outcome.FAILED), error)
         return self._done(number, item, action)
 

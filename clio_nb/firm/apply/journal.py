@@ -96,7 +96,7 @@ class Journal(Unshared):
         with self._transaction() as database:
             database.execute("INSERT INTO firm SELECT ?, ?, ? WHERE NOT EXISTS (SELECT * FROM firm)", firm_key)
             if database.execute("SELECT * FROM firm").fetchone() != tuple(firm_key):
-                raise VaultError(f"The journal {path} is of another firm or app. Give each its own.")
+                raise VaultError(f"The journal {path} belongs to another firm or app. Use one journal for each.")
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
@@ -189,7 +189,7 @@ class Journal(Unshared):
         found = next((run for run in runs if run.run == name), None)
         if found is None:
             latest = ", ".join(run.run for run in runs[-5:]) or "none"
-            raise InvalidInput(f"There is no run {name[:40]!r} of this firm; the latest are: {latest}.", field="run")
+            raise InvalidInput(f"This firm has no run {name[:40]!r}. Its latest runs: {latest}.", field="run")
         return found
 
     def entries(self, run: str | None = None) -> list[Entry]:

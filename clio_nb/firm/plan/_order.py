@@ -67,7 +67,7 @@ def _kept_labels(circle: list[Item], held: dict[_Slot, Item]) -> list[Item]:
     for item in circle:
         holder = held[_slot(item)]
         there = {name: getattr(holder, name) for name in ("action_id", "etag", "created_at", "before")}
-        changed = msgspec.structs.replace(item, kind=Kind.UPDATE, reason="labels changed round", **there)
+        changed = msgspec.structs.replace(item, kind=Kind.UPDATE, reason="labels swapped", **there)
         items.append(changed if changed.diff() else msgspec.structs.replace(changed, kind=Kind.OK, reason=""))
     return items
 
@@ -77,13 +77,16 @@ def _blocked(item: Item, held: dict[_Slot, Item]) -> Item:
     target = holder.before and holder.before.target_url
     if holder.kind is Kind.FOREIGN:
         advice = (
-            f"An action that is not ours has this label here (id {holder.action_id}) and leads to {target}. If it is "
-            "yours, add that URL to formerly; if not, choose another label."
+            f"Another action already has this label here (id {holder.action_id}) and opens {target}. If it is yours, "
+            "add that URL to formerly; if not, choose another label."
         )
     elif holder.kind in (Kind.DUPLICATE, Kind.ORPHAN):
-        advice = f"Action {holder.action_id}, no longer wanted, has this label here. Plan with allow_delete."
+        advice = (
+            f"Action {holder.action_id} has this label here and is no longer wanted. "
+            "Plan with allow_delete to have it deleted."
+        )
     else:
-        advice = f"Action {holder.key!r} has this label here. Clio takes each label once in a location."
+        advice = f"Action {holder.key!r} already has this label here. Clio allows each label once per location."
     wrong_target = holder.kind is Kind.FOREIGN and item.after is not None and target != item.after.target_url
     reason = "other target" if wrong_target else "label taken"
     return msgspec.structs.replace(item, kind=Kind.BLOCKED, reason=reason, advice=advice)

@@ -95,7 +95,7 @@ def _left_over(found: Match, state: UserState, *, allow_delete: bool) -> Iterato
         advice = "" if allow_delete else "Plan with allow_delete to have it deleted."
         yield item_for(Kind.DELETE if allow_delete else kind, state, key, action, reason=reason, advice=advice)
     for action in found.foreign:
-        yield item_for(Kind.FOREIGN, state, "", action, reason="not ours", advice="It is never touched.")
+        yield item_for(Kind.FOREIGN, state, "", action, reason="not ours", advice="This app leaves it alone.")
 
 
 def _blocked(state: UserState, wanted: Sequence[Wanted], mine: Sequence[Owned]) -> Iterator[Item]:

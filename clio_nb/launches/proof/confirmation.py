@@ -48,7 +48,7 @@ class Confirmation:
             return self
         record_id, asked = self.data.get("id"), self._launch.subject
         if isinstance(record_id, bool) or record_id != asked.record_id:
-            self.state, self.reason = "refused", f"The answer is another record than {asked}. {AGAIN}"
+            self.state, self.reason = "refused", f"Clio answered with a different record, not {asked}. {AGAIN}"
             return self
         self.state, self.seconds_left = "verified", max(self._left(), 0.0)
         actions_cache.of(self._session, self._launch.user_id).note_read(asked)
@@ -70,7 +70,7 @@ class Confirmation:
             if self._left() <= 0:
                 break
             if self._wait() <= 0:
-                raise errors.NetworkError("The timeout was over before the nonce was sent.", nothing_sent=True)
+                raise errors.NetworkError("The timeout ran out before the nonce was sent.", nothing_sent=True)
             sent_before, self.nonce_sent = self.nonce_sent, True
             try:
                 return (await session.request(request, dict[str, Any], once=True, patience=self._wait())).data
@@ -110,7 +110,7 @@ class Confirmation:
         if isinstance(error, errors.RateLimited):
             if self._wait() <= (error.retry_after or 0) < self._left():
                 return "unknown", f"{error} {AGAIN}"
-            return "expired", f"This user's budget of requests is used up for longer than the nonce lives. {AGAIN}"
+            return "expired", f"This user's rate limit is used up for longer than the nonce lives. {AGAIN}"
         if refused := self._refusal(error):
             return "refused", refused
         if not self.nonce_sent:

@@ -32,7 +32,7 @@ def check_sessions(sessions: object) -> None:
     if not known or isinstance(sessions, type | str):
         said = "None" if sessions is None else f"a {type(sessions).__name__}"
         raise InvalidInput(
-            f"A launch is verified with a session, and this is {said}. Pass the session of the user who clicked, "
+            f"Cannot verify a launch with {said}. Pass the session of the user who clicked, "
             "several sessions, or a firm.",
             field="sessions",
         )

@@ -169,7 +169,8 @@ def check_actions(actions: object) -> None:
     """Raise :class:`InvalidInput` unless these say which actions count as ours."""
     if actions not in ("known", "any") and (isinstance(actions, str) or not isinstance(actions, Iterable)):
         raise errors.InvalidInput(
-            "actions is 'known', 'any', or a list of actions such as list_actions(session) returns.", field="actions"
+            "actions must be 'known', 'any', or a list of actions such as list_actions(session) returns.",
+            field="actions",
         )
 
 
