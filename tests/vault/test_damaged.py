@@ -290,7 +290,7 @@ def test_p7_status_names_the_damaged_user_and_shows_the_others(
     firm: Firm, clio_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del firm
-    from clio_nb.cli import firm as commands
+    from clio_nb.cli import status as commands
 
     hurt = clio_sandbox.users[0]
     damage(tmp_path / "vault.sqlite", clio_sandbox, hurt.id, "not JSON")
