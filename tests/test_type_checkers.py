@@ -51,31 +51,45 @@ def ten_lines() -> str:
     return found[1]
 
 
-def mypy(code: Path) -> set[int]:
-    command = [sys.executable, "-m", "mypy", "--strict", "--no-incremental", "--config-file=", code.name]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=code.parent)
+FILES = {"ten_lines": ten_lines(), "awaited": AWAITED, "wrong": WRONG}
+ERRORS = {("wrong", line) for line in (5, 6, 7, 8, 9)}
+
+
+def mypy(folder: Path) -> set[tuple[str, int]]:
+    command = [
+        sys.executable,
+        "-m",
+        "mypy",
+        "--strict",
+        "--no-incremental",
+        "--config-file=",
+        *(f"{n}.py" for n in FILES),
+    ]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=folder)
     assert not checked.stderr
-    return {int(line) for line in re.findall(r"^.*?\.py:(\d+): error", checked.stdout, re.MULTILINE)}
+    found = re.findall(r"^(\w+)\.py:(\d+): error", checked.stdout, re.MULTILINE)
+    return {(name, int(line)) for name, line in found}
 
 
-def pyright(code: Path) -> set[int]:
-    (code.parent / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
-    command = [sys.executable, "-m", "pyright", "--outputjson", "--pythonpath", sys.executable, code.name]
-    checked = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=code.parent)
-    return {one["range"]["start"]["line"] + 1 for one in json.loads(checked.stdout)["generalDiagnostics"]}
+def pyright(folder: Path) -> set[tuple[str, int]]:
+    (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict"}')
+    command = [
+        sys.executable,
+        "-m",
+        "pyright",
+        "--outputjson",
+        "--pythonpath",
+        sys.executable,
+        *(f"{n}.py" for n in FILES),
+    ]
+    checked = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, cwd=folder)
+    found = json.loads(checked.stdout)["generalDiagnostics"]
+    return {(Path(one["file"]).stem, one["range"]["start"]["line"] + 1) for one in found}
 
 
 @pytest.mark.parametrize("checker", [mypy, pyright])
-@pytest.mark.parametrize(
-    ("code", "wrong"),
-    [
-        pytest.param("ten lines", set(), id="ten lines"),
-        pytest.param(AWAITED, set(), id="awaited"),
-        pytest.param(WRONG, {5, 6, 7, 8, 9}, id="wrong"),
-    ],
-)
-def test_a_strict_type_checker_knows_every_verb(tmp_path, monkeypatch, checker, code, wrong):
+def test_a_strict_type_checker_knows_every_verb(tmp_path, monkeypatch, checker):
     monkeypatch.setenv("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1")
-    file = tmp_path / "example.py"
-    file.write_text(ten_lines() if code == "ten lines" else code, encoding="utf-8")
-    assert checker(file) == wrong
+    for name, code in FILES.items():
+        (tmp_path / f"{name}.py").write_text(code, encoding="utf-8")
+    assert checker(tmp_path) == ERRORS

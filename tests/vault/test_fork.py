@@ -97,7 +97,9 @@ def run(program: str, place: str, folder: Path) -> str:
     return done.stdout
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    "end", ["sys.exit", *(pytest.param(end, marks=pytest.mark.long) for end in ENDS if end != "sys.exit")]
+)
 def test_p6_a_child_that_does_nothing_ends_by_itself_and_the_parent_goes_on(
     place: str, tmp_path: Path, end: str
 ) -> None:
@@ -114,7 +116,9 @@ else:
     assert run(program, place, tmp_path).splitlines().count("parent is well") == 1
 
 
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    "end", ["sys.exit", *(pytest.param(end, marks=pytest.mark.long) for end in ENDS if end != "sys.exit")]
+)
 def test_p6_a_child_uses_the_library_itself_and_ends_while_the_parent_goes_on(
     place: str, tmp_path: Path, end: str
 ) -> None:
