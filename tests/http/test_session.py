@@ -332,7 +332,7 @@ def test_a_subject_that_is_not_there_is_not_found(session):
 def test_another_record_than_asked_for_is_not_taken_for_it(session, clio_sandbox):
     subject = session.list_records("matters")[0].subject
     clio_sandbox.fault("wrong_record", path=subject.path)
-    with pytest.raises(errors.UnexpectedAnswer, match="another record"):
+    with pytest.raises(errors.UnexpectedAnswer, match="a different record"):
         session.record(subject)
 
 

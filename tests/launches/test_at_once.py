@@ -96,6 +96,7 @@ def test_l25_also_with_sessions_that_must_first_be_asked_whose_they_are(anna, si
     token = site.token(anna.id)["access_token"]
     sessions = [clio.Session(site, token) for _ in range(number)]
     site.fault("delay", path="/api/v4/users/who_am_i", seconds=DELAY)
+    slow_answer(site)  # or a thread that a busy machine holds up would come too late
     sent()
     verdicts = way(number, lambda each: (url, sessions[each]))
     assert [verdict.state for verdict in verdicts] == ["verified"] * number
