@@ -7,6 +7,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, ParamSpec, TypeVar, cast
 
+from . import tracebacks
 from .errors import InvalidInput
 
 P = ParamSpec("P")
@@ -25,7 +26,8 @@ def on_session(method: Callable[P, T], kind: type) -> Callable[P, T]:
     async def awaited(*args: Any, **kwargs: Any) -> Any:
         return await verb(*args, **kwargs)
 
-    function: Any = functools.update_wrapper(awaited if inspect.iscoroutinefunction(method) else verb, method)
+    bare: Any = awaited if inspect.iscoroutinefunction(method) else verb
+    function: Any = functools.update_wrapper(tracebacks.verb(bare), method)
     signature = inspect.signature(method)
     _, *others = signature.parameters.values()
     first = inspect.Parameter("session", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=kind)

@@ -14,6 +14,7 @@ import pandas as pd
 
 from .errors import InvalidInput
 from .models import NOT_WANTED, NOTHING, CustomAction, User, visible
+from .tracebacks import verb
 from .vocabulary import Location
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ def actions_frame(rows: Iterable[tuple[User, CustomAction]]) -> pd.DataFrame:
     )
 
 
+@verb
 def locations_matrix(actions: pd.DataFrame, users: Iterable[User] = ()) -> pd.DataFrame:
     """Count the actions of each user in each of the five locations.
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from ..arguments import sessions_of_kind
 from ..http import loop
 from ..session import Session
+from ..tracebacks import verb
 from . import async_firm
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@verb
 def actions_table(sessions: Session | Iterable[Session]) -> pd.DataFrame:
     """Read the custom actions of one session, or of many at once, into a table.
 

@@ -175,11 +175,30 @@ def test_s7_without_the_cut_the_same_look_finds_secrets(w, verb, failure, secret
     assert "may hold secrets" in "".join(error.__notes__)
 
 
-def test_s7_an_error_is_the_persons_own_line_and_a_sentence(w):
+LONG = ("L" * 40, "https://partner.example", "matters")
+REFUSED = {
+    "a method": lambda w: w.session.create_action(*LONG),
+    "a function": lambda w: clio.create_action(w.session, *LONG),
+    "an awaited method": lambda w: asyncio.run(w.session.aio.create_action(*LONG)),
+    "an awaited function": lambda w: asyncio.run(clio.aio.create_action(w.session.aio, *LONG)),
+    "a wrong first argument": lambda w: clio.create_action(w.site, *LONG),
+    "a table": lambda w: clio.actions_table(w.site),
+    "a matrix": lambda w: clio.locations_matrix(w.site),
+    "a proof": lambda w: clio.verify_launch(w.launch.reveal(), w.session, fields="{"),
+    "a firm": lambda w: w.firm.plan("no-such-manifest.toml"),
+    "a connection": lambda w: clio.connect("nowhere"),
+    "an inbox": lambda w: clio.inbox(w.site, port=-1),
+}
+
+
+@pytest.mark.parametrize("call", REFUSED.values(), ids=REFUSED)
+def test_s7_an_error_is_the_persons_own_line_and_a_sentence(w, call):
     with pytest.raises(clio.ClioError) as caught:
-        w.session.create_action("L" * 40, "https://partner.example", "matters")
-    assert [entry.frame.code.path.name for entry in caught.traceback] == ["test_frames.py"]
-    assert "40 characters" in str(caught.value)
+        call(w)
+    own = [entry.frame.code.path for entry in caught.traceback]
+    assert [path for path in own if "clio_nb" in path.parts[:-1] and path.parent.name != "secrecy"] == []
+    assert own[0].name == "test_frames.py"
+    assert len(str(caught.value)) > 20
 
 
 def test_s7_frames_of_the_persons_own_functions_stay(w):
