@@ -279,6 +279,7 @@ class AsyncSession(Client):
         """
         await revoke(self.site, await self._tokens.current())
 
+    @on_loop
     async def the_user(self) -> User:
         """Return the user; Clio is asked only when the user is not known yet."""
         return self._user or await self.who_am_i()

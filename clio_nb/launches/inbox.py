@@ -17,6 +17,7 @@ from ..http import hub, loop, loopback, sync_and_async, timeouts
 from ..http.loopback import Message, Receive, Send
 from ..models import Site
 from ..secret import Secret
+from ..tracebacks import verbs
 from ._pages import Page, Visit, answer, moved, page, refusal_of_method, visit_of
 from .inspect import inspect_launch
 from .proof.sandbox_sessions import SandboxSessions
@@ -35,6 +36,7 @@ _PATH: Final = "/launch"
 _CLOSE: Final = "You can close this tab and go back to your notebook."
 
 
+@verbs
 class _Receiver:
     """What both forms of an inbox have in common."""
 

@@ -355,9 +355,6 @@ CALLS: dict[str, Callable[[World], Any]] = {
 NEVER_FAILS = {
     *("aio.Session", "aio.Session.token", "Session", "Vault", "Vault.close", "Login", "aio.Login"),
     "locations_matrix",
-    *(
-        f"{cls}.{verb}" for cls in ("Firm", "aio.Firm") for verb in ("audit", "runs")
-    ),  # the journal is a file, kept open
     *(f"{cls}.{verb}" for cls in ("Inbox", "aio.Inbox") for verb in ("close", "on_launch", "to_frame")),
     *("inspect_launch", "forms.screens", "forms.menus", "lint"),
 }
