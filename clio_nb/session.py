@@ -14,7 +14,7 @@ from .arguments import a_site, on_session
 from .http import messages, timeouts
 from .http.client import Client
 from .http.sync_and_async import awaited, on_loop, sync_method
-from .http.tokens import TokenSource, revoke
+from .http.tokens import SignedOut, TokenSource, revoke
 from .models import CustomAction, Record, Site, Subject, Token, User
 from .secret import Secret
 from .vocabulary import Location
@@ -272,12 +272,28 @@ class AsyncSession(Client):
 
     @on_loop
     async def logout(self) -> None:
-        """Revoke this session's access token (``POST /oauth/deauthorize``).
+        """Revoke this session's access token (``POST /oauth/deauthorize``), which ends the session.
+
+        A vault that holds the user's token keeps it: delete it there, with :meth:`clio_nb.Vault.remove`.
+
+        Raises:
+            errors.NeedsLogin: From then on, by every verb of this session, until its user signs in again.
 
         Examples:
             >>> clio.logout(session)
+            >>> clio.list_actions(session)
+            Traceback (most recent call last):
+            clio_nb.errors.NeedsLogin: ...
         """
-        await revoke(self.site, await self._tokens.current())
+        source, token = self._tokens, await self._tokens.current()
+        self._tokens = SignedOut(source, token)  # from now on: a verb under way would renew the token
+        try:
+            await revoke(self.site, token)
+        except errors.Unauthorized:
+            raise  # it had ended before
+        except BaseException:
+            self._tokens = source
+            raise
 
     @on_loop
     async def the_user(self) -> User:

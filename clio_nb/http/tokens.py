@@ -61,6 +61,26 @@ class OwnToken:
         return self._token
 
 
+class SignedOut:
+    """The source of a session that was signed out: nothing more comes from it until its user signs in again."""
+
+    def __init__(self, source: TokenSource, token: Token) -> None:
+        self._source = source
+        self._ended = token
+
+    async def current(self) -> Token:
+        """Return the token of a later sign-in. Raises :class:`errors.NeedsLogin` when there was none."""
+        token = await self._source.current()
+        if (token.refresh or token.access) == (self._ended.refresh or self._ended.access):
+            raise errors.NeedsLogin("This session was signed out. Sign the user in again.")
+        return token
+
+    async def renew(self, stale: Token) -> Token:
+        """Renew such a later token."""
+        await self.current()
+        return await self._source.renew(stale)
+
+
 async def grant(site: Site, form: Secret, *, before: Token | None = None) -> Token:
     """Send a form to ``/oauth/token`` and read the token. Sent once: it spends a code or a rotating refresh token."""
     raw = await transport.exchange("POST", site.origin + oauth.TOKEN, headers=_FORM, content=form)

@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 import clio_nb
 from clio_nb import errors
-from clio_nb.http import timeouts
+from clio_nb.http import loop, timeouts, transport
 from clio_nb.models import CustomAction, Subject, Token
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Location
@@ -195,6 +196,87 @@ def test_after_logout_the_token_opens_nothing(session, clio_sandbox):
     session.logout()
     with pytest.raises(errors.NeedsLogin):
         clio_nb.Session(clio_sandbox, token.access).list_actions()
+
+
+VERBS = {
+    "read": lambda session: session.list_actions(),
+    "write": lambda session: session.create_action("Sign", "https://partner.example/launch", at="matters"),
+    "who am I": lambda session: session.who_am_i(),
+    "log out again": lambda session: session.logout(),
+    "the token itself": lambda session: loop.run(session.aio.token),
+}
+
+
+@pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
+@pytest.mark.parametrize("kept", ["in the session", "in a vault"])
+def test_after_logout_a_session_with_a_refresh_token_has_ended_too(clio_sandbox, verb, kept):
+    session, again = signed_in(clio_sandbox, kept)
+    session.logout()
+    with pytest.raises(errors.NeedsLogin, match="again"):
+        verb(session)
+    if kept == "in a vault":
+        again()
+        assert session.list_actions() == []
+
+
+def test_a_session_whose_token_is_about_to_end_does_not_renew_it_after_logout(clio_sandbox):
+    grant = clio_sandbox.token(clio_sandbox.users[0].id)
+    token = clio_nb.Token(
+        access=Secret(grant["access_token"]), refresh=Secret(grant["refresh_token"]), expires_at=time.time() + 30
+    )
+    session = clio_nb.Session(clio_sandbox, token)
+    session.logout()
+    with pytest.raises(errors.NeedsLogin):
+        session.list_actions()
+    assert [request["path"] for request in clio_sandbox.oauth_requests] == ["/oauth/deauthorize"]
+
+
+def test_a_logout_that_fails_can_be_done_again(clio_sandbox):
+    session, _ = signed_in(clio_sandbox, "in the session")
+    clio_sandbox.fault("status", status=500, path="/oauth/deauthorize")
+    with pytest.raises(errors.ServerError):
+        session.logout()
+    assert session.list_actions() == []
+    session.logout()
+    with pytest.raises(errors.NeedsLogin):
+        session.list_actions()
+
+
+def test_a_verb_under_way_at_a_logout_renews_nothing(clio_sandbox, monkeypatch):
+    session, _ = signed_in(clio_sandbox, "in the session")
+    exchange = transport.exchange
+
+    async def story():
+        asked, go = asyncio.Event(), asyncio.Event()
+
+        async def held(method, *args, **options):
+            if method == "GET":
+                asked.set()
+                await go.wait()
+            return await exchange(method, *args, **options)
+
+        monkeypatch.setattr(transport, "exchange", held)
+        reading = asyncio.create_task(session.aio.list_actions())
+        await asked.wait()
+        await session.aio.logout()
+        go.set()
+        with pytest.raises(errors.NeedsLogin):
+            await reading
+
+    loop.run(story)
+    assert [request["path"] for request in clio_sandbox.oauth_requests] == ["/oauth/deauthorize"]
+
+
+def signed_in(site, kept):
+    """A session that can renew its token, and how its user signs in again."""
+    user = site.users[0]
+    if kept == "in a vault":
+        firm = clio_nb.Firm(site, clio_nb.Vault())
+        firm.sign_in_everyone()
+        return firm.session_of(user.id), firm.sign_in_everyone
+    grant = site.token(user.id)
+    token = clio_nb.Token(access=Secret(grant["access_token"]), refresh=Secret(grant["refresh_token"]))
+    return clio_nb.Session(site, token), None
 
 
 # H1 to H4, H9, H14 of what can go wrong.
