@@ -13,14 +13,12 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from operator import attrgetter
 from typing import Final, Literal, NamedTuple
-from urllib.parse import parse_qsl, quote
+from urllib.parse import parse_qsl
 
 from .errors import InvalidAction, InvalidInput
 from .models import CustomAction
+from .urls import URL_MAX, address, as_sent, endpoint, escaped, read_url
 from .vocabulary import LABEL_MAX, MEANINGS, Location
-
-URL_MAX: Final = 8192
-"""Longest URL that is looked at, in characters: what web servers commonly accept as one request line."""
 
 TARGET_MAX: Final = URL_MAX - 2304
 """Longest target URL: Clio adds up to 2,048 characters of nonce to it, and the three other parameters."""
@@ -117,25 +115,6 @@ def same_url(one: str | None, other: str | None) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def as_sent(url: str) -> str:
-    """Return a URL in ASCII, as a browser sends it: an international host in punycode, other letters as %-escapes."""
-    parts = re.fullmatch(r"((?i:https?)://)([^/?#]*)(.*)", url, re.DOTALL)
-    if url.isascii() or parts is None:
-        return url
-    scheme, host, rest = parts.groups()
-    try:
-        if not host.isascii():
-            from yarl import URL  # noqa: PLC0415 -- for the few hosts that need it
-
-            host = URL(scheme + host).raw_authority
-            if re.search(r"[^A-Za-z0-9._:-]", host):  # a letter that only looks like a slash or a dot
-                return url
-        return scheme + host + re.sub(r"[^\x00-\x7f]+", lambda letters: quote(letters[0]), rest)
-    except ValueError:  # no such host, or half a letter
-        return url
-
-
-@lru_cache(maxsize=4096)
 def canonical(url: str) -> str:
     """Return a URL in the form that all URLs of the same meaning share (RFC 3986, section 6.2.2 and 6.2.3).
 
@@ -146,59 +125,10 @@ def canonical(url: str) -> str:
     if isinstance(head, str):
         return url
     scheme, host, port, path = endpoint(head)
-    query, fragment = _escaped(head["query"] or "").replace("'", "%27"), _escaped((head["fragment"] or "")[1:])
+    query, fragment = escaped(head["query"] or "").replace("'", "%27"), escaped((head["fragment"] or "")[1:])
     return f"{scheme}://{host}:{port}{path}{query and '?' + query}{fragment and '#' + fragment}"
 
 
-def endpoint(head: re.Match[str]) -> tuple[str, str, str, str]:
-    """Return scheme, host, port and path of what :func:`read_url` matched so that two of them can be compared."""
-    scheme, host = head["scheme"].lower(), head["host"].lower()
-    return scheme, _address(host) or host, head["port"] or _PORTS[scheme], _escaped(head["path"] or "/")
-
-
-def _escaped(text: str) -> str:
-    """Escape what RFC 3986 escapes, and nothing else."""
-    return _ESCAPES.sub(_escape, text)
-
-
-def _escape(found: re.Match[str]) -> str:
-    char = chr(int(found[1], 16)) if found[1] else found[0]
-    return char if re.match(r"[A-Za-z0-9._~-]", char) else f"%{ord(char):02X}"
-
-
-def read_url(url: object) -> re.Match[str] | str:
-    """Match a whole http(s) URL as browsers send it, or say what is wrong with it."""
-    if not isinstance(url, str):
-        return f"The URL must be text, not {type(url).__name__}."
-    if len(url) > URL_MAX:
-        return f"The URL is longer than {URL_MAX} characters, which web servers refuse. Shorten it."
-    head = None if _ODD.search(url) else _URL.fullmatch(url)
-    if head is None:
-        return next(sentence for pattern, sentence in _FAULTS_OF_URL if pattern.search(url))
-    if int(head["port"] or 0) > 65535:
-        return "The port of the URL is above 65535, the highest possible."
-    return head
-
-
-_ESCAPES: Final = re.compile(r"%([0-9A-Fa-f]{2})|[^A-Za-z0-9._~!$&'()*+,;=:@/?#\[\]%-]")
-_ODD: Final = re.compile(r"[^!-~]|%(?![0-9A-Fa-f]{2})")
-_LABEL: Final = r"[A-Za-z0-9_-]{1,63}"
-_URL: Final = re.compile(
-    r"(?P<base>(?P<scheme>(?i:https?))://"
-    rf"(?P<host>{_LABEL}(?:\.{_LABEL})*\.?|\[[0-9A-Fa-f:.]{{2,45}}\])(?::(?P<port>[1-9][0-9]{{0,4}}))?"
-    r"(?P<path>/[^?#\\]*)?)(?:\?(?P<query>[^#]*))?(?P<fragment>#.*)?"
-)
-_PORTS: Final = {"http": "80", "https": "443"}
-_FAULTS_OF_URL: Final = (
-    (re.compile(r"\A\Z"), "The URL is empty."),
-    (
-        re.compile(r"[^!-~]|\A[^?#]*\\"),
-        "The URL has a space, backslash, control character or non-ASCII letter, which no browser sends. Encode it.",
-    ),
-    (_ODD, "The URL has a % without two hexadecimal digits after it. Write %25 for a plain %."),
-    (re.compile(r"\A[^/?#]*//[^/?#]*@"), "The URL has a user name before its host. Remove it."),
-    (re.compile(""), "Not an absolute URL: expected http(s)://host/path, with a port if there is one."),
-)
 _TAKEN_BY_CLIO: Final = re.compile(r"(?i:https?)://[^/?#\x00-\x20\x7f\\][^\x00-\x20\x7f\\]*")
 _PLACEHOLDER: Final = re.compile(r"\{[^{}]*\}|%7B.*?%7D|<\w+>|\[\[?[A-Za-z_.]+\]?\]|/:[A-Za-z_]+", re.IGNORECASE)
 
@@ -260,16 +190,6 @@ def _of_target(target_url: str) -> Iterator[Finding]:
     yield from (Finding("target_url", "warning", sentence) for wrong, sentence in _UNWISE if wrong(head))
 
 
-def _address(host: str) -> str | None:
-    """Return an IP address as a browser writes it, None for a name; an empty text for what a browser would change."""
-    try:
-        if host.startswith("["):
-            return f"[{ipaddress.IPv6Address(host[1:-1]).compressed}]"
-        return str(ipaddress.IPv4Address(host))
-    except ValueError:
-        return "" if host.startswith("[") or re.search(r"(\A|\.)([0-9]+|0x[0-9a-f]*)\.?\Z", host) else None
-
-
 def _own_names(head: re.Match[str]) -> set[str]:
     return {name for name, _ in parse_qsl(head["query"] or "", keep_blank_values=True)}
 
@@ -289,11 +209,11 @@ _BREAKS_LAUNCHES: Final[_Rules] = (
         f"The target has a parameter of Clio's ({', '.join(MEANINGS)}): every launch would have it twice. Rename it.",
     ),
     (
-        lambda head: re.search(r"/\.{1,2}(/|\Z)", _escaped(head["path"] or "")),
+        lambda head: re.search(r"/\.{1,2}(/|\Z)", escaped(head["path"] or "")),
         "The path has a . or .. segment, which browsers resolve. Write the resolved path.",
     ),
     (
-        lambda head: _address(head["host"].lower()) == "",
+        lambda head: address(head["host"].lower()) == "",
         "The host looks like an IP address, but browsers rewrite it. Use the form 192.0.2.1 or [2001:db8::1].",
     ),
 )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any, Self
 
 from . import errors
-from .action_rules import as_sent, check, location_of, same_label, same_url
+from .action_rules import check, location_of, same_label, same_url
 from .arguments import a_site, on_session
 from .http import messages, timeouts
 from .http.client import Client
@@ -17,6 +17,7 @@ from .http.sync_and_async import awaited, on_loop, sync_method
 from .http.tokens import SignedOut, TokenSource, revoke
 from .models import CustomAction, Record, Site, Subject, Token, User
 from .secret import Secret
+from .urls import as_sent
 from .vocabulary import Location
 
 

@@ -35,9 +35,10 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from ..action_rules import Finding, as_sent, as_shown, findings, location_of
+from ..action_rules import Finding, as_shown, findings, location_of
 from ..errors import ManifestError
 from ..models import User
+from ..urls import as_sent
 from ..vocabulary import Location, Region
 
 ROLES: Final = ("admin", "accounts", "billing", "reports")

@@ -10,13 +10,14 @@ import ipywidgets as w
 from traitlets import Enum, Int, Unicode
 
 from .. import markup
-from ..action_rules import Finding, as_sent, check, lint
+from ..action_rules import Finding, check, lint
 from ..arguments import sessions_of_kind
 from ..errors import ClioError
 from ..http import loop
 from ..launches._compose import compose
 from ..models import CustomAction, User
 from ..session import AsyncSession, Session
+from ..urls import as_sent
 from ..vocabulary import LABEL_MAX, Location
 from ._form import Form, Status, Work, call, html, say
 from .menus import menu_picture

@@ -42,7 +42,8 @@ class Verdict:
     ``state``: ``"verified"`` means that Clio confirmed that this user clicked; ``"refused"`` that it is not a
     genuine launch of a user and an action of ours; ``"expired"`` that its 60 seconds are over or would be;
     ``"unknown"`` that no clear answer came. ``reason`` says so in words, with what to do next. ``nonce_sent`` is false
-    when nothing reached Clio with the nonce, so that the launch can still be proved; when true, it may be spent.
+    when nothing reached Clio with the nonce, so that the launch can still be proved; when true, it may be spent; None
+    when the timeout ended before it was sent, which may still happen: verify the launch again to share the answer.
 
     A nonce proves the user. Which action was clicked and on which record is what the browser said: the action's id
     never reaches Clio, and Clio may not bind the nonce to a record. ``record`` is the record that the browser named,
@@ -58,7 +59,7 @@ class Verdict:
     user: User | None = None
     action: CustomAction | None = None
     seconds_left: float | None = None
-    nonce_sent: bool = False
+    nonce_sent: bool | None = False
 
     @property
     def ok(self) -> bool:

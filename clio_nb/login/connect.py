@@ -6,12 +6,12 @@ import os
 from typing import Final
 from urllib.parse import urlsplit
 
-from ..action_rules import read_url
 from ..errors import InvalidInput
 from ..http import sandbox_control, sync_and_async
 from ..http.hub import on_binder, redirect_uri_here
 from ..models import App
 from ..secret import Secret
+from ..urls import read_url
 from ..vocabulary import LOOPBACK, Region
 
 SITE: Final = "CLIO_NB_SITE"  # in the environment: a region, or the address of a sandbox

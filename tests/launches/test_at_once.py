@@ -12,6 +12,7 @@ import pytest
 import clio_nb as clio
 from clio_nb.http import loop, transport
 from clio_nb.launches import verify_launch
+from clio_nb.session import AsyncSession
 
 from .conftest import new_browser
 from .test_receiver import APPS, at
@@ -273,6 +274,56 @@ def test_l25_each_waits_by_its_own_timeout_and_ends_nothing_for_the_others(anna,
     assert "within the timeout" in given_up.reason
     assert verdict.state == "verified"
     assert len(with_nonce(sent())) == 1
+
+
+@pytest.mark.parametrize("impatient", ["alone", "beside another"])
+def test_l25_who_gives_up_before_the_nonce_is_sent_is_not_told_that_it_was(site, anna, sent, impatient):
+    url = anna.click()
+    sent()
+
+    class Slow:
+        """A store of tokens that takes its time."""
+
+        def __init__(self):
+            self.asked, self.go = asyncio.Event(), asyncio.Event()
+
+        async def current(self):
+            self.asked.set()
+            await self.go.wait()
+            return await anna.session.aio.token()
+
+        async def renew(self, stale):
+            raise AssertionError("there is nothing to renew")
+
+    async def story():
+        tokens = Slow()
+        session = AsyncSession(site, tokens, user=anna.session.user)
+
+        async def asking(bound):
+            with clio.timeout(bound):
+                return await verify_launch.aio(url, session)
+
+        patient = [asyncio.create_task(asking(None))] if impatient == "beside another" else []
+        if patient:
+            await tokens.asked.wait()
+        given_up = await asking(0.05)
+        tokens.go.set()
+        return given_up, *(await asyncio.gather(asking(None), *patient))
+
+    given_up, again, *others = loop.run(story)
+    assert (given_up.state, given_up.nonce_sent) == ("unknown", None)
+    assert "Verify the launch again" in given_up.reason
+    assert all((again, *others))
+    assert len(with_nonce(sent())) == 1
+
+
+def test_l25_an_inbox_asks_again_for_one_that_was_given_up_before_its_nonce_was_sent(site, anna):
+    with clio.inbox(site, anna.session, verify=False) as box:
+        with new_browser() as browser:
+            browser.get(site.click_on(anna.session.user.id, box.url))
+        with clio.timeout(0):
+            assert box.verify(box[0]).nonce_sent is None
+        assert box.verify(box[0])
 
 
 def test_l25_after_its_timeout_no_nonce_is_sent(anna, sent):

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from clio_nb import launches
 from clio_nb.launches import Launch, LaunchReport, inspect_launch
-from clio_nb.launches.inspect import URL_MAX
 from clio_nb.models import Subject
 from clio_nb.secret import Secret
+from clio_nb.urls import URL_MAX
 from clio_nb.vocabulary import MENUS, Location
 
 NONCE = "nonce-0123456789abcdef"

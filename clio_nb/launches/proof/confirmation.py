@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from ... import errors
 from ...http import messages, timeouts
 from ...models import CustomAction
 from ...session import AsyncSession
-from ...vocabulary import NONCE_LIFETIME, Location
+from ...vocabulary import NONCE_LIFETIME
 from ..report import Launch
 from ..verdict import State
 from .known_actions import actions_cache
@@ -27,32 +27,31 @@ class Confirmation:
     """Clio's answer to a nonce: ``state`` and ``reason``, and when verified the ``data`` of the record."""
 
     def __init__(self, launch: Launch, session: AsyncSession, fields: str | None, arrived: float) -> None:
-        self._launch = launch
+        self.launch: Final = launch
         self._session = session
         self._arrived = arrived
         self._asked_until = timeouts.now() + timeouts.left()
         self._actions: asyncio.Task[list[CustomAction]] | None = None
-        self.fields: Final = fields_with_id(fields, launch.subject.location)
+        self.fields: Final = fields_with_id(fields)
         self.state: State = "unknown"
         self.reason = ""
         self.data: dict[str, Any] = {}
         self.seconds_left = 0.0
         self.nonce_sent = False
 
-    async def ask(self) -> Self:
-        """Send the nonce, once, with the request for the record; return this, answered."""
+    async def ask(self) -> None:
+        """Send the nonce, once, with the request for the record."""
         try:
             self.data = await self._send()
         except errors.ClioError as error:
             self.state, self.reason = self._meaning(error)
-            return self
-        record_id, asked = self.data.get("id"), self._launch.subject
+            return
+        record_id, asked = self.data.get("id"), self.launch.subject
         if isinstance(record_id, bool) or record_id != asked.record_id:
             self.state, self.reason = "refused", f"Clio answered with a different record, not {asked}. {AGAIN}"
-            return self
+            return
         self.state, self.seconds_left = "verified", max(self._left(), 0.0)
-        actions_cache.of(self._session, self._launch.user_id).note_read(asked)
-        return self
+        actions_cache.of(self._session, self.launch.user_id).note_read(asked)
 
     async def list_actions(self) -> list[CustomAction]:
         """Read the user's actions, the nonce being spent: once for all who need them."""
@@ -62,8 +61,8 @@ class Confirmation:
 
     async def _send(self) -> dict[str, Any]:
         """Send the one request. It is sent again within the 60 s only if Clio did not carry it out."""
-        subject, session = self._launch.subject, self._session
-        request = messages.get_record(subject.location, subject.record_id, fields=self.fields, nonce=self._launch.nonce)
+        subject, session = self.launch.subject, self._session
+        request = messages.get_record(subject.location, subject.record_id, fields=self.fields, nonce=self.launch.nonce)
         again: set[type[errors.ClioError]] = set()
         for attempt in range(ATTEMPTS):
             token = await session.token()
@@ -120,7 +119,7 @@ class Confirmation:
 
     def _refusal(self, error: errors.ClioError) -> str:
         """Say why it is refused; an empty text when it is not. Clio documents one body for every cause of a 403."""
-        user_id, subject = self._launch.user_id, self._launch.subject
+        user_id, subject = self.launch.user_id, self.launch.subject
         if isinstance(error, errors.Forbidden):
             why = f"Clio refused it ({f'403 {error.type}'.strip()}): "
             why += f"the nonce is forged, used, older than {NONCE_LIFETIME} s or another user's"
@@ -139,8 +138,7 @@ class _TooLate(errors.ClioError):
     """The nonce had expired before it could be sent."""
 
 
-def fields_with_id(fields: str | None, location: Location) -> str:
-    """Ask for the id too: the answer must say which record it is."""
-    if fields is None:
-        return messages.title_fields(location)
-    return fields if "id" in re.sub(r"\{.*?\}", "", fields).split(",") else f"id,{fields}"
+def fields_with_id(fields: str | None) -> str | None:
+    """Ask for the id too, as the few fields do that name a record: the answer must say which record it is."""
+    known = fields is None or "id" in re.sub(r"\{.*?\}", "", fields).split(",")
+    return fields if known else f"id,{fields}"

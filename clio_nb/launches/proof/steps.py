@@ -73,7 +73,7 @@ class _Proof:
         self._launch = launch
         self._user: User | None = None
         self._action: CustomAction | None = None
-        self._nonce_sent = False
+        self._nonce_sent: bool | None = False
         self._details = {PARSED: f"user {launch.user_id}, action {launch.custom_action_id}, {launch.subject}"}
 
     def verdict(
@@ -116,17 +116,20 @@ class _Proof:
 
     async def ask_clio(self, asker: Asker, session: AsyncSession, fields: str | None, arrived: float) -> Confirmation:
         """Have Clio confirm the nonce, or share the answer to another caller who asks at the same time."""
-        try:
-            confirmation = await used_nonces.once(
-                asker, app_of(session), self._launch, lambda: Confirmation(self._launch, session, fields, arrived)
-            )
-        except errors.NetworkError:  # this caller's timeout is over
-            self._nonce_sent = True
-            late = f"No answer came within the timeout, and the nonce may be spent. {AGAIN}"
-            raise _Ended("unknown", CLIO_ANSWERED, late) from None
-        if confirmation is None:
+        mine = Confirmation(self._launch, session, fields, arrived)
+        shared = used_nonces.share(asker, app_of(session), mine)
+        if shared is None:
             again = f"This launch was used here before, and a nonce works once. {AGAIN}"
             raise _Ended("refused", CLIO_ANSWERED, again)
+        try:
+            await shared.answer()
+        except errors.NetworkError:  # this caller's timeout is over; for the others, Clio is asked all the same
+            self._nonce_sent = shared.confirmation.nonce_sent or None
+            late = f"No answer came within the timeout, and the nonce may be spent. {AGAIN}"
+            if self._nonce_sent is None:
+                late = "The nonce was not sent within the timeout, but it may still be. Verify the launch again."
+            raise _Ended("unknown", CLIO_ANSWERED, late) from None
+        confirmation = shared.confirmation
         self._nonce_sent = confirmation.nonce_sent
         if confirmation.state != "verified":
             raise _Ended(confirmation.state, CLIO_ANSWERED, confirmation.reason)
@@ -155,7 +158,7 @@ class _Proof:
     async def record_of(self, session: AsyncSession, confirmation: Confirmation, fields: str | None) -> Record:
         """Return the record that came with the nonce; read it again when another caller asked for other fields."""
         subject = self._launch.subject
-        wanted = fields_with_id(fields, subject.location)
+        wanted = fields_with_id(fields)
         if wanted == confirmation.fields:
             return Record(subject, confirmation.data)
         try:

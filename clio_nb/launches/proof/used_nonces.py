@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import hashlib
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
-from typing import Final
+from typing import Final, NamedTuple
 from weakref import WeakValueDictionary
 
 from ...http import timeouts
@@ -22,14 +20,20 @@ KEPT: Final = 2 * NONCE_LIFETIME
 
 CAPACITY: Final = 10_000
 
-_Asking = asyncio.Task[Confirmation]
+
+class Shared(NamedTuple):
+    """What Clio is asked for several callers, and the task that asks."""
+
+    confirmation: Confirmation
+    asking: asyncio.Task[None]
+
+    async def answer(self) -> None:
+        """Wait for Clio's answer. Raises :class:`errors.NetworkError` when this caller's timeout ends before."""
+        await timeouts.within(asyncio.shield(self.asking), "Clio's answer")
 
 
-class _Group:
-    """The callers who ask about one nonce at the same time, and what Clio is asked for them."""
-
-    def __init__(self) -> None:
-        self.asking: dict[bytes, _Asking] = {}
+class _Group(dict[bytes, Shared]):
+    """What Clio is asked about one nonce at the same time, by what the callers said. It can be referred to weakly."""
 
 
 class Asker:
@@ -37,7 +41,7 @@ class Asker:
 
     def __init__(self, group: _Group) -> None:
         self.group: Final = group
-        self.answered: Final = {asking for asking in list(group.asking.values()) if asking.done()}
+        self.answered: Final = {shared.asking for shared in list(group.values()) if shared.asking.done()}
 
 
 class UsedNonces:
@@ -56,37 +60,35 @@ class UsedNonces:
         with self._lock:
             return Asker(self._groups.setdefault(_digest(launch.nonce.reveal()), _Group()))
 
-    async def once(
-        self, asker: Asker, app: str, launch: Launch, make: Callable[[], Confirmation]
-    ) -> Confirmation | None:
-        """Have Clio confirm a launch for an app; None when its nonce was sent before.
+    def share(self, asker: Asker, app: str, mine: Confirmation) -> Shared | None:
+        """Return what to wait for: my confirmation, begun now, or another's; None when the nonce was sent before.
 
-        All who joined before the answer was known, for the same app and launch, get that one answer. Each waits as
-        long as its own timeouts allow, which end nothing for the others; then it raises :class:`errors.NetworkError`.
-        A nonce that was not sent in the end is forgotten, so that the launch can be tried again.
+        All who joined before the answer was known, for the same app and launch, share one. No caller's timeout ends it.
         """
         self._forget_old()
+        launch = mine.launch
         nonce = _digest(app, launch.nonce.reveal())
         said = _digest(app, f"{launch.custom_action_id} {launch.user_id} {launch.subject.path}")
-        asking = asker.group.asking.get(said)
-        if asking is None or asking in asker.answered:
+        shared = asker.group.get(said)
+        if shared is None or shared.asking in asker.answered:
             if nonce in self._entries:
                 return None
             self._entries[nonce] = timeouts.now()
-            asking = asker.group.asking[said] = timeouts.apart(make().ask())
-            asking.add_done_callback(functools.partial(self._settle, nonce, self._entries[nonce]))
-        return await timeouts.within(asyncio.shield(asking), "Clio's answer")
+            shared = asker.group[said] = Shared(mine, timeouts.apart(self._ask(nonce, mine, asker.group)))
+        return shared
+
+    async def _ask(self, nonce: bytes, mine: Confirmation, _: _Group) -> None:
+        """Ask Clio, and forget a nonce that was not sent in the end. Whoever asks meanwhile finds the group."""
+        since = self._entries[nonce]
+        await mine.ask()
+        if not mine.nonce_sent and self._entries.get(nonce) == since:
+            del self._entries[nonce]
 
     def clear(self) -> None:
         """Forget everything, as a new process would."""
         self._entries.clear()
         self._groups.clear()
         self._lock = threading.Lock()
-
-    def _settle(self, nonce: bytes, since: float, asking: _Asking) -> None:
-        failed = asking.cancelled() or asking.exception() is not None
-        if not failed and not asking.result().nonce_sent and self._entries.get(nonce) == since:
-            del self._entries[nonce]
 
     def _forget_old(self) -> None:
         oldest = timeouts.now() - KEPT
