@@ -101,6 +101,10 @@ class Faults:
         """Arm a fault."""
         self._asked.append((fault, [0]))
 
+    def remove(self, unwanted: Fault) -> None:
+        """Disarm a fault. What else is armed stays as it is."""
+        self._asked = [(fault, seen) for fault, seen in self._asked if fault != unwanted]
+
     def clear(self) -> None:
         """Disarm all."""
         self._asked.clear()

@@ -54,9 +54,11 @@ def filters(resource: str) -> dict[str, FieldType]:
 @functools.cache
 def _read() -> tuple[dict[str, dict[str, FieldType]], dict[str, dict[str, FieldType]]]:
     tables = tomllib.loads(files(__package__).joinpath("catalogue.toml").read_text("utf-8"))
+    records = {owner: tables["every_record"] | fields for owner, fields in tables["records"].items()}
+    lists = {resource: tables["every_list"] | own for resource, own in tables["filters"].items()}
     first, second = (
-        {owner: {name: _type(value) for name, value in fields.items()} for owner, fields in tables[part].items()}
-        for part in ("objects", "filters")
+        {owner: {name: _type(fields[name]) for name in sorted(fields)} for owner, fields in part.items()}
+        for part in (tables["objects"] | records, lists)
     )
     return first, second
 

@@ -10,12 +10,13 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import UNSET
+from msgspec.structs import astuple
 from starlette.requests import Request as HttpRequest
 from starlette.responses import Response
 from starlette.routing import Route
 
 from ..clock import iso
-from ..faults import Fault
+from ..faults import Fault, Faults
 from ..http.access import may_control
 from ..http.answers import Refusal, encode
 from ..http.body import receive_all
@@ -61,31 +62,14 @@ def control_url(state: State) -> str:
     return f"{state.app.origin}/control" + (f"/firms/{state.account_id}" if state.place else "")
 
 
-def _describe(world: World, state: State, _: Nothing) -> object:
-    return describe(world, state)
-
-
-def _token(world: World, state: State, asked: ForUser) -> object:
-    return state.token(_user(state, asked))
-
-
-def _click(world: World, state: State, asked: Click) -> object:
-    return {"launch_url": state.click(asked.user_id, asked.custom_action_id, asked.subject_url)}
-
-
-def _revoke(world: World, state: State, asked: ForUser) -> object:
+def _revoke(world: World, state: State, asked: ForUser) -> None:
     user_id = _user(state, asked)
     if not state.revoke(user_id):
         raise LookupError(f"User {user_id} has not granted the app any access.")
-    return {}
 
 
 def _user(state: State, asked: ForUser) -> int:
     return state.users[0].id if asked.user_id is None else asked.user_id
-
-
-def _hire(world: World, state: State, asked: Hire) -> object:
-    return state.people.hire(asked.name, asked.email)
 
 
 def _change_user(world: World, state: State, asked: UserChange) -> object:
@@ -93,16 +77,6 @@ def _change_user(world: World, state: State, asked: UserChange) -> object:
     if asked.enabled is False:
         state.revoke(asked.user_id)
     return user
-
-
-def _remove_user(world: World, state: State, asked: OneUser) -> object:
-    state.remove(asked.user_id)
-    return {}
-
-
-def _close_matter(world: World, state: State, asked: ClosedMatter) -> object:
-    state.close_matter(asked.matter_id, asked.user_ids)
-    return {}
 
 
 def _change_app(world: World, state: State, asked: AppChange) -> object:
@@ -119,45 +93,17 @@ def _change_app(world: World, state: State, asked: AppChange) -> object:
     }
 
 
-def _time(world: World, state: State, _: Nothing) -> object:
+def _armed(faults: Faults) -> object:
+    return [{**msgspec.to_builtins(fault), "seen": seen} for fault, seen in faults.armed()]
+
+
+def _time(world: World) -> object:
     return {"now": world.clock.now(), "iso": iso(world.clock.now()), "mode": world.clock.mode}
 
 
 def _advance(world: World, state: State, asked: Step) -> object:
     world.advance(asked.seconds)
-    return _time(world, state, Nothing())
-
-
-def _requests(world: World, state: State, _: Nothing) -> object:
-    return list(state.log)
-
-
-def _reset(world: World, state: State, _: Nothing) -> object:
-    world.reset()
-    return {}
-
-
-def _save(world: World, state: State, _: Nothing) -> object:
-    return msgspec.Raw(world.save())
-
-
-def _load(world: World, state: State, saved: msgspec.Raw) -> object:
-    world.load(bytes(saved))
-    return {}
-
-
-def _faults(world: World, state: State, _: Nothing) -> object:
-    return [{**msgspec.to_builtins(fault), "seen": seen} for fault, seen in state.faults.armed()]
-
-
-def _add_fault(world: World, state: State, fault: Fault) -> object:
-    state.faults.add(fault)
-    return {}
-
-
-def _clear_faults(world: World, state: State, _: Nothing) -> object:
-    state.faults.clear()
-    return {}
+    return _time(world)
 
 
 def _route(path: str, method: str, act: Callable[[World, State, _T], object], shape: type[_T]) -> Route:
@@ -174,7 +120,8 @@ def _route(path: str, method: str, act: Callable[[World, State, _T], object], sh
             raw = (await receive_all(request.receive, most)).strip() if with_body else b""
             asked = _asked(raw or b"{}", shape, request.path_params)
             with state.lock:
-                return _json(200, act(world, state, asked))
+                told = act(world, state, asked)
+            return _json(200, {} if told is None else told)
         except Refusal as no:
             return refusal(no.status, no.type, str(no))
         except (LookupError, ValueError, RecursionError) as error:  # msgspec's errors are ValueErrors
@@ -210,29 +157,34 @@ def refusal(status: int, type: str, message: str) -> Response:
 
 
 _ENDPOINTS: Final[list[tuple[str, str, Callable[[World, State, Any], object], type]]] = [
-    ("", "GET", _describe, Nothing),
-    ("/tokens", "POST", _token, ForUser),
-    ("/clicks", "POST", _click, Click),
+    ("", "GET", lambda world, state, _: describe(world, state), Nothing),
+    ("/tokens", "POST", lambda _, state, asked: state.token(_user(state, asked)), ForUser),
+    ("/clicks", "POST", lambda _, state, asked: {"launch_url": state.click(*astuple(asked))}, Click),
     ("/revocations", "POST", _revoke, ForUser),
-    ("/users", "POST", _hire, Hire),
+    ("/users", "POST", lambda _, state, asked: state.people.hire(asked.name, asked.email), Hire),
     ("/users/{user_id:int}", "PATCH", _change_user, UserChange),
-    ("/users/{user_id:int}", "DELETE", _remove_user, OneUser),
-    ("/closed_matters/{matter_id:int}", "PUT", _close_matter, ClosedMatter),
+    ("/users/{user_id:int}", "DELETE", lambda _, state, asked: state.remove(asked.user_id), OneUser),
+    (
+        "/closed_matters/{matter_id:int}",
+        "PUT",
+        lambda _, state, asked: state.close_matter(*astuple(asked)),
+        ClosedMatter,
+    ),
     ("/app", "PATCH", _change_app, AppChange),
-    ("/clock", "GET", _time, Nothing),
+    ("/clock", "GET", lambda world, *_: _time(world), Nothing),
     ("/clock/advance", "POST", _advance, Step),
-    ("/requests", "GET", _requests, Nothing),
-    ("/faults", "GET", _faults, Nothing),
-    ("/faults", "POST", _add_fault, Fault),
-    ("/faults", "DELETE", _clear_faults, Nothing),
-    ("/world", "GET", _save, Nothing),
-    ("/world", "PUT", _load, msgspec.Raw),
-    ("/reset", "POST", _reset, Nothing),
+    ("/requests", "GET", lambda _, state, asked: list(state.log), Nothing),
+    ("/faults", "GET", lambda _, state, asked: _armed(state.faults), Nothing),
+    ("/faults", "POST", lambda _, state, fault: state.faults.add(fault), Fault),
+    ("/faults", "DELETE", lambda _, state, asked: state.faults.clear(), Nothing),
+    ("/world", "GET", lambda world, *_: msgspec.Raw(world.save()), Nothing),
+    ("/world", "PUT", lambda world, _, saved: world.load(bytes(saved)), msgspec.Raw),
+    ("/reset", "POST", lambda world, *_: world.reset(), Nothing),
 ]
 
 ROUTES: Final = [
     _route(f"/control{path}", method, act, shape)
-    for path, method, act, shape in (*_ENDPOINTS, ("/", "GET", _describe, Nothing))
+    for path, method, act, shape in (*_ENDPOINTS, ("/", *_ENDPOINTS[0][1:]))
 ]
 
 REQUESTS: Final = [(path.replace(":int", ""), method, shape) for path, method, _, shape in _ENDPOINTS]

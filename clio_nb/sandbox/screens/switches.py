@@ -53,25 +53,6 @@ def is_on(switch: Switch, faults: Faults) -> bool:
 def turn(switch: Switch, faults: Faults) -> None:
     """Turn a switch over."""
     if is_on(switch, faults):
-        disarm(switch.fault, faults)
+        faults.remove(switch.fault)
     else:
         faults.add(switch.fault)
-
-
-def disarm(unwanted: Fault, faults: Faults) -> None:
-    """Disarm a fault. What else is armed stays so, with what is left of it."""
-    others = [(fault, seen) for fault, seen in faults.armed() if fault != unwanted]
-    faults.clear()
-    for fault, seen in others:
-        left = _left(fault, seen)
-        if left:
-            faults.add(left)
-
-
-def _left(fault: Fault, seen: int) -> Fault | None:
-    """Return what a fault has yet to do, after so many fitting requests; None when it has done all."""
-    struck = max(0, seen - fault.nth + 1)
-    if fault.times is not None and struck >= fault.times:
-        return None
-    times = None if fault.times is None else fault.times - struck
-    return msgspec.structs.replace(fault, nth=max(1, fault.nth - seen), times=times)
