@@ -87,7 +87,8 @@ def pyright(folder: Path) -> set[tuple[str, int]]:
     return {(Path(one["file"]).stem, one["range"]["start"]["line"] + 1) for one in found}
 
 
-@pytest.mark.parametrize("checker", [mypy, pyright])
+# the checks run mypy over all of the package, and pyright's word is the stricter one of the two
+@pytest.mark.parametrize("checker", [pytest.param(mypy, marks=pytest.mark.long), pyright])
 def test_a_strict_type_checker_knows_every_verb(tmp_path, monkeypatch, checker):
     monkeypatch.setenv("PYRIGHT_PYTHON_IGNORE_WARNINGS", "1")
     for name, code in FILES.items():

@@ -104,7 +104,7 @@ def prepared(site: Sandbox, vault: Vault, chance: random.Random, journal: Path) 
     return firm, end
 
 
-@pytest.mark.parametrize("seed", range(200))
+@pytest.mark.parametrize("seed", [pytest.param(n, marks=() if n < 25 else pytest.mark.long) for n in range(200)])
 def test_h6_a_run_killed_at_a_random_point_and_run_again_ends_as_if_undisturbed(
     seed: int, site: Sandbox, wanted: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

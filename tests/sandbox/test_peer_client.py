@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import httpx
@@ -14,20 +13,14 @@ PEER = "clio-manage-api-client==0.1.5"
 
 
 @pytest.fixture(scope="module")
-def peer_python(tmp_path_factory):
-    """A Python that has the peer: CLIO_NB_PEER_PYTHON, or one in a new environment of its own."""
-    given = os.environ.get("CLIO_NB_PEER_PYTHON")
-    if given:
-        return given
-    place = tmp_path_factory.mktemp("peer")
-    venv.create(place, with_pip=True)
-    python = str(place / "bin" / "python")
-    installed = subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", PEER], capture_output=True, text=True, timeout=300, check=False
-    )
+def peer(tmp_path_factory):
+    """A folder with the peer and what it needs, which another Python looks into before any other."""
+    place = str(tmp_path_factory.mktemp("peer"))
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", place, PEER]
+    installed = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
     if installed.returncode:
         pytest.skip(f"pip cannot install {PEER} here: {installed.stderr.strip()[-200:]}")
-    return python
+    return place
 
 
 @pytest.fixture
@@ -42,12 +35,19 @@ def terminal():
         process.terminate()
 
 
-def test_a_client_that_somebody_else_wrote_does_crud_paging_422_and_429(peer_python, terminal):
+def test_a_client_that_somebody_else_wrote_does_crud_paging_422_and_429(peer, terminal):
     token = httpx.post(f"{terminal['control_url']}/tokens", json={"user_id": terminal["users"][0]["id"]}).json()
     users = [user["id"] for user in terminal["users"]]
     script = Path(__file__).with_name("peer_client.py")
     said = json.dumps([terminal["base_url"], token["access_token"], users])
-    done = subprocess.run([peer_python, script, said], capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        [sys.executable, script, said],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env={**os.environ, "PYTHONPATH": peer},
+    )
     assert done.returncode == 0, done.stderr
     seen = httpx.get(f"{terminal['control_url']}/requests").json()
     assert {each["status"] for each in seen} == {200, 201, 204, 404, 422, 429}
