@@ -22,7 +22,7 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def long(session: nox.Session) -> None:
     """Run the tests that take long, whole: kills, models, fuzzing and every failure of every verb."""
-    session.run("python", "-m", "pytest", "-m", "long", *session.posargs)
+    session.run("python", "-m", "pytest", "-m", "long or hypothesis", "--hypothesis-profile=long", *session.posargs)
 
 
 @nox.session

@@ -176,11 +176,12 @@ def axe() -> str:
 
 @pytest.fixture
 def violations(axe: str) -> Callable[..., list[str]]:
-    """Give ``violations(page, selector)``: what axe finds wrong inside, as sentences."""
+    """Give ``violations(page, selector)``: what axe finds wrong inside, by all rules or some, as sentences."""
 
-    def run(page, selector: str) -> list[str]:
+    def run(page, selector: str, *rules: str) -> list[str]:
         page.evaluate(axe)
-        found = page.evaluate("selector => axe.run(selector, {resultTypes: ['violations']})", selector)
+        asked = {"resultTypes": ["violations"], **({"runOnly": list(rules)} if rules else {})}
+        found = page.evaluate("([selector, asked]) => axe.run(selector, asked)", [selector, asked])
         return [
             f"{rule['id']} ({rule['impact']}): {rule['help']}: {node['html'][:200]} {node['failureSummary']}"
             for rule in found["violations"]
