@@ -64,7 +64,8 @@ def test_there_is_one_folder_for_binder():
 def test_repo2docker_accepts_the_recipe(tmp_path):
     subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
     python = tmp_path / "venv" / "bin" / "python"
-    subprocess.run([python, "-m", "pip", "install", "-q", "jupyter-repo2docker"], check=True, capture_output=True)
+    install = [python, "-m", "pip", "install", "-q", "--no-compile", "jupyter-repo2docker"]
+    subprocess.run(install, check=True, capture_output=True)
     # repo2docker wants a user id above 0 for the person in the image
     told = [tmp_path / "venv" / "bin" / "jupyter-repo2docker", "--no-build", "--debug", "--user-id=1000"]
     answer = subprocess.run([*told, "--user-name=someone", ROOT], capture_output=True, text=True, check=False)

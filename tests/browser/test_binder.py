@@ -42,7 +42,8 @@ def binder(tmp_path_factory):
             (repository / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, repository / name)
     subprocess.run([python_of_binder(), "-m", "venv", venv], check=True)
-    environment = {**os.environ, "PATH": f"{venv / 'bin'}:{os.environ['PATH']}", "HOME": str(home), "PIP_NO_COMPILE": "1"}  # most of a JupyterLab is never imported
+    environment = {**os.environ, "PATH": f"{venv / 'bin'}:{os.environ['PATH']}", "HOME": str(home)}
+    environment["PIP_NO_COMPILE"] = "1"  # most of a JupyterLab is never imported
     environment.pop("PYTHONPATH", None)
     for step in (
         ["python", "-m", "pip", "install", "-q", "-r", "binder/requirements.txt"],

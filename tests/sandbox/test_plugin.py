@@ -67,7 +67,8 @@ SUITE = """
 
 def test_the_fixtures_are_there_without_any_set_up(pytester: pytest.Pytester):
     pytester.makepyfile(SUITE)
-    result = pytester.runpytest_subprocess("--strict-markers", "-W", "error", "-p", "no:cacheprovider", "-p", "no:schemathesis")
+    quick = ("-p", "no:cacheprovider", "-p", "no:schemathesis")
+    result = pytester.runpytest_subprocess("--strict-markers", "-W", "error", *quick)
     result.assert_outcomes(passed=5)
 
 
