@@ -43,7 +43,7 @@ def probe(
 
 
 def _show_report(report: ProbeReport) -> None:
-    from ..probe.report import MARKS as OUTCOMES  # noqa: PLC0415 -- as above
+    from ..probe.report import OUTCOME_MARKS as OUTCOMES  # noqa: PLC0415 -- as above
 
     results = (
         (OUTCOMES[result.outcome], result.title, "undecided" if result.undecided else ", ".join(result.mistakes))

@@ -29,7 +29,7 @@ from .verify import verify_report
 if TYPE_CHECKING:
     import pandas as pd
 
-KEPT: Final = 1000
+LAUNCHES_KEPT: Final = 1000
 """Launches that an inbox keeps; then the oldest are dropped."""
 
 _PATH: Final = "/launch"
@@ -44,7 +44,7 @@ class _Receiver:
         self._sessions = lasting(sessions)
         self._verify = verify
         self._observers: list[Callable[[Received], object]] = []
-        self._launches: deque[Received] = deque(maxlen=KEPT)
+        self._launches: deque[Received] = deque(maxlen=LAUNCHES_KEPT)
         self._count = 0
         bound = loopback.listener(port, advice="Give the inbox another one, or 0 for any that is free.")
         self.port: Final[int] = bound.getsockname()[1]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-PATIENCE: Final = 40.0
+RECEIVER_TIMEOUT: Final = 40.0
 """Seconds that a receiver may take for an answer."""
 
 _HOPS: Final = 6
@@ -68,7 +68,9 @@ class Browser:
     def _ask(self, url: str, method: str) -> tuple[int, str, str | None]:
         """Send one request and keep its cookies; return status, page and location."""
         parts = urlsplit(url)
-        with contextlib.closing(http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=PATIENCE)) as line:
+        with contextlib.closing(
+            http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=RECEIVER_TIMEOUT)
+        ) as line:
             headers = {"accept": "text/html,*/*", "cookie": "; ".join(f"{k}={v}" for k, v in self._cookies.items())}
             line.request(method, f"{parts.path or '/'}?{parts.query}", headers=headers)
             answer = line.getresponse()

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 CaseOutcome = Literal["passed", "failed", "undecided"]
 
-MARKS: Final[dict[CaseOutcome, str]] = {"passed": "✓", "failed": "✗", "undecided": "?"}
+OUTCOME_MARKS: Final[dict[CaseOutcome, str]] = {"passed": "✓", "failed": "✗", "undecided": "?"}
 
 UNDECIDED: Final = (
     "Clio did not confirm these launches, and the receiver's answers do not show whether it let them in: it answers "
@@ -172,7 +172,7 @@ class ProbeReport:
             for name, cases, what in self.advice()
         )
         rows = (
-            (MARKS[one.outcome], *map(markup.text, (one.title, ", ".join(one.mistakes), one.answer)))
+            (OUTCOME_MARKS[one.outcome], *map(markup.text, (one.title, ", ".join(one.mistakes), one.answer)))
             for one in self.results
         )
         table = markup.table("Cases", ("", "case", "mistakes", "answer"), rows)

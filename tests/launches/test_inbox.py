@@ -17,7 +17,7 @@ import clio_nb as clio
 from clio_nb import aio
 from clio_nb.errors import InvalidInput, NotFound, PortBusy
 from clio_nb.launches import inbox, load_launch, replay, save_launch
-from clio_nb.launches.inbox import KEPT
+from clio_nb.launches.inbox import LAUNCHES_KEPT
 from clio_nb.models import App, Subject
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Location, Region
@@ -221,7 +221,7 @@ def test_a_port_can_be_chosen_and_a_busy_one_is_named(site, box):
 
 
 def test_it_keeps_no_more_than_it_says(box):
-    assert box._launches.maxlen == KEPT
+    assert box._launches.maxlen == LAUNCHES_KEPT
 
 
 # Saved launches

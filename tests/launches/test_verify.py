@@ -198,12 +198,12 @@ def test_l5_another_launch_with_the_same_nonce_is_refused_without_a_request(anna
 
 
 def test_l5_the_memory_of_used_nonces_is_bounded_in_number_and_time(anna, clock, monkeypatch):
-    monkeypatch.setattr(memory, "CAPACITY", 5)
+    monkeypatch.setattr(memory, "NONCES_MAX", 5)
     urls = [anna.click(custom_action_nonce=f"forged-{number:010}") for number in range(12)]
     for url in urls:
         verify_launch(url, anna.session)
     assert len(memory.used_nonces) == 5
-    clock.advance(memory.KEPT + 1)
+    clock.advance(memory.REMEMBERED_FOR + 1)
     verify_launch(anna.click(), anna.session)
     assert len(memory.used_nonces) == 1
 
@@ -465,7 +465,7 @@ def test_l8_an_action_made_after_the_list_was_read_is_found(anna):
 
 
 def test_l8_what_is_known_of_users_is_bounded_in_number_and_time(anna, ben, clock, monkeypatch, sent):
-    monkeypatch.setattr(knowledge, "CAPACITY", 1)
+    monkeypatch.setattr(knowledge, "USERS_MAX", 1)
     for person in (anna, ben, anna):
         url = person.click()
         sent()
@@ -722,7 +722,7 @@ def test_l14_what_was_read_is_not_remembered_for_ever(anna, clock):
 
 
 def test_l14_nor_for_any_number_of_records(anna, monkeypatch):
-    monkeypatch.setattr(knowledge, "RECORDS", 2)
+    monkeypatch.setattr(knowledge, "RECORDS_MAX", 2)
     for number in (0, 1, 0, 2):
         assert verify_launch(anna.click(number=number), anna.session)
     judged = [

@@ -56,7 +56,7 @@ WHOLE = b"GET /openapi.json HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connections, "HEAD_PATIENCE", 0.05)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 0.05)
 
 
 @pytest.mark.usefixtures("impatient")
@@ -72,7 +72,7 @@ def test_a_connection_without_a_whole_head_is_closed_in_time(line, begun):
 def test_a_second_head_has_to_come_in_time_too(line, monkeypatch):
     kept = line()
     assert answer_to(kept, WHOLE).startswith(b"HTTP/1.1 200")
-    monkeypatch.setattr(connections, "HEAD_PATIENCE", 0.05)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 0.05)
     kept.sendall(WHOLE[:20])
     assert rest_of(kept) == b""
 
@@ -158,7 +158,7 @@ def test_an_idle_connection_is_closed_in_time(line, site, monkeypatch):
 
 
 def test_a_request_that_takes_its_time_is_not_cut_off(line, site, owner, monkeypatch):
-    monkeypatch.setattr(connections, "HEAD_PATIENCE", 0.05)
+    monkeypatch.setattr(connections, "HEAD_TIMEOUT", 0.05)
     site.fault("delay", seconds=0.3, path="/api/v4/users")
     assert owner.get("users").status_code == 200
 

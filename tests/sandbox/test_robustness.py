@@ -35,7 +35,7 @@ def raw(site, request: bytes, patience: float = 5.0) -> bytes:
 
 
 def test_a_body_that_never_comes_is_given_up(owner, site, monkeypatch):
-    monkeypatch.setattr(body, "PATIENCE", 0.05)
+    monkeypatch.setattr(body, "BODY_TIMEOUT", 0.05)
     token = owner.headers["authorization"].encode()
     request = (
         b"POST /api/v4/custom_actions HTTP/1.1\r\nhost: x\r\nauthorization: %b\r\ncontent-length: 50\r\n\r\n{" % token

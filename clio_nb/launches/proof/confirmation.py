@@ -19,7 +19,7 @@ from ..verdict import State
 from .known_actions import actions_cache
 
 AGAIN: Final = "Click the action in Clio again."
-ATTEMPTS: Final = 3  # Clio does not carry out a request that it answers 429 or 401
+SENT_AT_MOST: Final = 3  # Clio does not carry out a request that it answers 429 or 401
 PAUSE: Final = 1.0  # seconds before a connection that was refused is tried once more
 
 
@@ -64,7 +64,7 @@ class Confirmation:
         subject, session = self.launch.subject, self._session
         request = messages.get_record(subject.location, subject.record_id, fields=self.fields, nonce=self.launch.nonce)
         again: set[type[errors.ClioError]] = set()
-        for attempt in range(ATTEMPTS):
+        for attempt in range(SENT_AT_MOST):
             token = await session.token()
             if self._left() <= 0:
                 break
@@ -79,7 +79,7 @@ class Confirmation:
                 again.add(type(error))
                 await session.renew(token)
             except errors.RateLimited as error:
-                if attempt == ATTEMPTS - 1 or error.retry_after is None or error.retry_after >= self._wait():
+                if attempt == SENT_AT_MOST - 1 or error.retry_after is None or error.retry_after >= self._wait():
                     raise
             except errors.NetworkError as error:
                 self.nonce_sent = sent_before or not error.nothing_sent
@@ -88,7 +88,7 @@ class Confirmation:
                     or not error.nothing_sent
                     or self._asked_until - timeouts.now() <= PAUSE
                 )
-                if attempt == ATTEMPTS - 1 or never or type(error) in again:
+                if attempt == SENT_AT_MOST - 1 or never or type(error) in again:
                     raise
                 again.add(type(error))
                 await timeouts.sleep(PAUSE)

@@ -14,8 +14,8 @@ from ...session import AsyncSession
 KNOWN_FOR: Final = 900.0
 """Seconds for which an entry counts."""
 
-CAPACITY: Final = 10_000
-RECORDS: Final = 100  # for each user
+USERS_MAX: Final = 10_000
+RECORDS_MAX: Final = 100  # for each user
 
 
 @dataclass(slots=True)
@@ -44,7 +44,7 @@ class KnownUser:
         """Remember that the user could read this record just now."""
         self._read.pop(subject, None)
         self._read[subject] = timeouts.now()
-        if len(self._read) > RECORDS:
+        if len(self._read) > RECORDS_MAX:
             self._read.popitem(last=False)
 
     def has_read(self, subject: Subject) -> bool:
@@ -63,7 +63,7 @@ class ActionsCache:
         key = (session.site.origin, session.site.client_id, user_id)
         known = self._users.setdefault(key, KnownUser())
         self._users.move_to_end(key)
-        if len(self._users) > CAPACITY:
+        if len(self._users) > USERS_MAX:
             self._users.popitem(last=False)
         return known
 

@@ -15,10 +15,10 @@ from ...vocabulary import NONCE_LIFETIME
 from ..report import Launch
 from .confirmation import Confirmation
 
-KEPT: Final = 2 * NONCE_LIFETIME
+REMEMBERED_FOR: Final = 2 * NONCE_LIFETIME
 """Seconds that a nonce is remembered. After that Clio refuses it in any case."""
 
-CAPACITY: Final = 10_000
+NONCES_MAX: Final = 10_000
 
 
 class Shared(NamedTuple):
@@ -91,8 +91,8 @@ class UsedNonces:
         self._lock = threading.Lock()
 
     def _forget_old(self) -> None:
-        oldest = timeouts.now() - KEPT
-        while self._entries and (len(self._entries) >= CAPACITY or next(iter(self._entries.values())) < oldest):
+        oldest = timeouts.now() - REMEMBERED_FOR
+        while self._entries and (len(self._entries) >= NONCES_MAX or next(iter(self._entries.values())) < oldest):
             self._entries.popitem(last=False)
 
 

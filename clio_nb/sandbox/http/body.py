@@ -18,7 +18,7 @@ from .answers import Refusal, argument_error
 SIZE_MAX: Final = 1_000_000
 """Longest body taken, in bytes."""
 
-PATIENCE: Final = 10.0
+BODY_TIMEOUT: Final = 10.0
 """Real seconds that a sender has for its body."""
 
 _FIELDS_MAX: Final = 500
@@ -32,7 +32,7 @@ async def receive_all(receive: Receive, most: int | None = None) -> bytes:
     """Read a body; raise 413 when it is too long and 408 when it does not come."""
     chunks, size, most = [], 0, most or SIZE_MAX
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(BODY_TIMEOUT):
             while True:
                 message = await receive()
                 if message["type"] == "http.disconnect":

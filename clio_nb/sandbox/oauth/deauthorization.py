@@ -17,7 +17,7 @@ from ..world.regional import Regional
 from ..world.state import State
 from ._form import NO_STORE, fields_of
 
-_PATIENCE: Final = 5.0
+_APP_TIMEOUT: Final = 5.0
 """Seconds that the app has to answer."""
 
 
@@ -63,13 +63,13 @@ class Messenger:
 
     def settle(self) -> None:
         """Wait, within bounds, until what is under way was delivered. Not for the server's own thread."""
-        wait(set(self._under_way), timeout=_PATIENCE + 1)
+        wait(set(self._under_way), timeout=_APP_TIMEOUT + 1)
 
     async def _post(self, url: str, user_id: int, token: str) -> None:
         # Body as in Clio's reference of 2022.
         body = {"client_id": self._state.app.client_id, "user_id": user_id, "access_token": token}
         try:
-            async with httpx.AsyncClient(trust_env=False, timeout=_PATIENCE) as client:
+            async with httpx.AsyncClient(trust_env=False, timeout=_APP_TIMEOUT) as client:
                 answer = await client.post(url, json=body)
         except httpx.HTTPError:
             self.deliveries.append(Delivery(user_id, None))

@@ -10,7 +10,7 @@ from typing import Any, Final
 from starlette.types import Scope
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
-HEAD_PATIENCE: Final = 10.0
+HEAD_TIMEOUT: Final = 10.0
 """Real seconds that a sender has for the head of a request, from the opening of the connection or its first byte."""
 
 HEAD_MAX: Final = 65_536
@@ -113,7 +113,7 @@ class Protocol(AutoHTTPProtocol):  # type: ignore[misc, valid-type]  # uvicorn c
         self.transport.abort()
 
     def _await_request(self) -> None:
-        self._deadline = self.loop.call_later(HEAD_PATIENCE, self.transport.abort)
+        self._deadline = self.loop.call_later(HEAD_TIMEOUT, self.transport.abort)
 
     def _end_waiting(self) -> None:
         self._unasked = 0

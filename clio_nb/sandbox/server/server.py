@@ -16,7 +16,7 @@ from starlette.types import ASGIApp
 
 from .connections import Lines, Protocol
 
-_PATIENCE: Final = 5.0
+_THREAD_TIMEOUT: Final = 5.0
 """Seconds that the server has to start or to stop."""
 
 
@@ -72,7 +72,7 @@ class Server(uvicorn.Server):
     def start(self) -> None:
         """Begin to serve; return when connections are answered."""
         self._thread.start()
-        if not self._ready.wait(_PATIENCE):
+        if not self._ready.wait(_THREAD_TIMEOUT):
             raise RuntimeError("The sandbox's server did not start in time.")
 
     def stop(self) -> None:
@@ -80,7 +80,7 @@ class Server(uvicorn.Server):
         if self._thread.is_alive():
             self._loop.call_soon_threadsafe(self._lines.closing.set)
             if threading.current_thread() is not self._thread:
-                self._thread.join(_PATIENCE)
+                self._thread.join(_THREAD_TIMEOUT)
 
     def wait(self) -> None:
         """Block until the server is stopped. Ctrl-C in ``join`` could take a thread that still runs for ended."""
