@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final, get_args
 
 import pandas as pd
@@ -10,18 +10,19 @@ import pandas as pd
 from ..tables import TIME
 from .received import InboxState, Received
 
-_DTYPES: Final = {
-    "number": "Int64",
-    "received_at": TIME,
-    "user_id": "Int64",
-    "user": "string",
-    "action_id": "Int64",
-    "action": "string",
-    "subject": "string",
-    "record": "string",
-    "age": "Float64",
-    "state": pd.CategoricalDtype([state for part in get_args(InboxState) for state in get_args(part) or (part,)]),
-    "reason": "string",
+_STATES: Final = [state for part in get_args(InboxState) for state in get_args(part) or (part,)]
+_COLUMNS: Final[dict[str, tuple[str | pd.CategoricalDtype, Callable[[Received], object]]]] = {
+    "number": ("Int64", lambda one: one.number),
+    "received_at": (TIME, lambda one: one.at),
+    "user_id": ("Int64", lambda one: one.report.launch and one.report.launch.user_id),
+    "user": ("string", lambda one: one.user),
+    "action_id": ("Int64", lambda one: one.report.launch and one.report.launch.custom_action_id),
+    "action": ("string", lambda one: one.action),
+    "subject": ("string", lambda one: one.report.launch and str(one.report.launch.subject)),
+    "record": ("string", lambda one: one.record),
+    "age": ("Float64", lambda one: one.age),
+    "state": (pd.CategoricalDtype(_STATES), lambda one: one.state),
+    "reason": ("string", lambda one: one.reason),
 }
 
 
@@ -46,26 +47,9 @@ def launches_frame(launches: Iterable[Received]) -> pd.DataFrame:
     What is not known is missing (``<NA>``). There is no column for the nonce. Without launches the same columns come
     back, empty.
     """
-    rows = [_row(received) for received in launches]
+    rows = list(launches)
     columns = {
-        name: pd.array([row[name] for row in rows], dtype=dtype)  # type: ignore[call-overload]  # one dtype a column
-        for name, dtype in _DTYPES.items()
+        name: pd.array([value_of(one) for one in rows], dtype=dtype)  # type: ignore[arg-type]  # one dtype a column
+        for name, (dtype, value_of) in _COLUMNS.items()
     }
     return pd.DataFrame(columns).set_index("number")
-
-
-def _row(received: Received) -> dict[str, object]:
-    launch = received.report.launch
-    return {
-        "number": received.number,
-        "received_at": received.at,
-        "user_id": launch and launch.user_id,
-        "user": received.user,
-        "action_id": launch and launch.custom_action_id,
-        "action": received.action,
-        "subject": launch and str(launch.subject),
-        "record": received.record,
-        "age": received.age,
-        "state": received.state,
-        "reason": received.reason,
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple, TypedDict
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from .. import markup
@@ -16,24 +16,6 @@ HIDDEN: Final = "(hidden)"
 _SHOWN_MAX: Final = 80
 
 
-class LaunchDict(TypedDict):
-    """A launch as JSON: without its nonce."""
-
-    custom_action_id: int
-    user_id: int
-    subject_url: str
-    resource: str
-    record_id: int
-
-
-class ReportDict(TypedDict):
-    """A report as JSON, as ``clio-nb launch inspect --json`` prints it."""
-
-    ok: bool
-    reasons: list[str]
-    launch: LaunchDict | None
-
-
 @dataclass(frozen=True, slots=True)
 class Launch:
     """The four things that a launch URL says. It is only a claim until Clio has confirmed the nonce."""
@@ -43,7 +25,7 @@ class Launch:
     subject: Subject
     nonce: Secret
 
-    def to_dict(self) -> LaunchDict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the launch as JSON values, without the nonce."""
         return {
             "custom_action_id": self.custom_action_id,
@@ -112,7 +94,7 @@ class LaunchReport:
         """Every part of the URL with its meaning, for a person. The nonce is described, not shown."""
         return self.findings if self.launch is None else _explain(self.launch, self.target, self.extras)
 
-    def to_dict(self) -> ReportDict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values: ``ok``, ``reasons`` and ``launch``. The nonce is never in it."""
         return {
             "ok": self.ok,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple, TypedDict
+from typing import Any, Final, Literal, NamedTuple
 
 from .. import markup
 from ..models import CustomAction, Record, User
@@ -24,15 +24,6 @@ class Step(NamedTuple):
     name: str
     ok: bool | None = None
     detail: str = ""
-
-
-class VerdictDict(TypedDict):
-    """A verdict as JSON, as ``clio-nb launch verify --json`` prints it."""
-
-    state: State
-    ok: bool
-    steps: list[dict[str, Any]]
-    record: dict[str, Any] | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -69,7 +60,7 @@ class Verdict:
     def __bool__(self) -> bool:
         return self.ok
 
-    def to_dict(self) -> VerdictDict:
+    def to_dict(self) -> dict[str, Any]:
         """Return the verdict as JSON values. The nonce is never in it."""
         return {
             "state": self.state,

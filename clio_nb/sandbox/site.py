@@ -175,7 +175,7 @@ class Sandbox(Host):
             >>> site.now()
             1768496460.0
         """
-        self._world.advance(seconds)
+        self._world.clock.advance(seconds)
 
     def reset(self) -> None:
         """Put everything back to the beginning: clock, people, tokens, actions, faults and logs, in every firm.

@@ -49,7 +49,7 @@ _READERS: Final[dict[str, Callable[[str, str], Any]]] = {
 
 def _test(resource: str, name: str, value: Any, *, deep: bool) -> Test:
     if name == "parent_id":
-        return lambda row: _within(row, value, deep=deep)
+        return lambda row: row.lies_in(value, deep=deep)
     special = _SPECIAL.get(f"{resource}.{name}") or _SPECIAL.get(name)
     if special:
         return lambda row: special(row, value)
@@ -83,15 +83,6 @@ def _state(row: Row) -> Iterator[str]:
     data = row.data
     yield "billed" if data["billed"] else "unbilled"
     yield "non_billable" if data["non_billable"] else "billable"
-
-
-def _within(row: Row, parent: int, *, deep: bool) -> bool:
-    above = row.data.get("parent")
-    while above:
-        if above["id"] == parent:
-            return True
-        above = above.get("parent") if deep else None
-    return False
 
 
 def _always(row: Row, value: object) -> bool:

@@ -102,7 +102,7 @@ def _time(world: World) -> object:
 
 
 def _advance(world: World, state: State, asked: Step) -> object:
-    world.advance(asked.seconds)
+    world.clock.advance(asked.seconds)
     return _time(world)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from ..clock import START, iso
 from ._data import DATA, DAY, date, row
@@ -115,34 +115,16 @@ def _matters(ids: Iterator[int], details: Details, contacts: list[Row], people: 
 
 
 def _folders(ids: Iterator[int], matters: list[Row], people: list[Row]) -> Iterator[Row]:
-    creator = people[0].data
-    root = row(next(ids), 800, name="All documents", root=True, type="Folder", locked=False, creator=creator)
-    yield root
+    def folder(days_ago: int, name: str, **where: Any) -> Row:
+        fields = {"type": "Folder", "locked": False, "creator": people[0].data}
+        return row(next(ids), days_ago, name=name, root=not where, **fields, **where)
+
+    yield (root := folder(800, "All documents"))
     for matter in matters:
-        parent = row(
-            next(ids),
-            400,
-            name=matter.data["display_number"],
-            root=False,
-            type="Folder",
-            locked=False,
-            creator=creator,
-            matter=matter.data,
-            parent=root.data,
-        )
+        parent = folder(400, matter.data["display_number"], matter=matter.data, parent=root.data)
         yield parent
         for name in DATA.folders if matter.id % 2 else DATA.folders[:1]:
-            yield row(
-                next(ids),
-                300,
-                name=name,
-                root=False,
-                type="Folder",
-                locked=False,
-                creator=creator,
-                matter=matter.data,
-                parent=parent.data,
-            )
+            yield folder(300, name, matter=matter.data, parent=parent.data)
 
 
 def _documents(ids: Iterator[int], details: Details, folders: list[Row], people: list[Row]) -> Iterator[Row]:

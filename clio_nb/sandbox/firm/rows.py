@@ -63,6 +63,13 @@ class Row:
         self.revision = revision
         self._stamp()
 
+    def lies_in(self, folder_id: int, *, deep: bool = True) -> bool:
+        """Whether a document or folder lies in a folder, at any depth or right in it."""
+        above = self.data.get("parent")
+        while above and above["id"] != folder_id:
+            above = above.get("parent") if deep else None
+        return bool(above)
+
     def _stamp(self) -> None:
         self.last_modified = formatdate(self.updated, usegmt=True).encode()
         mark = f"{self.id}/{self.revision}/{self.created}/{self.updated}"

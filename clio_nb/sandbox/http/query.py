@@ -91,15 +91,9 @@ def moment(name: str, text: str) -> float:
 
 def dates(name: str, text: str) -> tuple[str, str]:
     """Read a comparison with a day, such as ``>=2026-01-31``, as an operator and a day."""
-    read = _DATES.fullmatch(text)
-    if read is None or not _is_day(read[2]):
-        raise argument_error(f"{name} must be a date such as >=2026-01-31")
-    return read[1] or "=", read[2]
-
-
-def _is_day(text: str) -> bool:
+    sign, day = read.groups() if (read := _DATES.fullmatch(text)) else ("", "")
     try:
-        dt.date.fromisoformat(text)
+        dt.date.fromisoformat(day)
     except ValueError:
-        return False
-    return True
+        raise argument_error(f"{name} must be a date such as >=2026-01-31") from None
+    return sign or "=", day

@@ -42,7 +42,7 @@ def _developer(visit: Visit) -> Response:
 
 def _advance(visit: Visit) -> Response:
     try:
-        visit.world.advance(float(visit.fields.get("seconds", "")))
+        visit.world.clock.advance(float(visit.fields.get("seconds", "")))
     except ValueError:
         raise Sorry(422, "The clock goes forward by a number of seconds, such as 61. It was left as it is.") from None
     return visit.go("developer#clock")

@@ -32,14 +32,9 @@ def items(state: State, user_id: int, location: Location) -> Sequence[Item]:
     ]
 
 
-def table_menu(location: Location) -> Menu:
-    """Return the menu that the rows of a table have."""
-    return next(menu for menu in MENUS if menu.location is location and menu.view == "table")
-
-
-def singular_menu(location: Location) -> Menu | None:
-    """Return the menu that a record's own page has; folders have none."""
-    return next((menu for menu in MENUS if menu.location is location and menu.view == "singular"), None)
+def menu_of(location: Location, view: str) -> Menu | None:
+    """Return the menu of a table's rows, or of a record's own page (singular), which folders do not have."""
+    return next((menu for menu in MENUS if menu.location is location and menu.view == view), None)
 
 
 def is_web(target_url: str) -> bool:

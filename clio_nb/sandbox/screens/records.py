@@ -11,7 +11,7 @@ from ..firm.rows import Row
 from .columns import COLUMNS, DETAILS, address, title
 from .guard import Sorry
 from .listing import sheet
-from .menus import is_web, items, singular_menu, table_menu
+from .menus import is_web, items, menu_of
 from .visit import Visit, number, row, screen
 
 
@@ -20,11 +20,11 @@ def _table(visit: Visit) -> Response:
     rows, kept = visit.state.visible(location.resource, visit.me.id), {}
     folder = _folder(visit) if location is Location.DOCUMENTS else None
     if folder:
-        rows, kept = [each for each in rows if _lies_in(each, folder.id)], {"folder": str(folder.id)}
+        rows, kept = [each for each in rows if each.lies_in(folder.id)], {"folder": str(folder.id)}
     return visit.page(
         "table.html",
         location=location,
-        menu=table_menu(location),
+        menu=menu_of(location, "table"),
         folder=folder,
         columns=COLUMNS[location],
         sheet=sheet(rows, visit.request.query_params.get("page"), kept),
@@ -36,7 +36,7 @@ def _table(visit: Visit) -> Response:
 
 def _record(visit: Visit) -> Response:
     location = _location(visit)
-    menu, record = singular_menu(location), _record_of(visit, location)
+    menu, record = menu_of(location, "singular"), _record_of(visit, location)
     if menu is None:
         raise Sorry(404, "A folder has no page of its own, here as in Clio. Open it from the table of folders.")
     return visit.page(
@@ -101,16 +101,6 @@ def _folder(visit: Visit) -> Row | None:
     if folder is None or visit.state.is_closed("folders", folder, visit.me.id):
         raise Sorry(404, "There is no such folder.")
     return folder
-
-
-def _lies_in(document: Row, folder_id: int) -> bool:
-    """Whether a document lies in a folder, at any depth."""
-    above = document.data.get("parent")
-    while above:
-        if above["id"] == folder_id:
-            return True
-        above = above.get("parent")
-    return False
 
 
 ROUTES: Final = [

@@ -70,10 +70,6 @@ class World:
         """Every firm, region by region."""
         return [state for regional in self.regions.values() for state in regional.states]
 
-    def advance(self, seconds: float) -> float:
-        """Move the clock forward and return the new time in seconds since the epoch."""
-        return self.clock.advance(seconds)
-
     def reset(self) -> None:
         """Put everything back to the beginning, the clock as well."""
         with self.lock:
