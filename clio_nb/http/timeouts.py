@@ -16,11 +16,7 @@ from ..models import Clock
 T = TypeVar("T")
 
 
-async def _sleep(seconds: float) -> None:
-    await asyncio.sleep(seconds)
-
-
-sleep: Callable[[float], Awaitable[None]] = _sleep
+sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
 """The library's only wait. Tests replace it to move a virtual clock instead."""
 
 now: Callable[[], float] = time.monotonic

@@ -29,8 +29,7 @@ from .verify import verify_report
 if TYPE_CHECKING:
     import pandas as pd
 
-LAUNCHES_KEPT: Final = 1000
-"""Launches that an inbox keeps; then the oldest are dropped."""
+LAUNCHES_KEPT: Final = 1000  # launches that an inbox keeps; then the oldest are dropped
 
 _PATH: Final = "/launch"
 _CLOSE: Final = "You can close this tab and go back to your notebook."
@@ -292,8 +291,7 @@ async def inbox(
         sessions = SandboxSessions(site)
     if sessions is None and verify:
         raise InvalidInput(
-            "Pass sessions that can verify the launches, or verify=False to only collect them.",
-            field="sessions",
+            "Pass sessions that can verify the launches, or verify=False to only collect them.", field="sessions"
         )
     return AsyncInbox(sessions, verify=verify, port=port, origin=origin)
 

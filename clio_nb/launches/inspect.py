@@ -16,8 +16,7 @@ from ..urls import Address, read_address
 from ..vocabulary import MEANINGS, Location
 from .report import HIDDEN, Launch, LaunchReport, Part, own_part, shown
 
-ID_MAX: Final = 2**63 - 1
-"""Largest id: Clio's reference declares every id an int64."""
+ID_MAX: Final = 2**63 - 1  # largest id: Clio's reference declares every id an int64
 
 _NONCE: Final = re.compile(r"[!-~]{1,2048}")  # Clio documents no alphabet and no length
 _ID: Final = re.compile(r"[1-9][0-9]{0,18}")

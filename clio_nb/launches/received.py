@@ -18,8 +18,7 @@ from .inspect import inspect_launch
 from .report import Launch, LaunchReport
 from .verdict import State, Verdict
 
-SCRUBBED: Final = "scrubbed-nonce"
-"""What stands in a fixture in the place of the nonce."""
+SCRUBBED: Final = "scrubbed-nonce"  # what stands in a fixture in the place of the nonce
 
 InboxState = State | Literal["unproved"]
 

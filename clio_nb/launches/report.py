@@ -96,11 +96,7 @@ class LaunchReport:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the report as JSON values: ``ok``, ``reasons`` and ``launch``. The nonce is never in it."""
-        return {
-            "ok": self.ok,
-            "reasons": list(self.reasons),
-            "launch": self.launch.to_dict() if self.launch else None,
-        }
+        return {"ok": self.ok, "reasons": list(self.reasons), "launch": self.launch.to_dict() if self.launch else None}
 
     def __repr__(self) -> str:
         if self.launch is None:

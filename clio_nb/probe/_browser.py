@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-RECEIVER_TIMEOUT: Final = 40.0
-"""Seconds that a receiver may take for an answer."""
+RECEIVER_TIMEOUT: Final = 40.0  # seconds that a receiver may take for an answer
 
 _HOPS: Final = 6
 _LONGEST: Final = 1 << 20  # of a page: what comes after it is not compared

@@ -63,18 +63,14 @@ class Case:
     blamed: Mistake = Mistake.LETS_IN_MALFORMED
 
 
+def changed(name: str, text: Callable[[str, Setup], str]) -> Change:
+    """Return a change of one parameter's value, given its genuine one."""
+    return lambda parameters, setup: [(key, text(old, setup) if key == name else old) for key, old in parameters]
+
+
 def put(name: str, value: str | Callable[[Setup], str]) -> Change:
-    """Return a change of one parameter's value."""
-    return lambda parameters, setup: [
-        (key, (value if isinstance(value, str) else value(setup)) if key == name else old) for key, old in parameters
-    ]
-
-
-def subject(text: Callable[[str, Setup], str]) -> Change:
-    """Return a change of ``subject_url``, given its genuine text."""
-    return lambda parameters, setup: [
-        (key, text(value, setup) if key == "subject_url" else value) for key, value in parameters
-    ]
+    """Return a change to another value, whatever the genuine one is."""
+    return changed(name, lambda _, setup: value if isinstance(value, str) else value(setup))
 
 
 def without(name: str) -> Change:
@@ -93,7 +89,7 @@ def renamed(name: str, to: str) -> Change:
 
 
 def _hostile(name: str, title: str, text: Callable[[str, Setup], str]) -> Case:
-    return Case(name, title, "refuse", subject(text), hostile=True)
+    return Case(name, title, "refuse", changed("subject_url", text), hostile=True)
 
 
 def _spoilt(name: str, title: str, change: Change, *, lacking: bool = False) -> Case:

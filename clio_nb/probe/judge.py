@@ -11,8 +11,7 @@ from .cases import Case
 from .evidence import Baseline, Evidence
 from .mistakes import Mistake
 
-_NOT_CARRIED_OUT: Final = (401, 429)
-"""After such an answer the nonce is unspent and may be sent once more."""
+_NOT_CARRIED_OUT: Final = (401, 429)  # after such an answer the nonce is unspent and may be sent once more
 
 _RECORD: Final = re.compile(rf"/api/v4/({'|'.join(location.resource for location in Location)})/\d+")
 

@@ -57,8 +57,7 @@ class Assumptions:
     nonce_lifetime: float = _assume(float(NONCE_LIFETIME), "Clio's guide: an expiry of 60 seconds.")
     nonce_refused_status: int = _assume(403, "Clio's guide says 403 Forbidden; the body is not published.")
     nonce_anywhere: bool = _assume(
-        True,
-        "'Your next request to the API' reads as any request. False takes the nonce only on a GET of its subject.",
+        True, "'Your next request to the API' reads as any request. False takes the nonce only on a GET of its subject."
     )
     error_types: Mapping[int, str] = _assume(
         MappingProxyType({404: "RecordNotFound", 410: "Gone", 412: "PreconditionFailed", 429: "RateLimited"}),

@@ -16,16 +16,7 @@ from .http.answers import JSON_TYPE, Answer, Headers, encode
 from .http.request import Request
 
 Kind = Literal[
-    "status",
-    "rate_limit",
-    "delay",
-    "reset",
-    "truncated",
-    "html",
-    "redirect",
-    "wrong_record",
-    "revoked",
-    "rotate",
+    "status", "rate_limit", "delay", "reset", "truncated", "html", "redirect", "wrong_record", "revoked", "rotate"
 ]
 """
 - ``status``: an answer of your choice (``status``, ``body``, ``headers``)

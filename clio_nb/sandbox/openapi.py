@@ -15,22 +15,15 @@ from .control.endpoints import REQUESTS
 
 Schema = dict[str, Any]
 
-_KINDS: Final[dict[str, Schema]] = {
-    "boolean": {"type": "boolean"},
-    "date": {"type": "string", "format": "date"},
-    "date-time": {"type": "string", "format": "date-time"},
-    "dates": {"type": "array", "items": {"type": "string", "pattern": r"^(>=|<=|>|<|=)?\d{4}-\d\d-\d\d$"}},
+_SINGLE: Final[dict[str, Schema]] = {
+    **{kind: {"type": kind} for kind in ("boolean", "object", "string")},
+    **{kind: {"type": "string", "format": kind} for kind in ("date", "date-time")},
+    **{kind: {"type": "integer", "format": kind} for kind in ("int32", "int64")},
+    **{kind: {"type": "number", "format": kind} for kind in ("double", "float")},
     "decimal": {"type": "number"},
-    "double": {"type": "number", "format": "double"},
-    "float": {"type": "number", "format": "float"},
-    "int32": {"type": "integer", "format": "int32"},
-    "int64": {"type": "integer", "format": "int64"},
-    "int64[]": {"type": "array", "items": {"type": "integer", "format": "int64"}},
-    "object": {"type": "object"},
-    "object[]": {"type": "array", "items": {"type": "object"}},
-    "string": {"type": "string"},
-    "string[]": {"type": "array", "items": {"type": "string"}},
+    "dates": {"type": "array", "items": {"type": "string", "pattern": r"^(>=|<=|>|<|=)?\d{4}-\d\d-\d\d$"}},
 }
+_KINDS: Final = _SINGLE | {f"{kind}[]": {"type": "array", "items": one} for kind, one in _SINGLE.items()}
 _REASONS: Final = {
     "200": "OK",
     "201": "Created",

@@ -11,8 +11,7 @@ from ...http import timeouts
 from ...models import CustomAction, Subject
 from ...session import AsyncSession
 
-KNOWN_FOR: Final = 900.0
-"""Seconds for which an entry counts."""
+KNOWN_FOR: Final = 900.0  # seconds for which an entry counts
 
 USERS_MAX: Final = 10_000
 RECORDS_MAX: Final = 100  # for each user
@@ -72,5 +71,4 @@ class ActionsCache:
         self._users.clear()
 
 
-actions_cache: Final = ActionsCache()
-"""That of this process."""
+actions_cache: Final = ActionsCache()  # that of this process

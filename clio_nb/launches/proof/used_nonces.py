@@ -100,8 +100,7 @@ def _digest(*texts: str) -> bytes:
     return hashlib.sha256("\0".join(texts).encode()).digest()
 
 
-used_nonces: Final = UsedNonces()
-"""Those of this process."""
+used_nonces: Final = UsedNonces()  # those of this process
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=used_nonces.clear)

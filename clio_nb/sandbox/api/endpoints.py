@@ -125,11 +125,7 @@ def _index(state: State, call: _Call, resource: str) -> Answer:
 def _show(state: State, call: _Call, resource: str, member: str) -> Answer:
     row = _member(state, call, resource, member)
     chosen = call.selection(state, OBJECT_OF[resource])
-    headers = [
-        (b"etag", row.etag.encode()),
-        (b"last-modified", row.last_modified),
-        _CACHE,
-    ]
+    headers = [(b"etag", row.etag.encode()), (b"last-modified", row.last_modified), _CACHE]
     if unchanged(call.request, row):
         return Answer(304, headers)
     return json_answer(200, {"data": call.pick(row, chosen)}, headers)

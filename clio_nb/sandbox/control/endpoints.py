@@ -27,8 +27,7 @@ from .bodies import AppChange, Click, ClosedMatter, ForUser, Hire, Nothing, OneU
 
 _T = TypeVar("_T")
 
-_WORLD_MAX: Final = 64_000_000
-"""Longest saved world taken, in bytes."""
+_WORLD_MAX: Final = 64_000_000  # longest saved world taken, in bytes
 
 
 def describe(world: World, state: State) -> dict[str, Any]:

@@ -9,8 +9,7 @@ from typing import Any, Final
 from ._data import DATA, row
 from .rows import Data, Row
 
-_DAYS: Final = 400
-"""How old these things are."""
+_DAYS: Final = 400  # how old these things are
 
 
 class Details:

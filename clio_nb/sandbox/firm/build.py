@@ -13,8 +13,7 @@ from . import records
 from ._data import DATA, FirmName, row
 from .rows import Data, Row
 
-Collections = dict[str, dict[int, Row]]
-"""Rows by id (ascending), by collection: ``users`` and the five of ``Location``."""
+Collections = dict[str, dict[int, Row]]  # rows by id (ascending), by collection: users and the five of Location
 
 _KINDS: Final = ("account", "users", "contacts", "matters", "folders", "documents", "activities", "details")
 _REGIONS: Final = tuple(Region)

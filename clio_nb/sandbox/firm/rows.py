@@ -22,27 +22,14 @@ class Row:
     __slots__ = ("created", "data", "id", "last_modified", "owner", "revision", "updated")
 
     def __init__(
-        self,
-        id: int,
-        fields: Mapping[str, Any],
-        created: float,
-        updated: float,
-        *,
-        owner: int = 0,
-        revision: int = 1,
+        self, id: int, fields: Mapping[str, Any], created: float, updated: float, *, owner: int = 0, revision: int = 1
     ) -> None:
         self.id = id
         self.owner = owner
         self.created = created
         self.updated = updated
         self.revision = revision
-        self.data: Data = {
-            "id": id,
-            "etag": "",
-            **fields,
-            "created_at": iso(created),
-            "updated_at": iso(updated),
-        }
+        self.data: Data = {"id": id, "etag": "", **fields, "created_at": iso(created), "updated_at": iso(updated)}
         self._stamp()
 
     @property

@@ -15,11 +15,9 @@ from starlette.types import Receive
 
 from .answers import Refusal, argument_error
 
-SIZE_MAX: Final = 1_000_000
-"""Longest body taken, in bytes."""
+SIZE_MAX: Final = 1_000_000  # longest body taken, in bytes
 
-BODY_TIMEOUT: Final = 10.0
-"""Real seconds that a sender has for its body."""
+BODY_TIMEOUT: Final = 10.0  # real seconds that a sender has for its body
 
 _FIELDS_MAX: Final = 500
 _FORM: Final = b"application/x-www-form-urlencoded"

@@ -17,8 +17,7 @@ from ..world.regional import Regional
 from ..world.state import State
 from ._form import NO_STORE, fields_of
 
-_APP_TIMEOUT: Final = 5.0
-"""Seconds that the app has to answer."""
+_APP_TIMEOUT: Final = 5.0  # seconds that the app has to answer
 
 
 def deauthorize(here: Regional, request: Request) -> Answer:

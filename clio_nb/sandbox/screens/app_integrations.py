@@ -24,7 +24,4 @@ def _ended(visit: Visit) -> Response:
     return visit.page("app_integrations_callback.html")
 
 
-ROUTES: Final = [
-    screen("/as/{user}/app_integrations", _integrations),
-    screen("/app_integrations_callback", _ended),
-]
+ROUTES: Final = [screen("/as/{user}/app_integrations", _integrations), screen("/app_integrations_callback", _ended)]

@@ -32,7 +32,4 @@ def _revoke(visit: Visit) -> Response:
     return visit.go("apps?revoked")
 
 
-ROUTES: Final = [
-    screen("/as/{user}/apps", _apps),
-    screen("/as/{user}/apps/revoke", _revoke, "POST"),
-]
+ROUTES: Final = [screen("/as/{user}/apps", _apps), screen("/as/{user}/apps/revoke", _revoke, "POST")]

@@ -21,10 +21,6 @@ class Cell:
     style: str = ""
 
 
-def _plain(value: Any) -> str:
-    return str(value)
-
-
 def _yes_no(value: Any) -> str:
     return "Yes" if value else "No"
 
@@ -53,7 +49,7 @@ class Column:
 
     title: str
     path: str
-    write: Callable[[Any], str] = _plain
+    write: Callable[[Any], str] = str
     to: str = ""
     style: str = ""
 

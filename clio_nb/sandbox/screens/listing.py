@@ -11,8 +11,7 @@ from .visit import number
 
 _T = TypeVar("_T")
 
-ROWS: Final = 12
-"""Rows on one page."""
+ROWS: Final = 12  # rows on one page
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,7 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 HEAD_TIMEOUT: Final = 10.0
 """Real seconds that a sender has for the head of a request, from the opening of the connection or its first byte."""
 
-HEAD_MAX: Final = 65_536
-"""Longest head of a request that is waited for, in bytes."""
+HEAD_MAX: Final = 65_536  # longest head of a request that is waited for, in bytes
 
 CONNECTIONS_MAX: Final = 800
 """Connections that are open at a time; one more, and the one that has been idle longest is closed."""

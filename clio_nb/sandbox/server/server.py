@@ -16,8 +16,7 @@ from starlette.types import ASGIApp
 
 from .connections import Lines, Protocol
 
-_THREAD_TIMEOUT: Final = 5.0
-"""Seconds that the server has to start or to stop."""
+_THREAD_TIMEOUT: Final = 5.0  # seconds that the server has to start or to stop
 
 
 class PortInUse(OSError):

@@ -15,8 +15,7 @@ from ..clock import Clock
 from ..http.request import Access
 from .store import Shelf
 
-CODE_LIFETIME: Final = 600
-"""Seconds that an authorization code lives (Clio's documentation: 10 minutes)."""
+CODE_LIFETIME: Final = 600  # seconds that an authorization code lives (Clio's documentation: 10 minutes)
 
 _PENDING_MAX: Final = 1000
 

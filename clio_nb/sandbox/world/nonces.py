@@ -76,5 +76,4 @@ def _join(target_url: str, added: str, *, keep: bool) -> str:
     return urlunsplit((parts.scheme, parts.netloc, parts.path, query, parts.fragment))
 
 
-NONCE: Final = "custom_action_nonce"
-"""The query parameter that carries a nonce back to the API."""
+NONCE: Final = "custom_action_nonce"  # the query parameter that carries a nonce back to the API

@@ -8,8 +8,7 @@ from typing import Final
 from ..clock import Clock
 from ..http.answers import Headers, Refusal
 
-WINDOW: Final = 60.0
-"""Seconds of one window (Clio's documentation, rate limits)."""
+WINDOW: Final = 60.0  # seconds of one window (Clio's documentation, rate limits)
 
 _HELD_MAX: Final = 20_000
 

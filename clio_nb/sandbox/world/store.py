@@ -20,8 +20,7 @@ CREATE TABLE IF NOT EXISTS kept (
 """
 
 
-Kept = tuple[str, str, str, msgspec.Raw]
-"""Region, kind, key and value of what is kept."""
+Kept = tuple[str, str, str, msgspec.Raw]  # region, kind, key and value of what is kept
 
 
 class Store:
