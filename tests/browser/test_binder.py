@@ -16,7 +16,7 @@ from .conftest import start_lab, stop
 ROOT = Path(__file__).parents[2]
 ASKED = os.environ.get("CLIO_NB_REQUIRE", "")
 
-pytestmark = pytest.mark.skipif(
+anew = pytest.mark.skipif(
     ASKED != "all" and "binder" not in ASKED, reason="CLIO_NB_REQUIRE=binder installs all of binder/requirements.txt"
 )
 
@@ -30,10 +30,8 @@ def python_of_binder():
     return named if works else sys.executable
 
 
-@pytest.fixture(scope="module")
-def binder(tmp_path_factory):
-    """A JupyterLab that was installed and started by the files in binder/, as repo2docker would."""
-    home = tmp_path_factory.mktemp("binder")
+def installed_anew(home):
+    """Install by the files in binder/, as repo2docker would; return where the commands are."""
     repository, venv = home / "repository", home / "venv"
     git = [shutil.which("git"), "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     tracked = subprocess.run(git, cwd=ROOT, capture_output=True, text=True, check=True).stdout
@@ -52,12 +50,27 @@ def binder(tmp_path_factory):
     ):
         done = subprocess.run(step, cwd=repository, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    shutil.copytree(repository / "notebooks", home / "notebooks")
+    return venv / "bin"
+
+
+def as_it_is_here(home):
+    """Take this environment for the one on Binder; return where the commands are."""
+    (home / ".jupyter" / "labconfig").mkdir(parents=True)
+    shutil.copy(ROOT / "binder" / "labconfig" / "default_setting_overrides.json", home / ".jupyter" / "labconfig")
+    return Path(sys.executable).parent
+
+
+@pytest.fixture(params=[as_it_is_here, pytest.param(installed_anew, marks=[pytest.mark.long, anew])])
+def binder(request, tmp_path_factory):
+    """A JupyterLab that was started by the files in binder/, and installed by them too in the long run."""
+    home = tmp_path_factory.mktemp("binder")
+    commands = request.param(home)
+    shutil.copytree(ROOT / "notebooks", home / "notebooks")
     lab, process = start_lab(
         home,
         "/user/binder-demo/",
-        ("bash", repository / "binder" / "start", venv / "bin" / "jupyter", "lab"),
-        PATH=environment["PATH"],
+        ("bash", ROOT / "binder" / "start", commands / "jupyter", "lab"),
+        PATH=f"{commands}:{os.environ['PATH']}",
         HOME=str(home),
         JUPYTERHUB_SERVICE_PREFIX="/user/binder-demo/",
         BINDER_LAUNCH_HOST="https://binder.example/",
