@@ -3,6 +3,7 @@
 The chores use the environment that they are called from; ``wheel`` and ``server`` make their own.
 """
 
+import os
 import tempfile
 from pathlib import Path
 
@@ -22,7 +23,9 @@ def tests(session: nox.Session) -> None:
 @nox.session
 def long(session: nox.Session) -> None:
     """Run the tests that take long, whole: kills, models, fuzzing and every failure of every verb."""
-    session.run("python", "-m", "pytest", "-m", "long or hypothesis", "--hypothesis-profile=long", *session.posargs)
+    asked = {"CLIO_NB_REQUIRE": os.environ.get("CLIO_NB_REQUIRE", "binder")}
+    marks = ("-m", "long or hypothesis", "--hypothesis-profile=long")
+    session.run("python", "-m", "pytest", *marks, *session.posargs, env=asked)
 
 
 @nox.session

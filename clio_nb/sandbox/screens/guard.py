@@ -28,13 +28,6 @@ class Sorry(Exception):
 _KEY: Final = secrets.token_bytes(32)
 
 
-class NoKey(Sorry):
-    """The page steers the sandbox, and the control key is missing: the browser may ask the person for it."""
-
-    def __init__(self) -> None:
-        super().__init__(401, "This page steers the sandbox. Give the control key as the password; any name will do.")
-
-
 def refuse_strangers(request: HTTPConnection, world: World) -> None:
     """Raise :class:`Sorry` for a request from elsewhere.
 
@@ -52,9 +45,9 @@ def refuse_strangers(request: HTTPConnection, world: World) -> None:
 
 
 def demand_key(request: HTTPConnection, world: World) -> None:
-    """Raise :class:`NoKey` where there is a control key and the request does not carry it."""
+    """Raise 401 where there is a control key and the request does not carry it: the browser may ask for it then."""
     if world.control_key is not None and not has_key(request, world.control_key):
-        raise NoKey
+        raise Sorry(401, "This page steers the sandbox. Give the control key as the password; any name will do.")
 
 
 def form_token(state: State) -> str:

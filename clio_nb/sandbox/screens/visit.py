@@ -18,7 +18,7 @@ from ..http.body import pairs, receive_all
 from ..world.scope import state_of, world_of
 from ..world.state import State
 from ..world.world import World
-from .guard import NoKey, Sorry, demand_key, form_token, is_own_form, refuse_strangers
+from .guard import Sorry, demand_key, form_token, is_own_form, refuse_strangers
 
 _HEADERS: Final = {
     **pages.HEADERS,
@@ -118,7 +118,7 @@ def screen(path: str, view: View, method: str = "GET", *, steers: bool = False) 
                 return view(Visit(request, state, world_of(request), fields, user))
         except Sorry as sorry:
             page = _problem(request, sorry.status, str(sorry))
-            if isinstance(sorry, NoKey):
+            if sorry.status == 401:
                 page.headers["www-authenticate"] = 'Basic realm="clio-nb sandbox: control key", charset="UTF-8"'
             return page
         except Refusal as refusal:
