@@ -6,6 +6,7 @@ function of this module too: ``clio_nb.create_action(session, ...)`` is ``sessio
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Self
 
 from . import errors
@@ -14,7 +15,7 @@ from .arguments import a_site, on_session
 from .http import messages, timeouts
 from .http.client import Client
 from .http.sync_and_async import awaited, on_loop, sync_method
-from .http.tokens import TokenSource, revoke
+from .http.tokens import OwnToken, TokenSource, revoke
 from .models import CustomAction, Record, Site, Subject, Token, User
 from .secret import Secret
 from .vocabulary import Location
@@ -44,6 +45,8 @@ class AsyncSession(Client):
     ) -> None:
         super().__init__(a_site(site), token, user)
         self.timeout = timeouts.checked_timeout(timeout)
+        self.signed_out = False
+        self.at_logout: list[Callable[[], object]] = []
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._user or 'of an unknown user'} at {self.site.origin}>"
@@ -272,12 +275,20 @@ class AsyncSession(Client):
 
     @on_loop
     async def logout(self) -> None:
-        """Revoke this session's access token (``POST /oauth/deauthorize``).
+        """Revoke this session's access token (``POST /oauth/deauthorize``), and forget it.
+
+        A session that has a token of its own is not renewed any more. What a vault holds stays there: see
+        :meth:`clio_nb.Vault.remove`.
 
         Examples:
             >>> clio.logout(session)
         """
         await revoke(self.site, await self._tokens.current())
+        if isinstance(self._tokens, OwnToken):
+            self._tokens.end()
+        self.signed_out = True
+        for told in self.at_logout:
+            told()
 
     @on_loop
     async def the_user(self) -> User:

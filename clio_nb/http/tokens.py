@@ -44,12 +44,18 @@ class OwnToken:
 
     def __init__(self, site: Site, token: Token) -> None:
         self._site = site
-        self._token = token
+        self._token: Token | None = token
         self._renewal = Renewal()
 
     async def current(self) -> Token:
-        """Return the token as it is."""
+        """Return the token as it is. Raises :class:`errors.NeedsLogin` after :meth:`end`."""
+        if self._token is None:
+            raise errors.NeedsLogin("This user has signed out. Sign the user in again.")
         return self._token
+
+    def end(self) -> None:
+        """Forget the token: the user has signed out, and the refresh token must not sign in again."""
+        self._token = None
 
     async def renew(self, stale: Token) -> Token:
         """Refresh the token once, however many ask."""
@@ -57,8 +63,9 @@ class OwnToken:
 
     async def _renewed(self, stale: Token) -> Token:
         if self._token is stale:
-            self._token = await refresh(self._site, stale)
-        return self._token
+            renewed = await refresh(self._site, stale)
+            self._token = renewed if self._token is stale else self._token  # unless it was ended meanwhile
+        return await self.current()
 
 
 async def grant(site: Site, form: Secret, *, before: Token | None = None) -> Token:

@@ -43,7 +43,7 @@ def test_users_sign_in_one_after_another_and_all_are_listed(site, until, consent
         form.button.click()
         until(lambda: "href" in drawn(form))
         form.paste.value = consent(form.authorization_url, user.id)
-        until(lambda: not form.busy)
+        until(lambda: not form.button.disabled)
     assert [session.user.id for session in form.sessions] == [user.id for user in site.users[:2]]
     assert all(user.name in drawn(form) for user in site.users[:2])
 
