@@ -6,6 +6,7 @@ function of this module too: ``clio_nb.create_action(session, ...)`` is ``sessio
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from typing import Any, Self
 
@@ -277,13 +278,14 @@ class AsyncSession(Client):
     async def logout(self) -> None:
         """Revoke this session's access token (``POST /oauth/deauthorize``), and forget it.
 
-        A session that has a token of its own is not renewed any more. What a vault holds stays there: see
-        :meth:`clio_nb.Vault.remove`.
+        It may have ended already. A session that has a token of its own is not renewed any more. What a vault holds
+        stays there: see :meth:`clio_nb.Vault.remove`.
 
         Examples:
             >>> clio.logout(session)
         """
-        await revoke(self.site, await self._tokens.current())
+        with contextlib.suppress(errors.NeedsLogin, errors.Unauthorized):  # it has ended already
+            await revoke(self.site, await self._tokens.current())
         if isinstance(self._tokens, OwnToken):
             self._tokens.end()
         self.signed_out = True

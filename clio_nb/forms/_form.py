@@ -38,7 +38,7 @@ _STYLE: Final = f"""
 .clio-form .widget-html-content{{line-height:1.45;color:{markup.INK}}}
 .clio-form .clio-title{{font-size:1.15em;font-weight:600;padding-bottom:4px}}
 .clio-form td code{{display:inline-block;min-width:19em}}
-.clio-form .clio-wrong input,.clio-form .clio-wrong textarea{{border-color:{markup.BAD};box-shadow:0 0 0 1px {markup.BAD}}}
+.clio-form .clio-wrong :is(input,textarea){{border-color:{markup.BAD};box-shadow:0 0 0 1px {markup.BAD}}}
 """
 
 
@@ -48,7 +48,7 @@ def trimmed(text: str) -> str:
     return trimmed(seen) if seen != text else seen
 
 
-class Trimmed(Unicode):  # type: ignore[type-arg]  # traitlets' own parameters say nothing more here
+class Trimmed(Unicode[str, str]):
     """A text that is trimmed, however it is set."""
 
     def validate(self, obj: Any, value: Any) -> str:
@@ -90,7 +90,7 @@ class Form(HasTraits, Generic[T]):
     def __init__(self, title: str, button: str, people: People | None = None) -> None:
         super().__init__()
         self.title: Final = title
-        self.people: Final = people
+        self._who: Final = people or People((), title)
         self._running: Future[Any] | None = None
         self._free: Final = threading.Lock()
         self._clicked: Final[dict[object, float]] = {}
@@ -153,8 +153,7 @@ class Form(HasTraits, Generic[T]):
     def _arrange(self, *rows: w.Widget, buttons: tuple[w.Widget, ...] = (), below: tuple[w.Widget, ...] = ()) -> None:
         """Lay out the form: heading, its own rows, the buttons, the status line, the code, and the results."""
         line = w.HBox([self.button, *buttons, self.show_code], layout={"flex_flow": "row wrap", "margin": "8px 0 2px"})
-        nobody = (self._nobody,) if self.people else ()
-        self.view.children = (self._heading, *nobody, *rows, line, self._status_line, self._code_block, *below)
+        self.view.children = (self._heading, *rows, self._nobody, line, self._status_line, self._code_block, *below)
 
     def _field(self, name: str, widget: w.Widget) -> w.Widget:
         """Bind a widget to the trait of that name, where errors about it are shown."""
@@ -285,10 +284,9 @@ class Form(HasTraits, Generic[T]):
         self.follow()
 
     def _draw_nobody(self) -> None:
-        if self.people is not None:
-            say(self._nobody, "" if self.people.sessions else Status("idle", self.people.advice).drawn())
-            if self.people.sessions and self.status.text == self.people.advice:
-                self._forget_error()
+        say(self._nobody, "" if self._who.sessions else Status("idle", self._who.advice).drawn())
+        if self._who.sessions and self.status.text == self._who.advice:
+            self._forget_error()
 
     def _tell_unexpected(self, future: Future[Any]) -> None:
         """Log an unexpected error and show that there was one: a widget callback has no caller to raise it to."""
@@ -327,9 +325,9 @@ def say(widget: w.HTML, drawn: str) -> None:
     widget.layout.display = "flex" if drawn else "none"
 
 
-def call(verb: str, *arguments: str) -> str:
+def call(verb: str, *arguments: str, on: str = "clio") -> str:
     """Write a call of the library's face as a person would: on one line where it fits."""
-    line = f"clio.{verb}({', '.join(arguments)})"
+    line = f"{on}.{verb}({', '.join(arguments)})"
     if len(line) <= 88:
         return line
-    return f"clio.{verb}(\n" + "".join(f"    {one},\n" for one in arguments) + ")"
+    return f"{on}.{verb}(\n" + "".join(f"    {one},\n" for one in arguments) + ")"

@@ -25,7 +25,7 @@ class People:
     line of Python by which a person gets ``session`` (of one) or ``sessions`` (of several) from what was given.
     """
 
-    def __init__(self, given: object, verb: str) -> None:
+    def __init__(self, given: Any, verb: str) -> None:
         self.firm: Final = given if isinstance(given, Firm) else None
         self._form: Final = given if isinstance(given, HasTraits) and given.has_trait("sessions") else None
         self._sources: list[People | Session] = []
@@ -36,7 +36,7 @@ class People:
         elif self.firm is not None:
             on_change(self._changed)
         elif is_site(given):
-            self._sources = [login(a_site(given))] if getattr(given, "control_url", None) else []
+            self._sources = [login(a_site(given))] if given.control_url else []
         elif isinstance(given, Iterable) and not isinstance(given, str | type):
             self._sources = [each if isinstance(each, Session) else people_of(each, verb) for each in given]
         else:
@@ -71,6 +71,11 @@ class People:
             return f"{NOBODY}: pass clio.forms.login(site) instead of the site."
         return f"{NOBODY}: nobody is signed in any more." if self._sources else f"{NOBODY}: no session was passed."
 
+    @property
+    def one(self) -> bool:
+        """Whether what was given can never be several users."""
+        return isinstance(self._given, Session) or is_site(self._given)
+
     def code(self, *, several: bool) -> str:
         """Return how the sessions that are called so in code come from what was given; empty when they were given."""
         if self._form is not None:
@@ -79,9 +84,9 @@ class People:
             ids = 'firm.users().query("access == \'signed in\'")["user_id"]'
             each = f"[firm.session_of(user_id) for user_id in {ids}]"
             return f"sessions = {each}\n" if several else f"session = {each}[0]\n"
-        if is_site(self._given):
-            return "session = clio.login(site)\n"
-        return "" if several or isinstance(self._given, Session) else "session = sessions[0]\n"
+        if self.one:
+            return "session = clio.login(site)\n" if is_site(self._given) else ""
+        return "" if several else "session = sessions[0]\n"
 
     def _now(self) -> tuple[Session, ...]:
         if self._form is not None:

@@ -133,6 +133,6 @@ def _note_change(changed: list[tuple[FirmKey, int]]) -> None:
     for key in [key for key, at in list(_changed.items()) if abs(now - at) >= LOOK]:
         _changed.pop(key, None)
     _changed.update(dict.fromkeys(changed, now))
-    for told in list(_told):
+    for told in _told.copy():
         if method := told():
             method()
