@@ -284,8 +284,9 @@ class FirmForm(Form[Result]):
         """Return the firm; where only sessions were given, one of exactly those who are signed in."""
         if self._who.firm is not None:
             return self._who.firm.aio
-        now = {session.user.id: session for session in self._who.needed()}
-        sites = {(session.site.origin, session.site.client_id): session.site for session in now.values()}
+        sessions = self._who.needed()
+        now = {session.user.id: session for session in sessions}
+        sites = {(session.site.origin, session.site.client_id): session.site for session in sessions}
         if len(sites) > 1:
             raise InvalidInput("These users have signed in at different sites. Use a form of its own for each site.")
         [(key, site)] = sites.items()

@@ -45,7 +45,7 @@ class LoginForm(Form[Session]):
 
     def __init__(self, site: Site | None = None, *, timeout: float = PATIENCE) -> None:
         super().__init__("Sign in to Clio", "Start sign-in")
-        self._site: Final = site and a_site(site)
+        self.site: Final = site and a_site(site)
         self._timeout: Final = timeout
         self._client_secret = Secret("")
         self._attempt: AsyncLogin | None = None
@@ -68,7 +68,7 @@ class LoginForm(Form[Session]):
         self._choose_way()
         rows = (*self._app, self.fields["redirect_uri"], self._way, self._link, self.paste)
         self._arrange(*rows, buttons=(self.cancel, self.leave), below=(self._present, self._leaving))
-        self.observe(self._draw_sessions, "sessions")
+        self.observe(self._follow_sessions, "sessions")
         self.observe(self._draw_way, "redirect_uri")
         self.observe(self._choose_way, "region")
         self.observe(self._draw_state, "state")
@@ -168,7 +168,13 @@ class LoginForm(Form[Session]):
         if self.status.kind == "done":
             self.status = Status("idle", "")
 
-    def _draw_sessions(self, _change: object = None) -> None:
+    def _follow_sessions(self, change: dict[str, tuple[Session, ...]]) -> None:
+        for session in change["new"]:
+            if session not in change["old"]:
+                session.aio.at_logout.append(self._keep_signed_in)
+        self._draw_sessions()
+
+    def _draw_sessions(self) -> None:
         users = [session.user for session in self.sessions]
         say(self._present, _table_of(users) if users else "")
         self._leaving.options = [(str(user), user.id) for user in users]
@@ -180,9 +186,9 @@ class LoginForm(Form[Session]):
     # The app: at a site it is known; otherwise the form asks for it.
 
     def _fields_of_app(self) -> tuple[w.Widget, ...]:
-        if self._site is not None:
-            host = "the embedded Clio" if self._site.control_url else f"{self._site.region.host}"
-            return (w.HTML(markup.muted(f"At {markup.text(host)}, region {self._site.region.value}.")),)
+        if self.site is not None:
+            host = "the embedded Clio" if self.site.control_url else f"{self.site.region.host}"
+            return (w.HTML(markup.muted(f"At {markup.text(host)}, region {self.site.region.value}.")),)
         regions = [(f"{region.value}: {region.host}", region) for region in Region]
         self._field("region", w.Dropdown(description="Region", options=regions, value=self.region))
         self._field("client_id", w.Text(description="Client id", placeholder=_from_environment("CLIO_CLIENT_ID")))
@@ -197,8 +203,8 @@ class LoginForm(Form[Session]):
         return (self.fields["region"], self.fields["client_id"], secret, self._public)
 
     def _connected(self) -> Site:
-        if self._site is not None:
-            return self._site
+        if self.site is not None:
+            return self.site
         return connect(
             self.region,
             client_id=self.client_id or None,
@@ -219,8 +225,8 @@ class LoginForm(Form[Session]):
 
     def _choose_way(self, _change: object = None) -> None:
         """Offer the redirect URIs that work from here, the best one first."""
-        here = self._site.redirect_uri if self._site else redirect_uri_here(self.region)
-        approval = (self._site.origin if self._site else self.region.origin) + oauth.APPROVAL
+        here = self.site.redirect_uri if self.site else redirect_uri_here(self.region)
+        approval = (self.site.origin if self.site else self.region.origin) + oauth.APPROVAL
         self.fields["redirect_uri"].options = tuple(dict.fromkeys((here, approval)))
         self.redirect_uri = here
 
@@ -238,7 +244,7 @@ class LoginForm(Form[Session]):
     def _draw_app(self, _change: object = None) -> None:
         """Draw what the form does as code, without the client secret."""
         lines = []
-        if self._site is None:
+        if self.site is None:
             arguments = [repr(self.region.value)]
             if self.client_id:
                 arguments.append(f"client_id={self.client_id!r}")
@@ -250,7 +256,7 @@ class LoginForm(Form[Session]):
             if self._public.value:
                 arguments.append("on_public_machine=True")
             lines.append(f"site = {call('connect', *arguments)}")
-        site_has_it = self._site is None or self.redirect_uri in ("", self._site.redirect_uri)
+        site_has_it = self.site is None or self.redirect_uri in ("", self.site.redirect_uri)
         attempt = "Login(site)" if site_has_it else f"Login(site, redirect_uri={self.redirect_uri!r})"
         waits = ["show=print", *([f"timeout={self._timeout}"] if self._timeout != PATIENCE else [])]
         if port_of(self.redirect_uri) is None:
@@ -322,7 +328,6 @@ class LoginForm(Form[Session]):
         self.button.description = "Retry" if self.state in ("declined", "timed out", "failed") else again
 
     def _welcome(self, session: Session) -> None:
-        session.aio.at_logout.append(self._keep_signed_in)
         others = [each for each in self.sessions if each.user.id != session.user.id]
         self.state = "connected"
         self.sessions = (*others, session)
