@@ -149,9 +149,9 @@ def test_nobody_else_is_chosen_in_the_place_of_who_signs_out(sessions):
 
 
 NOBODY = {
-    "a sign-in form in which nobody has signed in": lambda site: forms.login(site),
+    "a sign-in form in which nobody has signed in": forms.login,
     "no sessions": lambda _: [],
-    "a firm without a token": lambda site: Firm(site),
+    "a firm without a token": Firm,
     "a site that is not a sandbox": lambda site: clio.App(site.region, "an-app", "a-secret"),
 }
 VERBS = {
