@@ -44,6 +44,8 @@ def session_of_kind(value: Any, kind: type[T], verb: str) -> T:
     said, advice = f"a {type(value).__name__}", "Pass the session that login(site) returns."
     if value is None:
         said = "None"
+        if verb.startswith("forms."):
+            advice = "Pass the sign-in form itself: it may be used before anybody has signed in."
     elif isinstance(value, type):
         said = f"the class {value.__name__} itself"
     elif isinstance(getattr(value, "aio", None), kind):
@@ -63,9 +65,16 @@ def sessions_of_kind(value: T | Iterable[T], kind: type[T], verb: str) -> list[T
     return [session_of_kind(each, kind, verb) for each in several]
 
 
+def is_site(value: object) -> bool:
+    """Whether something is what ``connect`` or ``sandbox`` returns."""
+    return not isinstance(value, type) and all(
+        hasattr(type(value), name) or hasattr(value, name) for name in _OF_A_SITE
+    )
+
+
 def a_site(value: T) -> T:
     """Return a site, or raise :class:`InvalidInput` that says what is one."""
-    if isinstance(value, type) or not all(hasattr(type(value), name) or hasattr(value, name) for name in _OF_A_SITE):
+    if not is_site(value):
         said = f"the class {value.__name__} itself" if isinstance(value, type) else f"a {type(value).__name__}"
         raise InvalidInput(
             f"Expected a site, got {said}. Pass what clio.connect(...) or clio.sandbox() returns.", field="site"

@@ -6,6 +6,8 @@ function of this module too: ``clio_nb.create_action(session, ...)`` is ``sessio
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Callable
 from typing import Any, Self
 
 from . import errors
@@ -45,6 +47,8 @@ class AsyncSession(Client):
     ) -> None:
         super().__init__(a_site(site), token, user)
         self.timeout = timeouts.checked_timeout(timeout)
+        self.signed_out = False
+        self.at_logout: list[Callable[[], object]] = []
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._user or 'of an unknown user'} at {self.site.origin}>"
@@ -275,10 +279,9 @@ class AsyncSession(Client):
     async def logout(self) -> None:
         """Revoke this session's access token (``POST /oauth/deauthorize``), which ends the session.
 
-        A vault that holds the user's token keeps it: delete it there, with :meth:`clio_nb.Vault.remove`.
-
-        Raises:
-            errors.NeedsLogin: From then on, by every verb of this session, until its user signs in again.
+        A token that has ended already is no error. A vault that holds the user's token keeps it: delete it there, with
+        :meth:`clio_nb.Vault.remove`. From then on every verb of this session raises :class:`errors.NeedsLogin`, until
+        its user signs in again.
 
         Examples:
             >>> clio.logout(session)
@@ -286,15 +289,19 @@ class AsyncSession(Client):
             Traceback (most recent call last):
             clio_nb.errors.NeedsLogin: ...
         """
-        source, token = self._tokens, await self._tokens.current()
-        self._tokens = SignedOut(source, token)  # from now on: a verb under way would renew the token
-        try:
-            await revoke(self.site, token)
-        except errors.Unauthorized:
-            raise  # it had ended before
-        except BaseException:
-            self._tokens = source
-            raise
+        with contextlib.suppress(errors.NeedsLogin):  # it has ended already
+            source, token = self._tokens, await self._tokens.current()
+            self._tokens = SignedOut(source, token)  # from now on: a verb under way would renew the token
+            try:
+                await revoke(self.site, token)
+            except errors.Unauthorized:
+                pass  # it had ended before
+            except BaseException:
+                self._tokens = source
+                raise
+        self.signed_out = True
+        for told in self.at_logout:
+            told()
 
     @on_loop
     async def the_user(self) -> User:

@@ -160,9 +160,10 @@ class AsyncFirm:
     async def users(self) -> list[tuple[User, Access]]:
         """Return the users of the firm, each with whether they have signed in.
 
-        One request a page of 200 users. A user with a token is included even if Clio's list does not have the user.
+        One request a page of 200 users, and one for each user with a token, which alone shows whether it still works. A
+        user with a token is included even if Clio's list does not have the user.
         """
-        return list((await self._survey.users()).people)
+        return [(state.user, state.access) for state in await self._survey.all_states()]
 
     @on_loop
     async def actions(self) -> list[tuple[User, CustomAction]]:

@@ -89,7 +89,9 @@ class Firm:
     session_of = sync_method_into(Session.of)(AsyncFirm.session_of)
 
     def users(self) -> pd.DataFrame:
-        """Return the users of the firm and whether they have signed in: one request for each 200 users.
+        """Return the users of the firm and whether their access works.
+
+        One request for each 200 users, and one for each user with a token: only Clio knows whether it was taken back.
 
         =================  ========  ===================================================================================
         column             dtype     holds
@@ -100,8 +102,8 @@ class Firm:
         enabled            boolean   whether the user can use Clio
         subscription_type  category  Attorney or NonAttorney
         roles              string    separated by commas
-        access             category  signed in, never signed in, revoked, expired, wrong region, disabled user; as far
-                                     as it is known without asking Clio for each user
+        access             category  signed in, never signed in, revoked, expired, damaged, no permission, wrong region,
+                                     disabled user, not readable
         =================  ========  ===================================================================================
 
         Returns:

@@ -4,25 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import Future
 from html import escape
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
+import anyio.to_thread
 import ipywidgets as w
 from traitlets import Any as Anything
 from traitlets import Bool, HasTraits, Instance, Unicode, link
 
 from .. import markup
 from ..errors import ClioError, InvalidInput
-from ..http import loop
+from ..http import loop, timeouts
 from ..tracebacks import verb, verbs
+from ._who import People
 
 T = TypeVar("T")
 U = TypeVar("U")
 Work = Callable[[], Coroutine[Any, Any, T]]
 
+REST: Final = 0.5  # seconds after a click, or the end of what it did, in which another one is half of a double click
+SETTLE: Final = 0.3  # seconds: a frontend sends the last letters late, and Enter at once
+_UNSEEN: Final = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying from a page or chat brings along
+
 _log: Final = logging.getLogger("clio_nb.forms")
+_WRONG: Final = "clio-wrong"
 _LABELS: Final = "9em"  # width of the column of labels
 _STYLE: Final = f"""
 .clio-form{{border:1px solid {markup.EDGE};border-radius:6px;padding:14px 18px 12px;margin:4px 2px;max-width:56em}}
@@ -30,7 +38,21 @@ _STYLE: Final = f"""
 .clio-form .widget-html-content{{line-height:1.45;color:{markup.INK}}}
 .clio-form .clio-title{{font-size:1.15em;font-weight:600;padding-bottom:4px}}
 .clio-form td code{{display:inline-block;min-width:19em}}
+.clio-form .clio-wrong :is(input,textarea){{border-color:{markup.BAD};box-shadow:0 0 0 1px {markup.BAD}}}
 """
+
+
+def trimmed(text: str) -> str:
+    """Return what was pasted without the white space and the invisible characters around it."""
+    seen = text.strip().strip(_UNSEEN).strip()
+    return trimmed(seen) if seen != text else seen
+
+
+class Trimmed(Unicode[str, str]):
+    """A text that is trimmed, however it is set."""
+
+    def validate(self, obj: Any, value: Any) -> str:
+        return trimmed(super().validate(obj, value))
 
 
 class Status(NamedTuple):
@@ -65,20 +87,28 @@ class Form(HasTraits, Generic[T]):
     def __init_subclass__(cls) -> None:
         verbs(cls)
 
-    def __init__(self, title: str, button: str) -> None:
+    def __init__(self, title: str, button: str, people: People | None = None) -> None:
         super().__init__()
         self.title: Final = title
+        self._who: Final = people or People((), title)
         self._running: Future[Any] | None = None
+        self._free: Final = threading.Lock()
+        self._clicked: Final[dict[object, float]] = {}
+        self._starters: Final[list[w.Button]] = []
         self.fields: Final[dict[str, w.Widget]] = {}
-        self.button: Final = push(button, self._click, style="primary")
+        self.button: Final = self._starter(button, self.prepare, self._finish, style="primary")
         self.show_code: Final = push("Show the code", self._toggle_code)
         self._heading: Final = w.HTML(f'<style>{_STYLE}</style><div class="clio-title">{escape(title)}</div>')
+        self._nobody: Final = html()
         self._status_line: Final = html()
         self._code_block: Final = w.HTML(layout={"display": "none"})
         self.view: Final = w.VBox()
         self.view.add_class("clio-form")
         self.observe(self._draw_status, "status")
         self.observe(self._draw_code, "code")
+        if people is not None:
+            people.on_change(self._follow)
+            self._draw_nobody()
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.status.text or self.title}>"
@@ -102,6 +132,13 @@ class Form(HasTraits, Generic[T]):
         """Return the status for a value: one sentence."""
         raise NotImplementedError
 
+    def follow(self) -> None:
+        """Draw what depends on who is signed in; called when that has changed."""
+
+    def enter(self, field: str) -> None:
+        """Do what Enter in a field does: what the button does."""
+        self.button.click()
+
     # The same in all forms.
 
     def submit(self) -> T:
@@ -116,32 +153,52 @@ class Form(HasTraits, Generic[T]):
     def _arrange(self, *rows: w.Widget, buttons: tuple[w.Widget, ...] = (), below: tuple[w.Widget, ...] = ()) -> None:
         """Lay out the form: heading, its own rows, the buttons, the status line, the code, and the results."""
         line = w.HBox([self.button, *buttons, self.show_code], layout={"flex_flow": "row wrap", "margin": "8px 0 2px"})
-        self.view.children = (self._heading, *rows, line, self._status_line, self._code_block, *below)
+        self.view.children = (self._heading, *rows, self._nobody, line, self._status_line, self._code_block, *below)
 
     def _field(self, name: str, widget: w.Widget) -> w.Widget:
         """Bind a widget to the trait of that name, where errors about it are shown."""
+        widget = self._widget_for(name, widget)
         link((self, name), (widget, "value"))
-        return self._widget_for(name, widget)
+        return widget
 
     def _widget_for(self, name: str, widget: w.Widget) -> w.Widget:
         """Remember the widget for that argument, so that an error about it names the widget."""
         widget.style = {"description_width": _LABELS}
         widget.layout.width = "auto"
         self.fields[name] = widget
+        widget.observe(self._forget_error, "value")
+        if isinstance(widget, w.Text):
+            widget.on_msg(lambda _widget, content, _buffers: self._on_message(name, content))
         return widget
 
-    def _click(self, _button: object = None) -> None:
-        self._begin(self.prepare, self._finish)
+    def _on_message(self, name: str, content: dict[str, object]) -> None:
+        if content.get("event") == "submit":  # Enter
+            loop.submit(self._on_enter, name).add_done_callback(self._tell_unexpected)
 
-    def _begin(self, prepare: Callable[[], Work[U]], finish: Callable[[U], Status]) -> None:
-        """Start the work of a button. A click while the form is busy does nothing."""
-        if self.busy:
+    async def _on_enter(self, name: str) -> None:
+        await timeouts.sleep(SETTLE)
+        await anyio.to_thread.run_sync(self.enter, name)
+
+    def _starter(
+        self, text: str, prepare: Callable[[], Work[U]], finish: Callable[[U], Status], *, style: str = ""
+    ) -> w.Button:
+        """Return a button that starts work. It is disabled, with all others of this kind, while there is any."""
+        button = push(text, lambda clicked: self._begin(prepare, finish, clicked), style=style)
+        self._starters.append(button)
+        return button
+
+    def _begin(self, prepare: Callable[[], Work[U]], finish: Callable[[U], Status], clicked: object = None) -> None:
+        """Start the work of a button. A click while the form is busy, or shortly after the one before, does nothing."""
+        before = self._clicked.get(clicked, -REST)
+        self._clicked[clicked] = timeouts.now()
+        if self.busy or self._clicked[clicked] - before < REST:
             return
         try:
             work = self._prepared(prepare)
         except InvalidInput:
+            del self._clicked[clicked]
             return  # the status line says it
-        self._running = running = loop.submit(self._carry_out, work, finish)
+        self._running = running = loop.submit(self._carry_out, work, finish, clicked)
         running.add_done_callback(self._tell_unexpected)
 
     def _finish(self, value: T) -> Status:
@@ -149,17 +206,21 @@ class Form(HasTraits, Generic[T]):
         return self.outcome(value)
 
     def _prepared(self, prepare: Callable[[], Work[U]]) -> Work[U]:
-        if self.busy:
+        if not self._free.acquire(blocking=False):
             raise InvalidInput("This form is busy. Wait until it is done.")
         try:
+            self._tidy()
             work = prepare()
-        except InvalidInput as error:
-            self._tell(error)
+        except BaseException as error:
+            self._free.release()
+            if isinstance(error, InvalidInput):
+                self._tell(error)
             raise
         self.busy = True
+        self._draw_buttons()
         return work
 
-    async def _carry_out(self, work: Work[U], finish: Callable[[U], Status]) -> U:
+    async def _carry_out(self, work: Work[U], finish: Callable[[U], Status], clicked: object = None) -> U:
         try:
             value = await work()
             self.status = finish(value)
@@ -173,13 +234,59 @@ class Form(HasTraits, Generic[T]):
             return value
         finally:
             self.busy = False
+            self._free.release()
+            self._draw_buttons(but=clicked)
+            if clicked is not None:
+                self._clicked[clicked] = timeouts.now()
+                timeouts.apart(self._enable())
+
+    async def _enable(self) -> None:
+        """Let the button be clicked again, after a moment in which the second half of a double click would come."""
+        await timeouts.sleep(REST)
+        if not self.busy:
+            self._draw_buttons()
+
+    def _draw_buttons(self, *, but: object = None) -> None:
+        """Disable what starts work while there is any; and one button a little longer."""
+        for button in self._starters:
+            button.disabled = self.busy or button is but
+
+    def _tidy(self) -> None:
+        """Show the fields as they are used, trimmed, and no error of the time before."""
+        self._unmark()
+        for name, widget in self.fields.items():
+            if self.has_trait(name):
+                widget.value = getattr(self, name)
 
     def _tell(self, error: ClioError) -> None:
-        """Say what went wrong, name the field it is about, and move the focus there."""
+        """Say what went wrong, name and mark the field it is about, and move the focus there."""
+        self._unmark()
         field = self.fields.get(error.field or "") if isinstance(error, InvalidInput) else None
         self.status = Status("failed", f"{field.description}: {error}" if field else str(error))
         if field is not None:
+            field.add_class(_WRONG)
             field.focus()
+
+    def _forget_error(self, change: Any = None) -> None:
+        """Take back an error once what it is about has changed: its field, or any where it names none."""
+        marked = [field for field in self.fields.values() if _WRONG in field._dom_classes]  # noqa: SLF001 -- no other way
+        if self.status.kind == "failed" and (not marked or change is None or change["owner"] in marked):
+            self._unmark()
+            self.status = Status("idle", "")
+
+    def _unmark(self) -> None:
+        for field in self.fields.values():
+            field.remove_class(_WRONG)
+
+    def _follow(self) -> None:
+        """Somebody has signed in or out."""
+        self._draw_nobody()
+        self.follow()
+
+    def _draw_nobody(self) -> None:
+        say(self._nobody, "" if self._who.sessions else Status("idle", self._who.advice).drawn())
+        if self._who.sessions and self.status.text == self._who.advice:
+            self._forget_error()
 
     def _tell_unexpected(self, future: Future[Any]) -> None:
         """Log an unexpected error and show that there was one: a widget callback has no caller to raise it to."""
@@ -218,9 +325,9 @@ def say(widget: w.HTML, drawn: str) -> None:
     widget.layout.display = "flex" if drawn else "none"
 
 
-def call(verb: str, *arguments: str) -> str:
+def call(verb: str, *arguments: str, on: str = "clio") -> str:
     """Write a call of the library's face as a person would: on one line where it fits."""
-    line = f"clio.{verb}({', '.join(arguments)})"
+    line = f"{on}.{verb}({', '.join(arguments)})"
     if len(line) <= 88:
         return line
-    return f"clio.{verb}(\n" + "".join(f"    {one},\n" for one in arguments) + ")"
+    return f"{on}.{verb}(\n" + "".join(f"    {one},\n" for one in arguments) + ")"

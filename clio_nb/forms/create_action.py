@@ -7,23 +7,24 @@ from collections.abc import Iterable
 from typing import Final, NamedTuple
 
 import ipywidgets as w
-from traitlets import Enum, Int, Unicode
+from traitlets import Enum, Int
 
 from .. import markup
 from ..action_rules import Finding, check, lint
-from ..arguments import sessions_of_kind
-from ..errors import ClioError
-from ..http import loop
+from ..errors import ClioError, InvalidInput
 from ..launches._compose import compose
 from ..models import CustomAction, User
-from ..session import AsyncSession, Session
+from ..session import AsyncSession
 from ..urls import as_sent
 from ..vocabulary import LABEL_MAX, Location
-from ._form import Form, Status, Work, call, html, say
+from ._form import Form, Status, Trimmed, Work, call, html, say
+from ._who import people_of
 from .menus import menu_picture
 
 EVERYONE: Final = 0
+_GONE: Final = " (signed out)"
 
+_ELSE: Final = "    except clio.ClioError as problem:\n        print(session.user, problem)"
 _EXAMPLE: Final = (("custom_action_id", "1001"), ("user_id", "2002"))
 
 
@@ -42,37 +43,43 @@ class CreateResult(NamedTuple):
 
 
 class ActionForm(Form[tuple[CreateResult, ...]]):
-    """Create a custom action for the user of a session, or of several sessions.
+    """Create a custom action for the user of a session, or for everyone who is signed in.
 
-    ``label``, ``target_url`` and ``at`` are the arguments of :func:`clio_nb.create_action`; ``user`` is the id of the
-    user to create it for, 0 for everyone. ``value`` is one :class:`CreateResult` for each user: a refusal for one
+    ``sessions`` is a sign-in form, a session, several sessions, a :class:`clio_nb.Firm`, or a sandbox. ``label``,
+    ``target_url`` and ``at`` are the arguments of :func:`clio_nb.create_action`; ``user`` is the id of the user to
+    create it for, 0 for everyone. ``value`` is one :class:`CreateResult` for each user: a refusal for one
     does not stop the others.
     """
 
-    label = Unicode()
-    target_url = Unicode()
+    label = Trimmed()
+    target_url = Trimmed()
     at = Enum(list(Location), Location.MATTERS)
     user = Int(EVERYONE)
 
-    def __init__(self, sessions: Session | Iterable[Session]) -> None:
-        super().__init__("Create a custom action", "Create the action")
-        self._sessions: Final = {
-            loop.run(session.aio.the_user).id: session
-            for session in sessions_of_kind(sessions, Session, "forms.create_action")
-        }
+    def __init__(self, sessions: object) -> None:
+        super().__init__("Create a custom action", "Create the action", people_of(sessions, "forms.create_action"))
         self._field("label", w.Text(description="Label", placeholder="Send for signature"))
         self._field("target_url", w.Text(description="Target URL", placeholder="https://your-app.example/launch"))
         locations = [(f"{location.resource.capitalize()} ({_menus(location)})", location) for location in Location]
         self._field("at", w.Dropdown(description="Location", options=locations, value=self.at))
-        people = [(f"everyone signed in ({len(self._sessions)})", EVERYONE)]
-        people += [(str(session.user), user_id) for user_id, session in self._sessions.items()]
-        self._field("user", w.Dropdown(description="For", options=people, value=self.user))
-        self.fields["user"].layout.display = "flex" if len(self._sessions) > 1 else "none"
+        self._field("user", w.Dropdown(description="For", options=[("", EVERYONE)], value=self.user))
         self._hints: Final = {name: html(hint=True) for name in self.fields}
         self._results: Final = html()
         rows = [widget for name, field in self.fields.items() for widget in (field, self._hints[name])]
         self._arrange(*rows, below=(self._results,))
         self.observe(self._draw, ["label", "target_url", "at", "user"])
+        self.follow()
+
+    def follow(self) -> None:
+        """Offer who is signed in now."""
+        chosen, names = self.user, {id_: name for name, id_ in self.fields["user"].options}
+        users = {session.user.id: str(session.user) for session in self._who.sessions}
+        if chosen not in (*users, EVERYONE):  # nobody else is chosen in this user's place
+            users[chosen] = f"{names[chosen].removesuffix(_GONE)}{_GONE}"
+        everyone = (f"everyone signed in ({len(self._who.sessions)})", EVERYONE)
+        self.fields["user"].options = [everyone, *((name, id_) for id_, name in users.items())]
+        self.user = chosen
+        self.fields["user"].layout.display = "flex" if len(users) > 1 or chosen else "none"
         self._draw()
 
     def findings(self) -> list[Finding]:
@@ -81,32 +88,42 @@ class ActionForm(Form[tuple[CreateResult, ...]]):
 
     def prepare(self) -> Work[tuple[CreateResult, ...]]:
         """Refuse what Clio would refuse; else create the action for each user."""
+        sessions = [each for each in self._who.needed() if self.user in (each.user.id, EVERYONE)]
+        if not sessions:
+            raise InvalidInput("This user has signed out. Choose another one.", field="user")
         check(label=self.label, target_url=self.target_url)
         draft = (self.label, self.target_url, self.at)
-        sessions = [session for user_id, session in self._sessions.items() if self.user in (user_id, EVERYONE)]
         self.status = Status("busy", f"Creating {self.label!r} …")
         say(self._results, "")
 
         async def work() -> tuple[CreateResult, ...]:
             outcomes = await asyncio.gather(*(_create(session.aio, *draft) for session in sessions))
-            say(self._results, _results(outcomes) if len(outcomes) > 1 else "")
+            say(self._results, _results(draft[0], outcomes) if len(outcomes) > 1 else "")
             return tuple(outcomes)
 
         return work
 
     def outcome(self, value: tuple[CreateResult, ...]) -> Status:
-        """Say for how many users it was created, or for one user why it was not."""
-        made = sum(map(bool, value))
+        """Say what was created, by its id, or for how many users; for one user why it was not."""
+        made = [one.action for one in value if one.action]
         if len(value) == 1:
-            return Status("done", f"Created for {value[0].user}.") if made else Status("failed", value[0].problem)
-        return Status("done" if made == len(value) else "failed", f"Created for {made} of {len(value)} users.")
+            [one] = value
+            said = f"Created for {one.user}, id {made[0].id}." if made else one.problem
+            return Status("done" if made else "failed", said)
+        return Status(
+            "done" if len(made) == len(value) else "failed", f"Created for {len(made)} of {len(value)} users."
+        )
 
     def _draw(self, _change: object = None) -> None:
         """Draw the call, the hints under each field, and the menus."""
         arguments = [repr(self.label), repr(self.target_url), f"at={self.at.resource!r}"]
-        many = len(self._sessions) > 1 and self.user == EVERYONE
         created = call("create_action", "session", *arguments)
-        self.code = f"for session in sessions:\n{_indent(created)}" if many else created
+        several = len(self._who.sessions) > 1
+        if several and self.user == EVERYONE:
+            created = f"for session in sessions:\n    try:\n{_indent(_indent(created))}\n{_ELSE}"
+        elif several:
+            created = f"session = next(each for each in sessions if each.user.id == {self.user})\n{created}"
+        self.code = self._who.code(several=several) + created
 
         said = {finding.field: finding for finding in reversed(self.findings())}
         count = f"{len(self.label)} of {LABEL_MAX} characters"
@@ -145,7 +162,7 @@ def _preview(target_url: str, at: Location) -> str:
     return compose(as_sent(target_url), [*_EXAMPLE, subject, ("custom_action_nonce", "single-use-code")])
 
 
-def _results(outcomes: Iterable[CreateResult]) -> str:
+def _results(label: str, outcomes: Iterable[CreateResult]) -> str:
     rows = (
         (
             markup.text(one.user.name),
@@ -154,4 +171,4 @@ def _results(outcomes: Iterable[CreateResult]) -> str:
         )
         for one in outcomes
     )
-    return markup.table("For each user", ("user", "result", "detail"), rows)
+    return markup.table(f"{label!r} for each user", ("user", "result", "detail"), rows)

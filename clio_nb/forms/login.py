@@ -8,46 +8,48 @@ from typing import Final
 
 import anyio
 import ipywidgets as w
-from traitlets import Enum, Unicode
+from traitlets import Enum, Tuple
 
 from .. import errors, markup
 from ..arguments import a_site
-from ..http import loop, oauth
+from ..http import loop, oauth, timeouts
 from ..http.hub import in_browser, on_binder, redirect_uri_here
 from ..login import AsyncLogin, connect
-from ..login.login import PATIENCE
+from ..login.login import PATIENCE, port_of
 from ..models import Site, User
 from ..secret import Secret
 from ..session import AsyncSession, Session
 from ..vocabulary import Region
-from ._form import Form, Status, Work, call, html, push, say
+from ._form import Form, Status, Trimmed, Work, call, html, push, say, trimmed
 
 STATES: Final = ("ready", "waiting", "connected", "declined", "timed out", "failed")
 _FOLLOW: Final = "Follow the link and allow the access."
+_waiting: Final[dict[int, LoginForm]] = {}  # by port: of two forms in one kernel, the one started last waits
 _PASTE: Final = "If the tab shows an error or a code, paste its address or the code here."
 
 
 class LoginForm(Form[Session]):
     """Sign a user in, at a site or at one whose app is named in the form.
 
-    ``value`` is the session of the user who came last, ``sessions`` all of them, ``state`` how far the login is. The
+    ``value`` is the session of the user who came last, ``sessions`` those of all who are signed in, ``state`` how far
+    the login is. Other forms are given this form itself, and follow who signs in and out. The
     link leads to Clio's consent page; ``paste`` takes the code, or the address that the browser ended up at, where the
     browser cannot come back to this machine. The fields for secrets are emptied as they are read.
     """
 
     state = Enum(STATES, "ready")
     region = Enum(list(Region), Region.US)
-    client_id = Unicode()
-    redirect_uri = Unicode()
+    client_id = Trimmed()
+    redirect_uri = Trimmed()
+    sessions = Tuple()
 
     def __init__(self, site: Site | None = None, *, timeout: float = PATIENCE) -> None:
         super().__init__("Sign in to Clio", "Start sign-in")
-        self._site: Final = site and a_site(site)
+        self.site: Final = site and a_site(site)
         self._timeout: Final = timeout
         self._client_secret = Secret("")
         self._attempt: AsyncLogin | None = None
         self._pasted: asyncio.Queue[Secret] = asyncio.Queue()
-        self.sessions: tuple[Session, ...] = ()
         self.region = site.region if site else Region.US
         self._app: Final = self._fields_of_app()
         self._way: Final = html(hint=True)
@@ -55,21 +57,30 @@ class LoginForm(Form[Session]):
         self.paste: Final = self._widget_for(
             "answer", w.Password(description="Code or address", continuous_update=False)
         )
-        self.paste.placeholder = "Only if the browser does not come back by itself"
+        self.paste.placeholder = "Only if the browser does not come back by itself; then press Enter"
         self.paste.observe(self._take, "value")
         self.cancel: Final = push("Cancel", self.stop)
         self.cancel.layout.display = "none"
-        self._people: Final = html()
+        self._present: Final = html()
+        self._leaving: Final = self._widget_for("leaving", w.Dropdown(description="Sign out"))
+        self.leave: Final = self._starter("Sign out", self._prepare_sign_out, self._say_signed_out)
         self._field("redirect_uri", w.Combobox(description="Redirect URI"))
         self._choose_way()
         rows = (*self._app, self.fields["redirect_uri"], self._way, self._link, self.paste)
-        self._arrange(*rows, buttons=(self.cancel,), below=(self._people,))
+        self._arrange(*rows, buttons=(self.cancel, self.leave), below=(self._present, self._leaving))
+        self.observe(self._follow_sessions, "sessions")
         self.observe(self._draw_way, "redirect_uri")
         self.observe(self._choose_way, "region")
         self.observe(self._draw_state, "state")
         self.observe(self._draw_app, ["client_id", "region", "redirect_uri"])
         self._draw_way()
         self._draw_app()
+        self._draw_sessions()
+
+    def enter(self, field: str) -> None:
+        """Start the sign-in; what is pasted is taken by itself."""
+        if field != "answer":
+            super().enter(field)
 
     @property
     def authorization_url(self) -> str | None:
@@ -78,12 +89,17 @@ class LoginForm(Form[Session]):
 
     def prepare(self) -> Work[Session]:
         """Begin an attempt, and wait for the browser or for what is pasted."""
-        self._attempt = attempt = AsyncLogin(self._connected(), redirect_uri=self.redirect_uri.strip() or None)
+        self._attempt = attempt = AsyncLogin(self._connected(), redirect_uri=self.redirect_uri or None)
         self._pasted = asyncio.Queue()
         self.state = "waiting"
+        port = attempt.port or 0
+        earlier = _waiting.get(port)
+        _waiting[port] = self
 
         async def work() -> Session:
             try:
+                if port and earlier is not None:
+                    await earlier.give_way()
                 session = Session.of(await self._first_answer(attempt))
             except errors.LoginDeclined:
                 self.state = "declined"
@@ -100,6 +116,8 @@ class LoginForm(Form[Session]):
             finally:
                 say(self._link, "")
                 self._attempt = None
+                if _waiting.get(port) is self:
+                    del _waiting[port]
             self._welcome(session)
             return session
 
@@ -111,12 +129,66 @@ class LoginForm(Form[Session]):
         firm = f" of {user.account.name}" if user and user.account else ""
         return Status("done", f"Connected as {user.name if user else 'a user'}{firm}.")
 
+    async def give_way(self) -> None:
+        """Stop waiting, and let go of the port: the sign-in was started again in another form of this kernel."""
+        self.stop()
+        while self.busy:
+            await timeouts.sleep(0.05)
+        self.status = Status("idle", "Stopped: the sign-in was started again in another form.")
+
+    # Signing out.
+
+    def sign_out(self, user_id: int | None = None) -> User:
+        """Sign a user out at Clio: that one, or who came last. Other forms are told. Returns the user."""
+        if user_id is not None:
+            self._leaving.value = user_id
+        return loop.run(self._carry_out, self._prepared(self._prepare_sign_out), self._say_signed_out)
+
+    def _prepare_sign_out(self) -> Work[User]:
+        session: Session | None = next((each for each in self.sessions if each.user.id == self._leaving.value), None)
+        if session is None:
+            raise errors.InvalidInput("Nobody is signed in.", field="leaving")
+        self.status = Status("busy", f"Signing {session.user} out …")
+
+        async def work() -> User:
+            await session.aio.logout()
+            return session.user
+
+        return work
+
+    def _say_signed_out(self, user: User) -> Status:
+        return Status("done", f"{user} is signed out.")
+
+    def _keep_signed_in(self) -> None:
+        """Drop who has signed out, wherever that was done."""
+        self.sessions = tuple(each for each in self.sessions if not each.aio.signed_out)
+        self.value = self.sessions[-1] if self.sessions else None
+        if not self.sessions and self.state == "connected":
+            self.state = "ready"
+        if self.status.kind == "done":
+            self.status = Status("idle", "")
+
+    def _follow_sessions(self, change: dict[str, tuple[Session, ...]]) -> None:
+        for session in change["new"]:
+            if session not in change["old"]:
+                session.aio.at_logout.append(self._keep_signed_in)
+        self._draw_sessions()
+
+    def _draw_sessions(self) -> None:
+        users = [session.user for session in self.sessions]
+        say(self._present, _table_of(users) if users else "")
+        self._leaving.options = [(str(user), user.id) for user in users]
+        self._leaving.value = users[-1].id if users else None
+        self._leaving.layout.display = "flex" if len(users) > 1 else "none"
+        self.leave.layout.display = "flex" if users else "none"
+        self._draw_state()
+
     # The app: at a site it is known; otherwise the form asks for it.
 
     def _fields_of_app(self) -> tuple[w.Widget, ...]:
-        if self._site is not None:
-            host = "the embedded Clio" if self._site.control_url else f"{self._site.region.host}"
-            return (w.HTML(markup.muted(f"At {markup.text(host)}, region {self._site.region.value}.")),)
+        if self.site is not None:
+            host = "the embedded Clio" if self.site.control_url else f"{self.site.region.host}"
+            return (w.HTML(markup.muted(f"At {markup.text(host)}, region {self.site.region.value}.")),)
         regions = [(f"{region.value}: {region.host}", region) for region in Region]
         self._field("region", w.Dropdown(description="Region", options=regions, value=self.region))
         self._field("client_id", w.Text(description="Client id", placeholder=_from_environment("CLIO_CLIENT_ID")))
@@ -126,17 +198,18 @@ class LoginForm(Form[Session]):
         self._public = self._widget_for(
             "on_public_machine", w.Checkbox(description="Use real data on this public machine")
         )
+        self._public.observe(self._draw_app, "value")
         self._public.layout.display = "flex" if on_binder() else "none"
         return (self.fields["region"], self.fields["client_id"], secret, self._public)
 
     def _connected(self) -> Site:
-        if self._site is not None:
-            return self._site
+        if self.site is not None:
+            return self.site
         return connect(
             self.region,
-            client_id=self.client_id.strip() or None,
+            client_id=self.client_id or None,
             client_secret=self._client_secret or None,
-            redirect_uri=self.redirect_uri.strip() or None,
+            redirect_uri=self.redirect_uri or None,
             on_public_machine=self._public.value,
         )
 
@@ -144,34 +217,58 @@ class LoginForm(Form[Session]):
         """Read the client secret, and empty the box at once."""
         if change["new"]:
             self.fields["client_secret"].value = ""
-            self._client_secret = Secret(change["new"].strip())
+            self._client_secret = Secret(trimmed(change["new"]))
             self.fields["client_secret"].placeholder = "entered; not shown again"
+            self._draw_app()
 
     # The way back: the redirect URI decides it.
 
     def _choose_way(self, _change: object = None) -> None:
         """Offer the redirect URIs that work from here, the best one first."""
-        here = self._site.redirect_uri if self._site else redirect_uri_here(self.region)
-        approval = (self._site.origin if self._site else self.region.origin) + oauth.APPROVAL
+        here = self.site.redirect_uri if self.site else redirect_uri_here(self.region)
+        approval = (self.site.origin if self.site else self.region.origin) + oauth.APPROVAL
         self.fields["redirect_uri"].options = tuple(dict.fromkeys((here, approval)))
         self.redirect_uri = here
 
     def _draw_way(self, _change: object = None) -> None:
-        if self.redirect_uri.endswith(oauth.APPROVAL):
-            way = "Clio shows a code. Paste it below."
-        elif "/proxy/" in self.redirect_uri:
-            way = "The browser comes back through this server's proxy."
-        else:
+        if port_of(self.redirect_uri) is not None:
             way = "The browser comes back to this machine by itself."
+            if "/proxy/" in self.redirect_uri:
+                way = "The browser comes back through this server's proxy."
+        elif self.redirect_uri.endswith(oauth.APPROVAL):
+            way = "Clio shows a code. Paste it below."
+        else:
+            way = "The browser ends up at an address that is not on this machine. Paste that address below."
         say(self._way, markup.muted(f"{way} The app must have this redirect URI registered."))
 
     def _draw_app(self, _change: object = None) -> None:
-        if self._site is not None:
-            self.code = "session = clio.login(site)"
-            return
-        arguments = [repr(self.region.value), f"client_id={self.client_id!r}", "client_secret=..."]
-        self.code = f"site = {call('connect', *arguments, f'redirect_uri={self.redirect_uri!r}')}\n"
-        self.code += "session = clio.login(site)"
+        """Draw what the form does as code, without the client secret."""
+        lines = []
+        if self.site is None:
+            arguments = [repr(self.region.value)]
+            if self.client_id:
+                arguments.append(f"client_id={self.client_id!r}")
+            if self._client_secret:
+                lines.append("from getpass import getpass\n")
+                arguments.append("client_secret=getpass('Client secret: ')")
+            if self.redirect_uri:
+                arguments.append(f"redirect_uri={self.redirect_uri!r}")
+            if self._public.value:
+                arguments.append("on_public_machine=True")
+            lines.append(f"site = {call('connect', *arguments)}")
+        site_has_it = self.site is None or self.redirect_uri in ("", self.site.redirect_uri)
+        attempt = "Login(site)" if site_has_it else f"Login(site, redirect_uri={self.redirect_uri!r})"
+        waits = ["show=print", *([f"timeout={self._timeout}"] if self._timeout != PATIENCE else [])]
+        if port_of(self.redirect_uri) is None:
+            lines = ["from clio_nb.login import Login\n", *lines, f"attempt = {attempt}"]
+            lines += ["print(attempt.authorization_url)", 'session = attempt.finish(input("Code or address: "))']
+        elif site_has_it:
+            lines.append(f"session = {call('login', 'site', *waits)}")
+        else:
+            waits[1:] = [each.removeprefix("timeout=") for each in waits[1:]]
+            lines = ["from clio_nb.login import Login\n", *lines]
+            lines.append(f"session = {attempt}.wait({', '.join(reversed(waits))})")
+        self.code = "\n".join(lines)
 
     # Waiting for the answer.
 
@@ -216,9 +313,10 @@ class LoginForm(Form[Session]):
 
     def _take(self, change: dict[str, str]) -> None:
         """Read what is pasted, which holds a code, and empty the box at once."""
-        if answer := change["new"].strip():
+        if answer := trimmed(change["new"]):
             self.paste.value = ""
             if self.state == "waiting":
+                self.status = Status("busy", "Asking Clio whether this is the answer …")
                 loop.submit(self._pasted.put, Secret(answer))
             else:
                 problem = "Start the sign-in first: a code works only for the sign-in that it was made for."
@@ -230,10 +328,9 @@ class LoginForm(Form[Session]):
         self.button.description = "Retry" if self.state in ("declined", "timed out", "failed") else again
 
     def _welcome(self, session: Session) -> None:
-        known = {one.user.id: one for one in (*self.sessions, session) if one.user}
-        self.sessions = tuple(known.values())
+        others = [each for each in self.sessions if each.user.id != session.user.id]
         self.state = "connected"
-        say(self._people, _table_of([one.user for one in known.values() if one.user]))
+        self.sessions = (*others, session)
 
 
 def _table_of(users: list[User]) -> str:

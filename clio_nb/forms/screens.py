@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 from .. import markup
 from ..arguments import a_site
 from ..errors import InvalidInput
 from ..http.hub import in_browser
-from ..models import Site
+from ..session import Session
 
 
 class Screens:
     """The sandbox's imitation of Clio's screens, in a frame.
 
-    ``user`` is the id of a user, or None to choose one on the page; ``page`` what that user looks at, such as
-    ``"matters"`` or ``"matters/12"``. Raises :class:`InvalidInput` when the site is no sandbox.
+    ``site`` is the sandbox, or what belongs to it: a session, a sign-in form, a :class:`clio_nb.Firm`. ``user`` is the
+    id of a user, by default that of the session; without one it is chosen on the page. ``page`` is what that user looks
+    at, such as ``"matters"`` or ``"matters/12"``. Raises :class:`InvalidInput` when the site is no sandbox.
     """
 
-    def __init__(self, site: Site, user: int | None = None, page: str = "matters", *, height: int = 460) -> None:
-        if a_site(site).control_url is None:
+    def __init__(self, site: Any, user: int | None = None, page: str = "matters", *, height: int = 460) -> None:
+        if user is None and isinstance(site, Session):
+            user = site.user.id
+        if a_site(site := getattr(site, "site", site)).control_url is None:
             raise InvalidInput(
                 "Only the screens of a sandbox can be shown in a notebook. Open Clio itself in a browser tab.",
                 field="site",

@@ -33,6 +33,16 @@ PATIENCE: Final = 300.0
 _PROXIED = re.compile(r"/proxy/(\d{1,5})(/.*)$")
 
 
+def port_of(redirect_uri: str) -> int | None:
+    """Return the port on this machine that a redirect URI leads to, or None when only pasting is possible."""
+    parts = urlsplit(redirect_uri)
+    if parts.path == oauth.APPROVAL:  # Clio's own page, which shows the code
+        return None
+    if proxied := _PROXIED.search(parts.path):
+        return int(proxied[1])
+    return (parts.port or 80) if parts.hostname in LOOPBACK else None
+
+
 @awaited
 @verbs
 class AsyncLogin:
@@ -58,12 +68,7 @@ class AsyncLogin:
     @property
     def port(self) -> int | None:
         """The port on this machine that the redirect URI leads to, or None when only pasting is possible."""
-        parts = urlsplit(self._grant.redirect_uri)
-        if parts.path == oauth.APPROVAL:  # Clio's own page, which shows the code
-            return None
-        if proxied := _PROXIED.search(parts.path):
-            return int(proxied[1])
-        return (parts.port or 80) if parts.hostname in LOOPBACK else None
+        return port_of(self._grant.redirect_uri)
 
     @on_loop
     async def wait(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable, Iterable, Iterator
 from typing import Final, SupportsIndex
 
@@ -13,6 +14,7 @@ from .store import FirmKey, Row, Store
 
 LOOK: Final = 30.0  # seconds after which a session looks whether its token was changed by another process
 _changed: Final[dict[tuple[FirmKey, int], float]] = {}
+_told: Final[list[weakref.WeakMethod[Callable[[], object]]]] = []
 _NO_KEY: Final = (
     "{}: the key does not open it. Give the key that sealed it (keyring, CLIO_NB_KEY or key file); nothing was changed."
 )
@@ -117,9 +119,20 @@ class SealedGrants:
         return key_id
 
 
+def on_change(method: Callable[[], object]) -> None:
+    """Have a method called, in whichever thread, when a vault of this process has kept or removed a grant.
+
+    That ends with the object of the method.
+    """
+    _told.append(weakref.WeakMethod(method, _told.remove))
+
+
 def _note_change(changed: list[tuple[FirmKey, int]]) -> None:
     """Remember for as long as it matters what was changed in this process, by whichever of its vaults."""
     now = timeouts.now()
     for key in [key for key, at in list(_changed.items()) if abs(now - at) >= LOOK]:
         _changed.pop(key, None)
     _changed.update(dict.fromkeys(changed, now))
+    for told in _told.copy():
+        if method := told():
+            method()

@@ -200,6 +200,94 @@ def test_the_firm_is_planned_applied_and_taken_back(lab, open_notebook, site):
     assert actions_of(site, site.users[1]) == []
 
 
+def test_forms_join_up_from_signing_in_to_undoing_also_in_two_tabs_and_after_a_restart(
+    lab, open_notebook, site, violations, picture
+):
+    (lab.folder / "notebooks" / "actions.toml").write_text(MANIFEST)
+    (lab.folder / "notebooks" / "other.toml").write_text(MANIFEST.replace("Send for signature", "Another"))
+    page = open_notebook(
+        lab,
+        f"import clio_nb as clio\nsite = clio.connect({site.origin!r})\nsign_in = clio.forms.login(site)\nsign_in",
+        "clio.forms.create_action(sign_in)",
+        'clio.forms.firm(sign_in, "actions.toml")',
+        height=2600,
+    )
+    sign_in, create, firm = (page.locator(".clio-form").nth(number) for number in range(3))
+    firm.wait_for()
+    expect(create.get_by_text("Sign in first, with the sign-in form.")).to_be_visible()
+    expect(firm.get_by_text("Sign in first, with the sign-in form.")).to_be_visible()
+    picture(create, "joined-nobody")
+    for user in site.users[:2]:
+        sign_in.get_by_role("button", name=re.compile("Start sign-in|Sign in another user")).click()
+        with page.expect_popup() as opened:
+            sign_in.get_by_role("link", name="consent page").click()
+        opened.value.get_by_label("Sign in as").select_option(str(user.id))
+        opened.value.get_by_role("button", name="Allow").click()
+        expect(sign_in.get_by_role("status")).to_contain_text(f"Connected as {user.name}")
+        opened.value.close()
+    expect(create.get_by_text("Sign in first")).to_have_count(0)
+
+    create.get_by_role("button", name="Create the action").click()
+    expect(create.get_by_role("alert")).to_contain_text("Label: ")
+    picture(create, "joined-error")
+    create.get_by_label("Label").fill("  Send  ")
+    expect(create.get_by_role("alert")).to_have_count(0)
+    create.get_by_label("Target URL").fill("\u200bhttps://partner.example/launch ")
+    create.get_by_role("button", name="Create the action").dblclick()
+    expect(create.get_by_role("status")).to_contain_text("Created for 2 of 2 users")
+    expect(create.get_by_role("button", name="Create the action")).to_be_enabled()
+    expect(create.get_by_label("Label")).to_have_value("Send")
+    create.get_by_label("For").select_option(f"{site.users[1].name} ({site.users[1].id})")
+    create.get_by_label("Label").fill("By Enter")
+    create.get_by_label("Label").press("Enter")
+    expect(create.get_by_role("status")).to_contain_text(f"Created for {site.users[1].name}")
+    labels = [[action["label"] for action in actions_of(site, user)] for user in site.users[:2]]
+    assert labels == [["Send"], ["Send", "By Enter"]]
+
+    firm.get_by_role("button", name="Who sees what").click()
+    expect(firm.get_by_text("not there yet").first).to_be_visible()
+    firm.get_by_role("button", name="Plan", exact=True).click()
+    expect(firm.get_by_role("button", name="Apply the plan")).to_be_visible()
+    firm.get_by_label("Manifest").fill("other.toml")
+    expect(firm.get_by_role("button", name="Apply the plan")).to_have_count(0)
+    expect(firm.get_by_role("status")).to_contain_text("The manifest is another one now. Plan again.")
+    expect(firm.get_by_text("Read it again for the manifest above")).to_be_visible()
+    picture(firm, "joined-disarmed")
+    firm.get_by_label("Manifest").fill("actions.toml")
+    firm.get_by_label("Manifest").press("Enter")
+    expect(firm.get_by_role("button", name="Apply the plan")).to_be_visible()
+
+    firm.get_by_label("Manifest").blur()
+    page.keyboard.press("Control+s")
+    expect(page.get_by_text("Saving completed")).to_be_visible()
+    beside = page.context.new_page()  # the same notebook, on the same kernel
+    beside.goto(page.url.replace("?reset", "?"))
+    again = beside.locator(".clio-form").nth(2)
+    again.get_by_role("button", name="Apply the plan").dblclick()
+    for tab in (firm, again):
+        expect(tab.get_by_role("status")).to_contain_text("4 of 4 changes made")
+        expect(tab.get_by_text("not there yet")).to_have_count(0)
+    picture(firm, "joined-applied")
+    assert violations(page, ".jupyter-widgets") == []
+    beside.close()
+
+    sign_in.get_by_role("button", name="Sign out").click()
+    expect(sign_in.get_by_role("status")).to_contain_text("is signed out")
+    sign_in.get_by_role("button", name="Sign out").click()
+    expect(create.get_by_text("Sign in first")).to_be_visible()
+    sign_in.get_by_role("button", name="Start sign-in").click()
+    sign_in.get_by_role("link", name="consent page").wait_for()
+    page.get_by_role("menuitem", name="Kernel", exact=True).click()
+    page.locator(".lm-Menu-item:has-text('Restart Kernel and Run All Cells')").first.click()
+    page.locator(".jp-Dialog .jp-mod-accept").click()
+    expect(sign_in.get_by_role("link", name="consent page")).to_have_count(0)
+    firm.get_by_text("Sign in first").wait_for()
+    expect(create.get_by_text("Sign in first")).to_be_visible()
+    sign_in.get_by_role("button", name="Start sign-in").click()
+    expect(sign_in.get_by_role("status")).to_contain_text("Follow the link")
+    assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
+
+
 @pytest.mark.parametrize("theme", ["Light", "Dark"])
 def test_everybody_can_use_the_forms(lab, open_notebook, violations, picture, site, theme):
     (lab.folder / "notebooks" / "actions.toml").write_text(MANIFEST)

@@ -148,13 +148,19 @@ def test_users_who_are_not_in_clios_list_are_covered_too(applied: Firm, clio_san
     assert (coverage[MATTERS] == LABEL).all()
 
 
-def test_the_users_table_says_who_has_access_without_asking_for_each(applied: Firm, clio_sandbox: Sandbox) -> None:
+def test_the_users_table_says_who_has_access_and_from_whom_it_was_taken_back(
+    applied: Firm, clio_sandbox: Sandbox
+) -> None:
     clio_sandbox.disable(clio_sandbox.users[4].id)
     before = len(clio_sandbox.requests)
     users = applied.users()
     assert users["access"].tolist() == ["signed in"] * 4 + ["disabled user"]
     assert users["roles"].iloc[0] == "admin, accounts, billing, reports"
-    assert len(clio_sandbox.requests) == before + 1
+    assert len(clio_sandbox.requests) == before + 1 + 4
+    for user in clio_sandbox.users[0], clio_sandbox.users[2]:
+        clio_sandbox.revoke(user.id)
+    for _ in range(2):
+        assert applied.users()["access"].tolist() == ["revoked", "signed in", "revoked", "signed in", "disabled user"]
     assert {column: str(dtype) for column, dtype in users.dtypes.items()} == {
         "user_id": "Int64",
         "user": "string",

@@ -9,7 +9,7 @@ from urllib.parse import urljoin
 
 import httpx
 import pytest
-from ipywidgets import HTML, Widget
+from ipywidgets import HTML, Button, Widget
 
 import clio_nb as clio
 from clio_nb.forms import Form
@@ -44,12 +44,12 @@ def until() -> Callable[[Callable[[], object]], None]:
 
 
 @pytest.fixture
-def click(until: Callable[[Callable[[], object]], None]) -> Callable[[Form], None]:
-    """Click a form's button, and wait until the form is at rest."""
+def click(until: Callable[[Callable[[], object]], None]) -> Callable[..., None]:
+    """Click a button, of a form the one that submits it, and wait until it can be clicked again."""
 
-    def press(form: Form) -> None:
-        form.button.click()
-        until(lambda: not form.busy)
+    def press(form: Form, button: Button | None = None) -> None:
+        (button or form.button).click()
+        until(lambda: not form.busy and not (button or form.button).disabled)
 
     return press
 

@@ -28,7 +28,7 @@ def test_the_button_creates_what_the_fields_say(session, click):
         Location.CONTACTS,
     )
     assert form.value[0].action == action
-    assert form.status.text == f"Created for {session.user}."
+    assert form.status.text == f"Created for {session.user}, id {action.id}."
 
 
 def test_submit_does_what_the_button_does(session):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import threading
 
 import httpx
+import pytest
 
+import clio_nb as clio
 from clio_nb import forms
 from clio_nb.http.hub import in_browser
 from clio_nb.login import Login
@@ -43,7 +46,7 @@ def test_users_sign_in_one_after_another_and_all_are_listed(site, until, consent
         form.button.click()
         until(lambda: "href" in drawn(form))
         form.paste.value = consent(form.authorization_url, user.id)
-        until(lambda: not form.busy)
+        until(lambda: not form.button.disabled)
     assert [session.user.id for session in form.sessions] == [user.id for user in site.users[:2]]
     assert all(user.name in drawn(form) for user in site.users[:2])
 
@@ -156,3 +159,88 @@ def test_behind_a_hub_the_redirect_uri_is_a_path_that_leads_back_to_the_listener
         form = forms.login(site)
         assert form.redirect_uri == "/user/alice/proxy/8765/callback"
         assert Login(site).port == 8765
+
+
+def test_the_sign_in_that_was_started_last_waits_and_the_one_before_lets_go_of_the_port(site, until, consent, drawn):
+    first, second = forms.login(site), forms.login(site)
+    first.button.click()
+    until(lambda: "href" in drawn(first))
+    second.button.click()
+    until(lambda: "href" in drawn(second))
+    assert first.status.text == "Stopped: the sign-in was started again in another form."
+    assert first.state == "ready"
+    assert "in use" not in second.status.text
+    httpx.get(consent(second.authorization_url, site.users[0].id), trust_env=False)
+    until(lambda: not second.busy)
+    assert second.state == "connected"
+    assert first.sessions == ()
+
+
+def test_enter_starts_the_sign_in_and_in_the_box_for_answers_does_not(site, until, drawn):
+    form = forms.login(site, timeout=0.05)
+    form.fields["answer"]._handle_custom_msg({"event": "submit"}, [])
+    form.fields["redirect_uri"]._handle_custom_msg({"event": "submit"}, [])
+    until(lambda: form.state == "timed out")
+    assert form.status.text.startswith("Clio's consent page was not answered within 0 s.")
+
+
+def test_what_is_wrong_with_a_pasted_answer_goes_when_the_next_one_comes(site, until, consent, drawn):
+    form = forms.login(site)
+    form.button.click()
+    until(lambda: "href" in drawn(form))
+    form.paste.value = f"{site.redirect_uri}?code=abc&state=of-another-login"
+    until(lambda: form.status.kind == "failed")
+    site.fault("delay", seconds=0.3, path="/oauth/token")
+    form.paste.value = f"  \n{consent(form.authorization_url, site.users[0].id)}\u200b "
+    assert form.status.kind == "busy"
+    assert "clio-wrong" not in form.paste._dom_classes
+    until(lambda: not form.busy)
+    assert form.state == "connected"
+
+
+@pytest.mark.parametrize(
+    ("redirect_uri", "way"),
+    [
+        ("http://127.0.0.1:1/callback", "comes back to this machine"),
+        ("https://hub.example/hub/user-redirect/proxy/8765/callback", "through this server"),
+        ("https://app.clio.com/oauth/approval", "shows a code"),
+        ("https://partner.example/callback", "not on this machine"),
+    ],
+)
+def test_the_form_says_how_the_browser_comes_back(drawn, redirect_uri, way):
+    form = forms.login()
+    form.redirect_uri = redirect_uri
+    assert way in drawn(form)
+
+
+def test_the_code_signs_in_as_the_form_does(site, consent, capsys):
+    user = site.users[1]
+    approval = f"{site.origin}/oauth/approval"
+
+    def follow(url):
+        threading.Thread(target=lambda: httpx.get(consent(url, user.id), trust_env=False)).start()
+
+    def paste(_question):
+        return consent(capsys.readouterr().out.split()[-1], user.id)
+
+    form = forms.login(site)
+    assert form.code == "session = clio.login(site, show=print)"
+    for redirect_uri in (site.redirect_uri, approval):
+        form.redirect_uri = redirect_uri
+        names = {"clio": clio, "site": site, "print": follow if redirect_uri != approval else print, "input": paste}
+        exec(form.code, names)  # noqa: S102 -- our own code is what is tested
+        assert names["session"].user.id == user.id
+
+
+def test_the_code_of_an_app_names_what_was_entered_and_no_secret(monkeypatch):
+    monkeypatch.delenv("CLIO_CLIENT_ID", raising=False)
+    form = forms.login()
+    assert "client_id" not in form.code
+    form.region, form.client_id = Region.EU, "an-app"
+    form.fields["client_secret"].value = "canary"
+    names = {"clio": clio}
+    monkeypatch.setattr("getpass.getpass", lambda _prompt: "canary")
+    exec(form.code.partition("session = ")[0], names)  # noqa: S102 -- as above
+    assert (names["site"].region, names["site"].client_id) == (Region.EU, "an-app")
+    assert names["site"].redirect_uri == form.redirect_uri
+    assert "canary" not in form.code
