@@ -17,6 +17,7 @@ from .. import markup
 from ..errors import ClioError, InvalidInput
 from ..http import loop
 from ..tracebacks import verb, verbs
+from ._copy import Copyable
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -74,7 +75,7 @@ class Form(HasTraits, Generic[T]):
         self.show_code: Final = push("Show the code", self._toggle_code)
         self._heading: Final = w.HTML(f'<style>{_STYLE}</style><div class="clio-title">{escape(title)}</div>')
         self._status_line: Final = html()
-        self._code_block: Final = w.HTML(layout={"display": "none"})
+        self._code_block: Final = Copyable("the code", display="none")
         self.view: Final = w.VBox()
         self.view.add_class("clio-form")
         self.observe(self._draw_status, "status")

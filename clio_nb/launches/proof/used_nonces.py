@@ -56,6 +56,10 @@ class UsedNonces:
         with self._lock:
             return Asker(self._groups.setdefault(_digest(launch.nonce.reveal()), _Group()))
 
+    def has(self, app: str, launch: Launch) -> bool:
+        """Whether the nonce of a launch was sent for an app, or is being sent."""
+        return _digest(app, launch.nonce.reveal()) in self._entries
+
     async def once(
         self, asker: Asker, app: str, launch: Launch, make: Callable[[], Confirmation]
     ) -> Confirmation | None:
