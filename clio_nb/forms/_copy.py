@@ -20,7 +20,7 @@ function render({{ model, el }}) {{
   button.textContent = "Copy";
   button.setAttribute("aria-label", `Copy ${{model.get("what")}}`);
   const said = document.createElement("span");
-  said.setAttribute("role", "status");
+  said.setAttribute("aria-live", "polite");
   said.style.cssText = "padding-left:8px;color:var(--jp-ui-font-color2, inherit)";
   button.addEventListener("click", async () => {{
     const source = el.closest(".{BOX}").querySelector("pre, code");

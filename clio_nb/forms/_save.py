@@ -60,7 +60,7 @@ class Save:
         except InvalidInput as error:
             status = Status("failed", str(error))
         else:
-            status = Status("done", f"Saved {' and '.join(path.name for path in paths)} in {paths[0].parent}.")
+            status = Status("done", f"Saved {', '.join(path.name for path in paths)} in {paths[0].parent}.")
         say(self._said, status.drawn())
 
 

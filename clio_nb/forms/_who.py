@@ -12,9 +12,9 @@ from ..session import Session
 class People:
     """The sessions of one session, of several, or of a login form."""
 
-    def __init__(self, given: Any) -> None:
+    def __init__(self, given: Any, verb: str) -> None:
         self._form: Final = given if hasattr(given, "sessions") and hasattr(given, "submit") else None
-        self._given: Final = () if self._form else tuple(sessions_of_kind(given, Session, "forms"))
+        self._given: Final = () if self._form else tuple(sessions_of_kind(given, Session, verb))
 
     @property
     def sessions(self) -> tuple[Session, ...]:
@@ -27,6 +27,6 @@ class People:
             self._form.observe(lambda _: callback(), "value")
 
 
-def people_of(given: Session | Iterable[Session] | Any) -> People:
-    """Return who a form works for."""
-    return People(given)
+def people_of(given: Session | Iterable[Session] | Any, verb: str) -> People:
+    """Return who a form works for. Raises :class:`InvalidInput`, which names the verb, when that is nobody."""
+    return People(given, verb)

@@ -49,7 +49,7 @@ class LaunchForm(Form[Verdict]):
 
     def __init__(self, sessions: Session | Iterable[Session]) -> None:
         super().__init__("Inspect a launch", "Verify")
-        self._people: Final = people_of(sessions)
+        self._people: Final = people_of(sessions, "forms.launch")
         self._url, self._removed = Secret(""), ""
         self._arrived = 0.0
         self._counting: object = None
@@ -143,10 +143,12 @@ class LaunchForm(Form[Verdict]):
 
     def _read_box(self) -> None:
         """Read the box, and empty it once it is understood, or when it may hold a nonce."""
-        if self.url.value.strip():
-            report = self.inspect(self.url.value)
-            if report or shown(self._url.reveal()) == HIDDEN:
+        pasted = self.url.value
+        if pasted.strip():
+            text, _ = tidy(pasted)
+            if inspect_launch(text) or shown(text) == HIDDEN:
                 self.url.value = ""
+            self.inspect(pasted)
 
     def _wait(self, _change: object = None) -> None:
         """Take nothing new while Clio is asked; then what has come meanwhile."""

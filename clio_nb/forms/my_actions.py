@@ -51,7 +51,7 @@ class MyActionsForm(Form[CustomAction]):
 
     def __init__(self, sessions: Session | Iterable[Session]) -> None:
         super().__init__("My actions", "Change the action")
-        self._people: Final = people_of(sessions)
+        self._people: Final = people_of(sessions, "forms.my_actions")
         self._lists: Final = ActionLists()
         self._deleted: Final[list[Row]] = []
         self._unsure: Final[list[Row]] = []  # Clio did not confirm that these were deleted
