@@ -39,8 +39,8 @@ class MyActionsForm(Form[CustomAction]):
     """Keep the custom actions of those who are signed in.
 
     :meth:`read` reads them; ``containing`` filters them, ``chosen`` is the id of one of them. :meth:`submit` changes
-    that one to what ``label``, ``target_url`` and ``at`` say, and ``value`` is the action as it is then.
-    :meth:`delete` deletes it, and :meth:`undo` makes the one that was deleted last again, as a new action.
+    that one to what ``label``, ``target_url`` and ``at`` say. :meth:`delete` deletes it, and :meth:`undo` makes the one
+    that was deleted last again, as a new action. ``value`` is the action that was changed, deleted or made last.
     """
 
     containing = Unicode()
@@ -111,7 +111,7 @@ class MyActionsForm(Form[CustomAction]):
             raise errors.InvalidInput(said, field="label")
         if (worst := _first_error(self._findings(row))) is not None:
             raise errors.InvalidAction(worst.sentence, field=worst.field)
-        self.status = Status("busy", f"Changing {row} …")
+        self.value, self.status = None, Status("busy", f"Changing {row} …")
 
         async def work() -> CustomAction:
             try:
@@ -126,7 +126,8 @@ class MyActionsForm(Form[CustomAction]):
 
     def outcome(self, value: CustomAction) -> Status:
         """Say what the action is now."""
-        return Status("done", f"Changed action {value.id}: {value.label!r} on {value.ui_reference}.")
+        at = value.location.resource if value.location else value.ui_reference
+        return Status("done", f"Changed action {value.id}: {value.label!r} on {at}.")
 
     # Delete one, and make it again.
 
@@ -138,7 +139,7 @@ class MyActionsForm(Form[CustomAction]):
                 f"To delete it for good, call clio.delete_action(session, {row.action.id}).",
                 field="chosen",
             )
-        self.status = Status("busy", f"Deleting {row} …")
+        self.value, self.status = None, Status("busy", f"Deleting {row} …")
 
         async def work() -> Row:
             try:
@@ -171,13 +172,14 @@ class MyActionsForm(Form[CustomAction]):
             raise error
 
     def _said_deleted(self, row: Row) -> Status:
+        self.value = row.action
         return Status("done", f"Deleted {row}. Undo makes it again, as a new action with a new id.")
 
     def _prepare_undo(self) -> Work[CustomAction]:
         if not self._deleted:
             raise errors.InvalidInput("Nothing was deleted here that could be made again.")
         row = self._deleted[-1]
-        self.status = Status("busy", f"Making {row.action.label!r} again …")
+        self.value, self.status = None, Status("busy", f"Making {row.action.label!r} again …")
 
         async def work() -> CustomAction:
             label, target_url = row.action.label or "", row.action.target_url or ""
@@ -193,6 +195,7 @@ class MyActionsForm(Form[CustomAction]):
         return work
 
     def _said_undone(self, made: CustomAction) -> Status:
+        self.value = made
         self.chosen = made.id
         return Status("done", f"Made {made.label!r} again. It is a new action: its id is {made.id}.")
 

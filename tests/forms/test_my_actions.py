@@ -56,7 +56,7 @@ def test_an_action_is_renamed_moved_and_retargeted(session, form, sign, click):
     [action] = clio.list_actions(session)
     assert (action.id, action.label, action.target_url) == (sign.id, "Sign it", f"{TARGET}2")
     assert action.location is clio.Location.CONTACTS
-    assert form.status == ("done", f"Changed action {sign.id}: 'Sign it' on contacts/show.")
+    assert form.status == ("done", f"Changed action {sign.id}: 'Sign it' on contacts.")
     assert form.value == action
 
 
@@ -110,6 +110,16 @@ def test_a_delete_is_undone_as_a_new_action_and_says_so(session, form, sign):
     with pytest.raises(InvalidInput):
         form.undo()
     assert labels(session) == ["Sign"]
+
+
+def test_who_watches_the_form_is_told_of_each_change_delete_and_undo(form):
+    seen = []
+    form.observe(lambda change: seen.append(change["new"] and change["new"].label), "value")
+    form.label = "Renamed"
+    form.submit()
+    form.delete()
+    form.undo()
+    assert [label for label in seen if label] == ["Renamed", "Renamed", "Renamed"]
 
 
 def test_deletes_are_undone_last_first(session, form):
