@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -62,6 +62,13 @@ class Save:
         else:
             status = Status("done", f"Saved {', '.join(path.name for path in paths)} in {paths[0].parent}.")
         say(self._said, status.drawn())
+
+
+def texts(rows: Iterable[tuple[object, ...]], columns: list[str] | None = None) -> pd.DataFrame:
+    """Return rows as a table of texts, to be offered."""
+    import pandas as pd  # noqa: PLC0415 -- loads when the first table is saved
+
+    return pd.DataFrame(list(rows), columns=columns, dtype="string")
 
 
 def _new_file(name: str, ending: str) -> Path:

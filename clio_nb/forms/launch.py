@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 from itertools import takewhile
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import ipywidgets as w
 from traitlets import Instance, Unicode
@@ -27,11 +27,8 @@ from ..session import Session
 from ..vocabulary import NONCE_LIFETIME
 from ._copy import Copyable
 from ._form import Form, Status, Work, call, html, say
-from ._save import Save
+from ._save import Save, texts
 from ._who import people_of
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 _AROUND: Final = {'"': ('"', "quote"), "'": ("'", "quote"), "<": (">", "bracket")}
 _AGAIN: Final = "Click the action in Clio again."
@@ -97,7 +94,7 @@ class LaunchForm(Form[Verdict]):
             self.save.offer(name, None)
         self.report = report = inspect_launch(self._url.reveal(), target=self.target.strip() or None)
         say(self._parts, parts_table(report))
-        self.save.offer("launch-parts", (lambda: _frame(report.parts)) if report.parts else None)
+        self.save.offer("launch-parts", (lambda: texts(report.parts)) if report.parts else None)
         address = scrubbed(report)
         say(self._address, address and markup.muted(f"To pass on, without its nonce: {markup.code(address)}"))
         if not report:
@@ -129,9 +126,9 @@ class LaunchForm(Form[Verdict]):
     def outcome(self, value: Verdict) -> Status:
         """Show the verdict; as long as its nonce was not sent, the launch can still be verified."""
         say(self._steps, _steps(value))
-        self.save.offer("launch-steps", lambda: _frame(value.steps))
+        self.save.offer("launch-steps", lambda: texts(value.steps))
         if (record := value.record) is not None:
-            self.save.offer("launch-record", lambda: _frame(record.data.items(), ["field", "value"]))
+            self.save.offer("launch-record", lambda: texts(record.data.items(), ["field", "value"]))
         self._count()
         return Status("done" if value else "failed", f"{value.state.capitalize()}: {value.reason}")
 
@@ -236,13 +233,6 @@ def _inserted(old: str, new: str) -> int:
 def _same(one: str, other: str) -> int:
     """Return how many characters two texts begin with alike."""
     return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
-
-
-def _frame(rows: Iterable[tuple[object, ...]], columns: list[str] | None = None) -> pd.DataFrame:
-    """Return what a table shows as texts, for a file."""
-    import pandas as pd  # noqa: PLC0415 -- loads when the first table is saved
-
-    return pd.DataFrame(list(rows), columns=columns, dtype="string")
 
 
 def _steps(verdict: Verdict) -> str:
