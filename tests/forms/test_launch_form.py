@@ -17,6 +17,16 @@ from clio_nb.http import timeouts
 launch_form = importlib.import_module("clio_nb.forms.launch")
 
 
+@pytest.fixture(autouse=True)
+def _nothing_counts_on(monkeypatch):
+    """Stop the countdowns of a test with it: their ticks would move the clock of the next one."""
+    counting, count = [], forms.LaunchForm._count
+    monkeypatch.setattr(forms.LaunchForm, "_count", lambda form: (counting.append(form), count(form)))
+    yield
+    for form in counting:
+        form._stop_counting()
+
+
 @pytest.fixture
 def url(site, session):
     action = clio.create_action(session, "Send", "https://partner.example/launch", at="matters")
