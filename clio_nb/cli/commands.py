@@ -8,7 +8,7 @@ import typer
 
 from ..terminal import show
 from ..version import __version__
-from . import apply, demo, lab, launch, login, plan, probe, sandbox, status
+from . import actions, apply, demo, lab, launch, login, plan, probe, sandbox, status
 
 app = typer.Typer(
     name="clio-nb",
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("lab")(lab.lab)
 app.command("sandbox")(sandbox.sandbox)
+app.add_typer(actions.app, name="actions")
 app.add_typer(launch.app, name="launch")
 app.command("probe")(probe.probe)
 app.command("login")(login.login)

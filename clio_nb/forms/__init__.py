@@ -17,10 +17,12 @@ from .inbox import InboxForm
 from .launch import LaunchForm
 from .login import LoginForm
 from .menus import Menus
+from .my_actions import MyActionsForm
 from .screens import Screens
 
 login = LoginForm
 create_action = ActionForm
+my_actions = MyActionsForm
 launch = LaunchForm
 inbox = InboxForm
 firm = FirmForm
@@ -30,6 +32,7 @@ menus = Menus
 __all__ = [
     "login",
     "create_action",
+    "my_actions",
     "launch",
     "inbox",
     "firm",
@@ -38,6 +41,7 @@ __all__ = [
     "LoginForm",
     "ActionForm",
     "CreateResult",
+    "MyActionsForm",
     "LaunchForm",
     "InboxForm",
     "FirmForm",

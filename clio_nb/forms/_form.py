@@ -19,6 +19,7 @@ from .. import markup
 from ..errors import ClioError, InvalidInput
 from ..http import loop, timeouts
 from ..tracebacks import verb, verbs
+from ._copy import Copyable
 from ._who import People
 
 T = TypeVar("T")
@@ -101,7 +102,7 @@ class Form(HasTraits, Generic[T]):
         self._heading: Final = w.HTML(f'<style>{_STYLE}</style><div class="clio-title">{escape(title)}</div>')
         self._nobody: Final = html()
         self._status_line: Final = html()
-        self._code_block: Final = w.HTML(layout={"display": "none"})
+        self._code_block: Final = Copyable("the code", display="none")
         self.view: Final = w.VBox()
         self.view.add_class("clio-form")
         self.observe(self._draw_status, "status")

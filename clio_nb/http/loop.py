@@ -104,10 +104,12 @@ async def _cutting(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, 
 
 
 def submit(work: Callable[P, Coroutine[Any, Any, T]], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-    """Start a coroutine function on the library's loop and return at once.
+    """Start a coroutine function on the library's loop, from any thread, and return at once.
 
     The future's callbacks run on that loop's thread; cancelling the future cancels the work.
     """
+    if is_here():
+        return asyncio.run_coroutine_threadsafe(_cutting(work, *args, **kwargs), asyncio.get_running_loop())
     return _state["loop"].get().start_task_soon(lambda: _cutting(work, *args, **kwargs))
 
 

@@ -99,12 +99,9 @@ def save_launch(received: Received, path: Path | str) -> Path:
         ...     clio.launches.save_launch(inbox[0], "saved.json").name
         'saved.json'
     """
-    if not isinstance(received, Received) or (launch := received.report.launch) is None:
+    if not isinstance(received, Received) or not received.report:
         raise InvalidInput("Only a well-formed launch of an inbox can be saved.", field="received")
-    base = received.report.target.partition("?")[0].partition("#")[0]
-    own = [(name, "scrubbed") for name, _ in received.report.extras]
-    url = compose(base, [*own, *parameters_of(launch, SCRUBBED)])
-    fixture = _Fixture(url, received.state, received.at)
+    fixture = _Fixture(scrubbed(received.report), received.state, received.at)
     file = Path(path)
     file.write_bytes(msgspec.json.format(msgspec.json.encode(fixture), indent=2) + b"\n")
     return file
@@ -141,6 +138,14 @@ def load_launch(path: Path | str) -> Launch:
             f"{getattr(path, 'name', path)!s:.80} is not a file that save_launch() has written.", field="path"
         )
     return launch
+
+
+def scrubbed(report: LaunchReport) -> str:
+    """Return the address of a launch without its nonce and the values of the target's own parameters; "" for none."""
+    if report.launch is None:
+        return ""
+    base = report.target.partition("?")[0].partition("#")[0]
+    return compose(base, [*((name, "scrubbed") for name, _ in report.extras), *parameters_of(report.launch, SCRUBBED)])
 
 
 def parameters_of(launch: Launch, nonce: str) -> list[tuple[str, str]]:

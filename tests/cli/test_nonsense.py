@@ -178,6 +178,19 @@ NONSENSE = {
     "an empty run": ["undo", "", "--site", "SANDBOX", "--yes"],
     "a user that is gone": ["offboard", "9" * 30, "--site", "SANDBOX", "--yes"],
     "a user of no name": ["offboard", "", "--site", "SANDBOX", "--yes"],
+    "actions of nobody": ["actions", "list", "--site", "SANDBOX", "--user", "nobody@firm.example"],
+    "actions of an empty name": ["actions", "list", "--site", "SANDBOX", "--user", ""],
+    "actions of a user beyond all": ["actions", "list", "--site", "SANDBOX", "--user", "9" * 30],
+    "actions at nobody": ["actions", "list", "--site", "http://127.0.0.1:1"],
+    "an action of whom": ["actions", "create", "Sign", "https://a.example/", "--at", "matters", "--site", "SANDBOX"],
+    "an action nowhere": ["actions", "create", "Sign", "https://a.example/", "--at", "mars", "--site", "SANDBOX"],
+    "an action of no label": ["actions", "create", "", "https://a.example/", "--at", "matters", "--site", "SANDBOX"],
+    "an action of no target": ["actions", "create", "Sign", "http://[::1", "--at", "matters", "--site", "SANDBOX"],
+    "an action in words": ["actions", "update", "sign", "--label", "x", "--site", "SANDBOX"],
+    "an action beyond all": ["actions", "update", "9" * 30, "--label", "x", "--site", "SANDBOX", "--user", "FIRST"],
+    "an action below all": ["actions", "delete", "-5", "--yes", "--site", "SANDBOX", "--user", "FIRST"],
+    "an action that is not there": ["actions", "delete", "5", "--yes", "--site", "SANDBOX", "--user", "FIRST"],
+    "an update of nothing": ["actions", "update", "5", "--site", "SANDBOX", "--user", "FIRST"],
     "no such command": ["launhc"],
     "no such option": ["status", "--jsno"],
     "an option without its value": ["status", "--site"],
@@ -195,7 +208,8 @@ def test_n6_nonsense_is_one_sentence_and_no_traceback(run, clio_sandbox, tmp_pat
             monkeypatch.setenv(name, value)
     held, port = listening()
     with held:
-        words = [{"SANDBOX": clio_sandbox.origin, "HELD": str(port)}.get(word, word) for word in NONSENSE[what]]
+        meant = {"SANDBOX": clio_sandbox.origin, "HELD": str(port), "FIRST": str(clio_sandbox.users[0].id)}
+        words = [meant.get(word, word) for word in NONSENSE[what]]
         code, _, err = run(*words)
     assert code in (1, 2)
     assert "Traceback" not in err
@@ -203,7 +217,9 @@ def test_n6_nonsense_is_one_sentence_and_no_traceback(run, clio_sandbox, tmp_pat
 
 
 @pytest.mark.parametrize("value", ["mars", "http://", "://", "http://127.0.0.1:port", "us eu", "\u202e", "x" * 10_000])
-@pytest.mark.parametrize("command", [["status"], ["login"], ["undo", "x"], ["offboard"], ["launch", "verify", "x"]])
+@pytest.mark.parametrize(
+    "command", [["status"], ["login"], ["undo", "x"], ["actions", "list"], ["offboard"], ["launch", "verify", "x"]]
+)
 def test_n6_nonsense_in_the_variable_is_one_sentence(run, monkeypatch, value, command):
     monkeypatch.setenv("CLIO_NB_SITE", value)
     code, out, err = run(*command)

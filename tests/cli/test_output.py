@@ -92,6 +92,11 @@ def commands(site, tmp_path):
         "vault": ("status", "--vault", f"mysql://{bad}"),
         "option": ("status", f"--{bad}"),
         "command": (bad,),
+        "actions": ("actions", "list", *at),
+        "actions json": ("actions", "list", *at, "--json"),
+        "an action of a hostile user": ("actions", "list", *at, "--user", bad),
+        "a new label": ("actions", "update", action, *at, "--user", site.users[0].id, "--label", bad),
+        "delete": ("actions", "delete", action, *at, "--user", site.users[0].id, "--yes"),
         "folder": ("lab", bad),
         "help": ("plan", "--help"),
         "login": ("login", "--site", bad),
@@ -101,7 +106,7 @@ def commands(site, tmp_path):
 NAMES = (
     "status;status json;plan;plan json;plan of a profile;plan of no file;apply;undo;offboard;offboard with a manifest;"
     "inspect;inspect json;verify;verify genuine;probe;sandbox file;site;a receiver elsewhere;site address;vault;option;"
-    "command;help;login"
+    "command;help;login;actions;actions json;an action of a hostile user;a new label;delete"
 )
 
 
@@ -116,7 +121,7 @@ def test_s8_no_command_sends_a_control_or_direction_character(hostile_site, tmp_
     assert unsafe(out + err) == set()
     if name.endswith("json"):
         assert out.isascii()
-        assert json.loads(out)
+        assert all(map(json.loads, out.splitlines() if name == "actions json" else [out]))
 
 
 def test_s8_a_hostile_name_and_label_are_shown_spelled_out(hostile_site, monkeypatch, capfd):

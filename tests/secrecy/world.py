@@ -338,6 +338,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "Inbox.to_frame": lambda w: _closed(w).to_frame(),
     "forms.login": lambda w: clio.forms.login(w.site, timeout=0.01).submit(),
     "forms.create_action": lambda w: _filled(clio.forms.create_action(w.session), label="A", target_url=TARGET),
+    "forms.my_actions": lambda w: clio.forms.my_actions(w.session).read(),
     "forms.launch": lambda w: clio.forms.launch(w.session).submit(),
     "forms.inbox": lambda w: clio.forms.inbox(_closed(w), w.site).submit(),
     "forms.firm": lambda w: clio.forms.firm(w.firm, MANIFEST).make_plan(),

@@ -60,6 +60,10 @@ class UsedNonces:
         with self._lock:
             return Asker(self._groups.setdefault(_digest(launch.nonce.reveal()), _Group()))
 
+    def has(self, app: str, launch: Launch) -> bool:
+        """Whether the nonce of a launch was sent for an app, or is being sent."""
+        return _digest(app, launch.nonce.reveal()) in self._entries
+
     def share(self, asker: Asker, app: str, mine: Confirmation) -> Shared | None:
         """Return what to wait for: my confirmation, begun now, or another's; None when the nonce was sent before.
 
