@@ -25,12 +25,22 @@ Work = Callable[[], Coroutine[Any, Any, T]]
 _log: Final = logging.getLogger("clio_nb.forms")
 _LABELS: Final = "9em"  # width of the column of labels
 _STYLE: Final = f"""
-.clio-form{{border:1px solid {markup.EDGE};border-radius:6px;padding:14px 18px 12px;margin:4px 2px;max-width:56em}}
+.clio-form{{container-type:inline-size;border:1px solid {markup.EDGE};border-radius:6px;padding:14px 18px 12px;margin:4px 2px;max-width:56em}}
 .clio-form .widget-label{{text-align:left}}
 .clio-form .widget-html-content{{line-height:1.45;color:{markup.INK}}}
+.clio-form .widget-hbox{{flex-flow:row wrap}}
+.clio-form .widget-checkbox{{height:auto}}
+.clio-form .widget-label-basic{{white-space:normal;overflow:visible;height:auto}}
 .clio-form .clio-title{{font-size:1.15em;font-weight:600;padding-bottom:4px}}
-.clio-form td code{{display:inline-block;min-width:19em}}
-"""
+.clio-form .clio-hint{{margin:0 3px 4px calc({_LABELS} + 10px)}}
+@container (max-width:36em){{
+.clio-form .widget-inline-hbox{{flex-wrap:wrap;height:auto}}
+.clio-form .widget-inline-hbox>.widget-label{{flex:1 0 100%}}
+.clio-form .widget-inline-hbox>:is(input,select,textarea){{flex:1 1 100%;min-height:28px}}
+.clio-form .widget-checkbox>.widget-label{{display:none}}
+.clio-form .clio-hint{{margin-left:3px}}
+}}
+"""  # noqa: E501 -- a rule of style on a line
 
 
 class Status(NamedTuple):
@@ -209,7 +219,10 @@ def push(text: str, action: Callable[[object], object], *, style: str = "") -> w
 
 def html(*, hint: bool = False) -> w.HTML:
     """Return an empty, hidden HTML widget for :func:`say`; a hint stands under its field."""
-    return w.HTML(layout={"display": "none", "margin": f"0 3px 4px calc({_LABELS} + 10px)" if hint else "2px"})
+    widget = w.HTML(layout={"display": "none"})
+    if hint:
+        widget.add_class("clio-hint")
+    return widget
 
 
 def say(widget: w.HTML, drawn: str) -> None:

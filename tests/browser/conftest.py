@@ -190,6 +190,13 @@ def violations(axe: str) -> Callable[..., list[str]]:
     return run
 
 
+@pytest.fixture(scope="session")
+def overflows() -> Callable[..., list[str]]:
+    """Give ``overflows(page, selector)``: what there is cut off, sticks out, or breaks inside a word or a number."""
+    script = Path(__file__).with_name("overflow.js").read_text()
+    return lambda page, selector: page.evaluate(script, selector)
+
+
 @pytest.fixture
 def picture(tmp_path: Path) -> Callable[..., None]:
     """Give ``picture(locator, name)``: a screenshot, kept where CLIO_NB_SCREENSHOTS says, or for this test only."""

@@ -1,8 +1,7 @@
-"""The forms in JupyterLab, filled and clicked as a person does it, in the light and in the dark."""
+"""The forms in JupyterLab, filled and clicked as a person does it."""
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 
@@ -198,39 +197,3 @@ def test_the_firm_is_planned_applied_and_taken_back(lab, open_notebook, site):
     form.get_by_role("button", name="Apply the plan").click()
     expect(form.get_by_role("status")).to_contain_text("6 of 6 changes made")
     assert actions_of(site, site.users[1]) == []
-
-
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_everybody_can_use_the_forms(lab, open_notebook, violations, picture, site, theme):
-    (lab.folder / "notebooks" / "actions.toml").write_text(MANIFEST)
-    page = open_notebook(
-        lab,
-        beginning(site, users=3),
-        "action = clio.forms.create_action(sessions)\n"
-        'action.label, action.target_url = "Send for signature", "https://partner.example/launch"\n'
-        "action",
-        "login = clio.forms.login(site)\nlogin",
-        "launch = clio.forms.launch(sessions)\nlaunch",
-        "box = clio.inbox(site)\ninbox = clio.forms.inbox(box, site)\ninbox",
-        "firm = clio.Firm(site)\nfor each in sessions:\n    firm.add(each)\n"
-        'whole = clio.forms.firm(firm, "actions.toml")\nwhole',
-        "import urllib.request\n"
-        "made = action.submit()[0].action\n"
-        'mine = clio.create_action(session, "To the inbox", box.url, at="matters")\n'
-        f"url = {json.dumps(site.control_url + '/clicks')}\n"
-        "def click(action):\n"
-        '    at = session.list_records("matters")[0].subject.path\n'
-        "    body = dict(user_id=session.user.id, custom_action_id=action.id, subject_url=at)\n"
-        "    import json, httpx\n"
-        '    return httpx.post(url, json=body, trust_env=False).json()["launch_url"]\n'
-        "import httpx\nhttpx.get(click(mine), trust_env=False)\nlaunch.inspect(click(made))\n"
-        "launch.submit()\nwhole.read_coverage()\nwhole.make_plan()\nlogin.button.click()\n'ready'",
-        theme=theme,
-        height=4200,
-    )
-    page.get_by_text("'ready'").last.wait_for()
-    page.get_by_role("link", name="consent page").wait_for()
-    names = ("create_action", "login", "launch", "inbox", "firm")
-    for name, form in zip(names, page.locator(".clio-form").all(), strict=True):
-        picture(form, f"form-{name}-{theme.lower()}")
-    assert violations(page, ".jupyter-widgets") == []
