@@ -150,7 +150,7 @@ def open_notebook(browser) -> Iterator[Callable[..., object]]:
 
     def open_it(lab: Lab, *cells: str, theme: str = "Light", width: int = 1100, height: int = 900):
         lab.paint(theme)
-        windows.append(browser.new_context(viewport={"width": width, "height": height}))
+        windows.append(browser.new_context(viewport={"width": width, "height": height}, color_scheme="null"))
         page = windows[-1].new_page()
         page.set_default_timeout(30_000)
         page.goto(lab.write(*cells))
