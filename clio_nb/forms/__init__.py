@@ -18,6 +18,7 @@ from .launch import LaunchForm
 from .login import LoginForm
 from .menus import Menus
 from .screens import Screens
+from .workbench import Workbench
 
 login = LoginForm
 create_action = ActionForm
@@ -26,6 +27,7 @@ inbox = InboxForm
 firm = FirmForm
 screens = Screens
 menus = Menus
+workbench = Workbench
 
 __all__ = [
     "login",
@@ -35,6 +37,7 @@ __all__ = [
     "firm",
     "screens",
     "menus",
+    "workbench",
     "LoginForm",
     "ActionForm",
     "CreateResult",
@@ -43,6 +46,7 @@ __all__ = [
     "FirmForm",
     "Screens",
     "Menus",
+    "Workbench",
     "Form",
     "Status",
 ]

@@ -17,6 +17,7 @@ from .. import markup
 from ..errors import ClioError, InvalidInput
 from ..http import loop
 from ..tracebacks import verb, verbs
+from ._display import Displayed
 
 T = TypeVar("T")
 U = TypeVar("U")
@@ -59,7 +60,7 @@ class Status(NamedTuple):
 
 
 @verbs
-class Form(HasTraits, Generic[T]):
+class Form(Displayed, HasTraits, Generic[T]):
     """A form over one verb of the library.
 
     ``value`` is what the last submit gave, ``status`` what the status line says, ``busy`` whether it is working, and
@@ -92,12 +93,6 @@ class Form(HasTraits, Generic[T]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.status.text or self.title}>"
-
-    def _repr_mimebundle_(self, **options: object) -> dict[str, object]:
-        """Show the widgets, or where there are none, the code that does the same."""
-        bundle: dict[str, object] = dict(self.view._repr_mimebundle_(**options))
-        lead = f"<p><strong>{escape(self.title)}</strong>: a form, in a live notebook. The same in code:</p>"
-        return {**bundle, "text/plain": repr(self), "text/html": lead + markup.block(self.code)}
 
     # Each form implements these.
 
