@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Final
+from typing import Any, Final
 
 import ipywidgets as w
 from IPython.display import display
@@ -20,11 +20,14 @@ _HIDDEN: Final = (
 
 
 class Displayed:
-    """Something with widgets in ``view``, a ``title``, and ``code`` that does the same."""
+    """Widgets in ``view``, under a title, and ``code`` that does the same."""
 
-    title: str
-    code: str
-    view: w.Box
+    code: Any  # a text; in forms a trait
+
+    def __init__(self, title: str, **traits: object) -> None:
+        super().__init__(**traits)
+        self.title: Final = title
+        self.view: Final = w.VBox()
 
     def _repr_mimebundle_(self, **options: object) -> dict[str, object]:
         """Give the widgets, and the code that does the same."""

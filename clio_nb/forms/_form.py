@@ -77,8 +77,7 @@ class Form(Displayed, HasTraits, Generic[T]):
         verbs(cls)
 
     def __init__(self, title: str, button: str) -> None:
-        super().__init__()
-        self.title: Final = title
+        super().__init__(title)
         self._running: Future[Any] | None = None
         self.fields: Final[dict[str, w.Widget]] = {}
         self.button: Final = push(button, self._click, style="primary")
@@ -86,7 +85,6 @@ class Form(Displayed, HasTraits, Generic[T]):
         self._heading: Final = w.HTML(f'<style>{_STYLE}</style><div class="clio-title">{escape(title)}</div>')
         self._status_line: Final = html()
         self._code_block: Final = w.HTML(layout={"display": "none"})
-        self.view: Final = w.VBox()
         self.view.add_class("clio-form")
         self.observe(self._draw_status, "status")
         self.observe(self._draw_code, "code")

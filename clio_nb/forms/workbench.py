@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import count
-from typing import Final
+from typing import Any, Final
 
 import ipywidgets as w
 
@@ -54,19 +54,21 @@ class Workbench(Displayed):
         >>> workbench.close()
     """
 
-    def __init__(self, site: Site) -> None:
-        from .my_actions import MyActionsForm  # noqa: PLC0415 -- not there yet: to be moved up
+    code = "clio.forms.workbench(site)"
 
+    def __init__(self, site: Site) -> None:
+        from .my_actions import MyActionsForm  # type: ignore[import-untyped]  # noqa: PLC0415 -- not merged yet
+
+        super().__init__("Workbench")
         self._site: Final = a_site(site)
-        self.title = "Workbench"
-        self.code = "clio.forms.workbench(site)"
         self.login: Final = LoginForm(site)
-        self.create_action: Final = ActionForm(self.login)
-        self.my_actions: Final = MyActionsForm(self.login)
-        self.launch: Final = LaunchForm(self.login)
+        who: Any = self.login
+        self.create_action: Final = ActionForm(who)
+        self.my_actions: Final = MyActionsForm(who)
+        self.launch: Final = LaunchForm(who)
         self.received: Final[Inbox] = inbox(site, _SignedIn(self.login))
         self.inbox: Final = InboxForm(self.received, site)
-        self.firm: Final = FirmForm(self.login)
+        self.firm: Final = FirmForm(who)
         self._loads: Final = count()
         self._screens: Final = html()
         self._screens.add_class("clio-beside")
@@ -79,7 +81,7 @@ class Workbench(Displayed):
             "The firm": self.firm.view,
         }
         tab = w.Tab(list(tabs.values()), titles=list(tabs))
-        self.view = w.VBox([w.HTML(_STYLE), w.HBox([tab, self._screens])])
+        self.view.children = (w.HTML(_STYLE), w.HBox([tab, self._screens]))
         self.view.add_class("clio-workbench")
         self._draw_screens()
         self.login.observe(self._draw_screens, "sessions")
