@@ -30,6 +30,11 @@ _NOTE: Final = """# Custom actions
 
 This page is for you alone, on this machine: whoever opens it can act for everybody who signs in here. Sign-ins are
 forgotten when you close or reload the page. Ctrl-C in the terminal ends it."""
+# The page talks to this machine only, and no other page may frame it.
+_POLICY: Final = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; connect-src 'self' ws://127.0.0.1:*; "
+    "frame-src http: https:; frame-ancestors 'none'"
+)
 _CODE: Final = "import os\n\nimport clio_nb as clio\n\nos.chdir({folder!r})\nclio.forms.workbench(clio.connect())"
 
 
@@ -79,12 +84,20 @@ def _notebook(folder: Path) -> Path:
 def _voila(page: Path, port: int, environment: dict[str, str]) -> Iterator[subprocess.Popen[bytes]]:
     """Serve the page for as long as a block runs, or until Ctrl-C; then end Voila and the kernels it has started."""
     options = ["--no-browser", "--Voila.ip=127.0.0.1", f"--port={port}", "--Voila.port_retries=0"]
-    options += ["--Voila.auto_token=True", "--Voila.log_level=WARN"]
-    voila = subprocess.Popen(  # noqa: S603 -- our own words
-        [sys.executable, "-m", "voila", str(page), *options], env=environment, stdin=subprocess.DEVNULL
-    )
+    headers = {"headers": {"Content-Security-Policy": _POLICY, "Referrer-Policy": "no-referrer"}}
+    options += ["--Voila.auto_token=True", f"--Voila.tornado_settings={headers}"]
+    log = page.with_suffix(".log")
+    with log.open("wb") as written:
+        voila = subprocess.Popen(  # noqa: S603 -- our own words
+            [sys.executable, "-m", "voila", str(page), *options],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=written,
+            stderr=written,
+        )
     try:
-        _await(voila, port)
+        if not _listens(voila, port):
+            raise ClioError(f"Voila did not start:\n{log.read_text(errors='replace')[-2000:]}")
         yield voila
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
@@ -98,14 +111,14 @@ def _voila(page: Path, port: int, environment: dict[str, str]) -> Iterator[subpr
             voila.kill()
 
 
-def _await(voila: subprocess.Popen[bytes], port: int) -> None:
-    """Wait until Voila listens."""
+def _listens(voila: subprocess.Popen[bytes], port: int) -> bool:
+    """Wait until Voila listens; false when it does not."""
     deadline = time.monotonic() + PATIENCE
     while voila.poll() is None and time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-            return
+            return True
         time.sleep(0.1)
-    raise ClioError("Voila did not start; what it said about that is above.")
+    return False
 
 
 def _free_port() -> int:

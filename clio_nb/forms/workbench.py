@@ -28,7 +28,8 @@ _STYLE: Final = """<style>
 .clio-workbench .widget-tab>.widget-tab-contents{padding:0}
 .clio-workbench .clio-form{border:0}
 .clio-workbench :is(.lm-TabBar-content,.p-TabBar-content){flex-wrap:wrap}
-.clio-workbench :is(.lm-TabBar-tab,.p-TabBar-tab){flex:0 0 auto!important;max-width:none!important}
+.clio-workbench :is(.lm-TabBar-tab,.p-TabBar-tab){flex:0 0 auto!important;max-width:none!important;\
+color:var(--jp-ui-font-color1, inherit)!important}
 .clio-workbench .clio-beside{flex:1 1 26em;min-width:0;position:sticky;top:8px}
 .clio-workbench .clio-beside>.widget-html-content{width:100%}
 </style>"""
