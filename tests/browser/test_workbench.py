@@ -1,8 +1,7 @@
-"""All forms on one page: in JupyterLab, and as the page of ``clio-nb app``, from signing in to a launch that is proved."""
+"""All forms on one page: in JupyterLab, and as the page of ``clio-nb app``."""
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
@@ -70,7 +69,7 @@ def test_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secret(a
     requests, frames = [], []
     page.context.on("request", lambda request: requests.append(request.url))
     for event in ("framereceived", "framesent"):
-        page.on("websocket", lambda connection, event=event: connection.on(event, lambda frame: frames.append(frame)))
+        page.on("websocket", lambda connection, event=event: connection.on(event, frames.append))
     page.goto(address)
     page.locator(".clio-workbench").wait_for()
     assert page.url == f"{address.partition('/login')[0]}/", "the token stays in no address"
@@ -86,7 +85,7 @@ def test_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secret(a
     create.get_by_label("Target URL").fill(inbox)
     create.get_by_label("Location").select_option("Contacts (two menus)")
     create.get_by_role("button", name="Create the action").click()
-    expect(create.get_by_role("status").filter(has_text="Created")).to_be_visible()
+    expect(create.get_by_role("status").filter(has_text="Created")).to_be_visible(timeout=30_000)
     screens = page.frame_locator("iframe[title='Screens of the embedded Clio']")
     expect(screens.get_by_text(user.name).first).to_be_visible()
     screens.get_by_role("button", name="Custom actions").first.click()
