@@ -62,7 +62,7 @@ def sign_in(page, user):
     expect(page.get_by_text(f"Connected as {user.name}")).to_be_visible()
 
 
-def test_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secret(app, site, browser, violations):
+def test_s9_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secret(app, site, browser, violations):
     _, address = app
     page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
     page.set_default_timeout(60_000)
@@ -110,7 +110,7 @@ def test_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secret(a
     page.context.close()
 
 
-def test_the_page_is_for_who_has_the_token_on_this_machine(app):
+def test_s9_the_page_is_for_who_has_the_token_on_this_machine(app):
     _, address = app
     parts = urlsplit(address)
     origin = f"{parts.scheme}://{parts.netloc}"
@@ -126,7 +126,7 @@ def test_the_page_is_for_who_has_the_token_on_this_machine(app):
 
 
 @pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
-def test_ending_it_ends_all_that_it_has_started(app, ending):
+def test_s9_ending_it_ends_all_that_it_has_started(app, ending):
     process, address = app
     with httpx.Client(trust_env=False, follow_redirects=True, timeout=60) as person:
         person.get(address)  # now there is a kernel
