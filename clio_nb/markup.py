@@ -5,6 +5,7 @@ Everything that is not ours is escaped here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
@@ -21,22 +22,47 @@ RAISED: Final = "var(--jp-layout-color2, transparent)"
 GOOD: Final = "var(--jp-success-color1, currentColor)"
 BAD: Final = "var(--jp-error-color1, currentColor)"
 
-_TABLE: Final = (
-    f"<style>.clio-table{{border-collapse:collapse;margin:4px 0;color:{INK}}}"
-    ".clio-table caption{text-align:left;font-weight:600;padding:0 0 4px}"
-    ".clio-table th,.clio-table td{text-align:left;vertical-align:top;padding:3px 16px 3px 0;font-weight:normal}"
-    f".clio-table thead th{{color:{MUTED}}}.clio-table tbody tr{{border-top:1px solid {EDGE}}}</style>"
-)
+_OURS: Final = ".clio-room>table.clio-table.clio-table"  # outdoes what JupyterLab says of tables
+_TABLE: Final = f"""
+.clio-room{{container-type:inline-size}}
+{_OURS}{{border-collapse:collapse;margin:4px 0;table-layout:auto;font-size:inherit;color:{INK}}}
+{_OURS} caption{{text-align:left;font-weight:600;padding:0 0 4px}}
+{_OURS} :is(th,td){{text-align:left;vertical-align:top;padding:3px 16px 3px 0;font-weight:normal;\
+white-space:normal;overflow-wrap:break-word}}
+{_OURS} thead :is(th,tr){{color:{MUTED};background:none;border:0}}
+{_OURS} tbody tr{{border-top:1px solid {EDGE};background:none}}
+"""
+_IN_LITTLE_ROOM: Final = f"""
+{_OURS}.clio-N :is(tbody,tr,td){{display:block}}
+{_OURS}.clio-N thead{{display:none}}
+{_OURS}.clio-N tbody tr{{padding:5px 0}}
+{_OURS}.clio-N tbody th{{display:block;padding:0;font-weight:600}}
+{_OURS}.clio-N td{{padding:1px 0 1px min(8em,33cqw)}}
+{_OURS}.clio-N td::before{{content:attr(data-column);float:left;margin-left:calc(-1*min(8em,33cqw));color:{MUTED}}}
+{_OURS}.clio-N td:empty{{display:none}}
+"""
+_ADDRESS: Final = re.compile(r"(?=[&%])|(?<==)")
+_LONG: Final = re.compile(r"([^\s/?&%=-]{20})(?=[^\s/?&%=-])")
+
+
+def _breakable(value: str, *places: re.Pattern[str]) -> str:
+    """Escape a text that breaks between its words, and inside one only where that is longer than a column."""
+    parts = [value]
+    for place in (*places, _LONG):
+        parts = [part for whole in parts for part in place.split(whole) if part]
+    return "<wbr>".join(map(escape, parts))
 
 
 def text(value: object) -> str:
     """Escape a text, and keep right-to-left marks in it from turning what stands around it."""
-    return f"<bdi>{escape(str(value))}</bdi>"
+    drawn = _breakable(str(value))
+    return f"<bdi>{drawn}</bdi>" if drawn else ""
 
 
 def code(value: object) -> str:
-    """Draw a text as code that breaks anywhere: addresses and ids."""
-    return f'<code style="color:{INK};background:none;padding:0;overflow-wrap:anywhere">{escape(str(value))}</code>'
+    """Draw a text as code that breaks where an address has a seam: addresses and ids."""
+    drawn = _breakable(str(value), _ADDRESS)
+    return f'<code style="color:{INK};background:none;padding:0">{drawn}</code>' if drawn else ""
 
 
 def block(source: str) -> str:
@@ -60,14 +86,27 @@ def muted(html: str) -> str:
 
 
 def table(caption: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Draw cells, which are HTML already, as a table with caption and headers; the first cell names its row."""
-    head = "".join(f'<th scope="col">{escape(one)}</th>' for one in columns)
+    """Draw cells, which are HTML already, as a table with caption and headers; the first cell names its row.
+
+    Where there is not enough room for the columns, each row becomes a block with a line for each cell.
+    """
+    names = [escape(one) for one in columns]
+    head = "".join(f'<th role="columnheader" scope="col">{name}</th>' for name in names)
     body = "".join(
-        f'<tr><th scope="row">{row[0]}</th>' + "".join(f"<td>{one}</td>" for one in row[1:]) + "</tr>" for row in rows
+        f'<tr role="row"><th role="rowheader" scope="row">{row[0]}</th>'
+        + "".join(
+            f'<td role="cell" data-column="{name}">{one}</td>' for name, one in zip(names[1:], row[1:], strict=True)
+        )
+        + "</tr>"
+        for row in rows
     )
+    least = 24 if len(names) < 3 else 36 + 2.7 * len(names)
+    stacked = _IN_LITTLE_ROOM.replace("clio-N", f"clio-{len(names)}")
     return (
-        f'{_TABLE}<table class="clio-table"><caption>{escape(caption)}</caption>'
-        f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        f"<style>{_TABLE}@container (max-width:{least:g}em){{{stacked}}}</style>"
+        f'<div class="clio-room"><table role="table" class="clio-table clio-{len(names)}">'
+        f'<caption>{escape(caption)}</caption><thead role="rowgroup"><tr role="row">{head}</tr></thead>'
+        f'<tbody role="rowgroup">{body}</tbody></table></div>'
     )
 
 
@@ -78,4 +117,5 @@ def report(verdict: str, *html: str) -> str:
 
 def scrolling(html: str, label: str) -> str:
     """Draw something long in a region that scrolls, also by keyboard."""
-    return f'<div tabindex="0" role="region" aria-label="{label}" style="max-height:30em;overflow:auto">{html}</div>'
+    style = f"max-height:30em;overflow:auto;border:solid {EDGE};border-width:1px 0"
+    return f'<div tabindex="0" role="region" aria-label="{label}" style="{style}">{html}</div>'

@@ -116,7 +116,10 @@ def heat_map(coverage: pd.DataFrame) -> Styler:
     It can be read without colour: a cell says what the user sees, with what is odd about it in brackets, or after a
     dash the reason why there is nothing.
     """
-    return styled(coverage, "Who sees what, and why not").map(_colour, subset=pd.Index(LOCATION_COLUMNS))
+    picture = styled(coverage, "Who sees what, and why not").map(_colour, subset=pd.Index(LOCATION_COLUMNS))
+    picture.format_index(lambda name: str(name).removesuffix("/show"), axis=1)
+    picture.set_table_styles([{"selector": "th, td", "props": _NARROW}, {"selector": "caption", "props": _LEFT}])
+    return picture.hide(axis="index").hide(["access"], axis="columns")
 
 
 def save_table(frame: pd.DataFrame, path: str | Path) -> Path:
@@ -191,6 +194,8 @@ def _column_of(categories: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.
 
 
 _FORMULA: Final = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
+_LEFT: Final = "text-align: left"
+_NARROW: Final = f"padding: 4px; font-size: 90%; vertical-align: top; white-space: normal; {_LEFT}"
 _ABSENT: Final = "background-color: #f8d7da; color: #58151c"
 _ODD: Final = "background-color: #fff3cd; color: #664d03"
 _SEEN: Final = "background-color: #d1e7dd; color: #0a3622"

@@ -9,6 +9,7 @@ import typer
 from ..terminal import show
 from ..version import __version__
 from . import actions, apply, demo, lab, launch, login, plan, probe, sandbox, status
+from .app import app as show_app
 
 app = typer.Typer(
     name="clio-nb",
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.command("demo")(demo.demo)
 app.command("lab")(lab.lab)
+app.command("app")(show_app)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(actions.app, name="actions")
 app.add_typer(launch.app, name="launch")

@@ -1,21 +1,19 @@
-"""Plans, results, the journal and coverage as tables, and the HTML that a notebook shows of a plan or result."""
+"""Plans, results, the journal and coverage as tables."""
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import pandas as pd
 
-from ..models import User, visible
-from ..tables import LOCATION_COLUMNS, integers, locations, styled, texts, times
+from ..models import User
+from ..tables import LOCATION_COLUMNS, integers, locations, texts, times
 from ._state import Access, ActionFields
 from .coverage import Coverage
 from .item import Item, ItemResult, Kind, Outcome
 from .journal_entry import Entry, Run
 
-ROWS_SHOWN: Final = 200
 _NO_FIELDS: Final = ActionFields(None, None, None)
 
 
@@ -143,15 +141,6 @@ def coverage_frame(coverage: Iterable[Coverage]) -> pd.DataFrame:
         },
         index=pd.Index(integers([each.user.id for each in coverage]), name="user_id"),
     )
-
-
-def page(title: str, notes: Iterable[str], frame: pd.DataFrame, rows: int) -> str:
-    """Return a plan or a result as HTML: its title and notes, and a table with the first of so many rows."""
-    said = "".join(f"<p>{html.escape(visible(note))}</p>" for note in notes)
-    if not rows:
-        return f"<p>{html.escape(visible(title))}</p>{said}"
-    more = f"<p>{rows - len(frame)} more rows.</p>" if rows > len(frame) else ""
-    return said + styled(frame, title).to_html() + more
 
 
 def _changes(item: Item) -> str:

@@ -19,6 +19,7 @@ from .login import LoginForm
 from .menus import Menus
 from .my_actions import MyActionsForm
 from .screens import Screens
+from .workbench import Workbench
 
 login = LoginForm
 create_action = ActionForm
@@ -28,6 +29,7 @@ inbox = InboxForm
 firm = FirmForm
 screens = Screens
 menus = Menus
+workbench = Workbench
 
 __all__ = [
     "login",
@@ -38,6 +40,7 @@ __all__ = [
     "firm",
     "screens",
     "menus",
+    "workbench",
     "LoginForm",
     "ActionForm",
     "CreateResult",
@@ -47,6 +50,7 @@ __all__ = [
     "FirmForm",
     "Screens",
     "Menus",
+    "Workbench",
     "Form",
     "Status",
 ]

@@ -20,6 +20,7 @@ from ..errors import ClioError, InvalidInput
 from ..http import loop, timeouts
 from ..tracebacks import verb, verbs
 from ._copy import Copyable
+from ._display import Displayed
 from ._who import People
 
 T = TypeVar("T")
@@ -34,13 +35,24 @@ _log: Final = logging.getLogger("clio_nb.forms")
 _WRONG: Final = "clio-wrong"
 _LABELS: Final = "9em"  # width of the column of labels
 _STYLE: Final = f"""
-.clio-form{{border:1px solid {markup.EDGE};border-radius:6px;padding:14px 18px 12px;margin:4px 2px;max-width:56em}}
+.clio-form{{container-type:inline-size;border:1px solid {markup.EDGE};border-radius:6px;padding:14px 18px 12px;margin:4px 2px;max-width:56em}}
 .clio-form .widget-label{{text-align:left}}
 .clio-form .widget-html-content{{line-height:1.45;color:{markup.INK}}}
+.clio-form .widget-hbox{{flex-flow:row wrap}}
+.clio-form .widget-checkbox{{height:auto}}
+.clio-form .widget-label-basic{{white-space:normal;overflow:visible;height:auto}}
 .clio-form .clio-title{{font-size:1.15em;font-weight:600;padding-bottom:4px}}
 .clio-form td code{{display:inline-block;min-width:19em}}
 .clio-form .clio-wrong :is(input,textarea){{border-color:{markup.BAD};box-shadow:0 0 0 1px {markup.BAD}}}
-"""
+.clio-form .clio-hint{{margin:0 3px 4px calc({_LABELS} + 10px)}}
+@container (max-width:36em){{
+.clio-form .widget-inline-hbox{{flex-wrap:wrap;height:auto}}
+.clio-form .widget-inline-hbox>.widget-label{{flex:1 0 100%}}
+.clio-form .widget-inline-hbox>:is(input,select,textarea){{flex:1 1 100%;min-height:28px}}
+.clio-form .widget-checkbox>.widget-label{{display:none}}
+.clio-form .clio-hint{{margin-left:3px}}
+}}
+"""  # noqa: E501 -- a rule of style on a line
 
 
 def trimmed(text: str) -> str:
@@ -72,7 +84,7 @@ class Status(NamedTuple):
 
 
 @verbs
-class Form(HasTraits, Generic[T]):
+class Form(Displayed, HasTraits, Generic[T]):
     """A form over one verb of the library.
 
     ``value`` is what the last submit gave, ``status`` what the status line says, ``busy`` whether it is working, and
@@ -89,8 +101,7 @@ class Form(HasTraits, Generic[T]):
         verbs(cls)
 
     def __init__(self, title: str, button: str, people: People | None = None) -> None:
-        super().__init__()
-        self.title: Final = title
+        super().__init__(title)
         self._who: Final = people or People((), title)
         self._running: Future[Any] | None = None
         self._free: Final = threading.Lock()
@@ -103,7 +114,6 @@ class Form(HasTraits, Generic[T]):
         self._nobody: Final = html()
         self._status_line: Final = html()
         self._code_block: Final = Copyable("the code", display="none")
-        self.view: Final = w.VBox()
         self.view.add_class("clio-form")
         self.observe(self._draw_status, "status")
         self.observe(self._draw_code, "code")
@@ -113,12 +123,6 @@ class Form(HasTraits, Generic[T]):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.status.text or self.title}>"
-
-    def _repr_mimebundle_(self, **options: object) -> dict[str, object]:
-        """Show the widgets, or where there are none, the code that does the same."""
-        bundle: dict[str, object] = dict(self.view._repr_mimebundle_(**options))
-        lead = f"<p><strong>{escape(self.title)}</strong>: a form, in a live notebook. The same in code:</p>"
-        return {**bundle, "text/plain": repr(self), "text/html": lead + markup.block(self.code)}
 
     # Each form implements these.
 
@@ -317,7 +321,10 @@ def push(text: str, action: Callable[[object], object], *, style: str = "") -> w
 
 def html(*, hint: bool = False) -> w.HTML:
     """Return an empty, hidden HTML widget for :func:`say`; a hint stands under its field."""
-    return w.HTML(layout={"display": "none", "margin": f"0 3px 4px calc({_LABELS} + 10px)" if hint else "2px"})
+    widget = w.HTML(layout={"display": "none"})
+    if hint:
+        widget.add_class("clio-hint")
+    return widget
 
 
 def say(widget: w.HTML, drawn: str) -> None:

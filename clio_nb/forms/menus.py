@@ -10,8 +10,7 @@ from ..vocabulary import MENUS, Menu
 
 _WIDTH: Final = 280
 _HEIGHT: Final = 134
-_MENU: Final = 138
-_LETTERS: Final = 25
+_MENU: Final = 160
 
 _PAPER: Final = "var(--jp-layout-color0, Canvas)"
 _WASH: Final = "var(--jp-layout-color2, ButtonFace)"
@@ -75,16 +74,18 @@ def _width(name: str) -> int:
 
 
 def _menu(y: int, label: str) -> str:
-    """Draw the opened menu: two items of Clio's own, and the action."""
-    x = _WIDTH - 12 - _MENU
-    shown = label.strip() or "Your action"
-    shown = shown if len(shown) <= _LETTERS else f"{shown[: _LETTERS - 1]}…"
+    """Draw the opened menu: two items of Clio's own, and the action. A long label goes on in a second line."""
+    bars = "".join(
+        f'<div style="width:{width}px;height:5px;margin:6px 7px 9px;border-radius:3px;background:{_SOFT}"></div>'
+        for width in (52, 70)
+    )
+    item = f"padding:3px 7px;border-radius:3px;background:{_MARK};color:{_ON_MARK};font-weight:600"
+    frame = f"box-sizing:border-box;padding:3px;border:1px solid {_LINE};border-radius:4px;background:{_PAPER}"
     return (
-        _box(x, y, _MENU, 66, _PAPER, _LINE, 4)
-        + _bar(x + 10, y + 12, 52)
-        + _bar(x + 10, y + 30, 70)
-        + _box(x + 3, y + 42, _MENU - 6, 20, _MARK, "none", 3)
-        + _text(x + 10, y + 55, shown, fill=_ON_MARK, bold=True)
+        f'<foreignObject x="{_WIDTH - 12 - _MENU}" y="{y}" width="{_MENU}" height="{_HEIGHT - y}">'
+        f'<div style="{frame};font-size:9px;line-height:11px">{bars}'
+        f'<div style="{item};overflow-wrap:anywhere">{markup.text(label.strip() or "Your action")}</div>'
+        "</div></foreignObject>"
     )
 
 

@@ -11,6 +11,11 @@ from ..errors import InvalidInput
 from ..http.hub import in_browser
 from ..session import Session
 
+_THEMES: Final = (  # a page in a frame is light or dark as its frame is
+    "<style>[data-jp-theme-light=true] .clio-screens iframe{color-scheme:light}"
+    "[data-jp-theme-light=false] .clio-screens iframe{color-scheme:dark}</style>"
+)
+
 
 class Screens:
     """The sandbox's imitation of Clio's screens, in a frame.
@@ -39,4 +44,5 @@ class Screens:
         address = in_browser(self.url)
         style = f"width:100%;height:{int(self.height)}px;border:1px solid {markup.EDGE};border-radius:6px"
         frame = f'<iframe src="{escape(address)}" title="Screens of the embedded Clio" style="{style}"></iframe>'
-        return frame + markup.muted(markup.link(address, "Open these screens in a tab of their own"))
+        link = markup.muted(markup.link(address, "Open these screens in a tab of their own"))
+        return f'{_THEMES}<div class="clio-screens">{frame}{link}</div>'

@@ -1,6 +1,6 @@
 """Make the pictures of the docs anew: ``python docs/images/regenerate.py``, with the test extra, Chromium and pillow.
 
-The forms are those that the browser tests fill in; the sandbox's screens are visited here.
+The forms are those that the browser tests look at; the sandbox's screens are visited here.
 """
 
 from __future__ import annotations
@@ -20,15 +20,16 @@ import clio_nb as clio
 from clio_nb.login import Login
 
 HERE = Path(__file__).parent
+FORMS = ("create_action", "firm", "inbox", "launch", "login")
 LABELS = ("Send for signature", "Order an appraisal", "Open in the partner's app")
 
 
 def forms(folder: Path) -> Iterator[Path]:
     """Have the browser tests take pictures of the forms, and give those of the light theme."""
-    tests = HERE.parents[1] / "tests" / "browser" / "test_forms.py"
-    command = [sys.executable, "-m", "pytest", "-q", str(tests), "-k", "everybody"]
+    tests = HERE.parents[1] / "tests" / "browser" / "test_looks.py"
+    command = [sys.executable, "-m", "pytest", "-q", str(tests), "-k", "Light"]
     subprocess.run(command, check=True, env={**os.environ, "CLIO_NB_SCREENSHOTS": str(folder)})  # noqa: S603 - our own
-    yield from sorted(folder.glob("form-*-light.png"))
+    yield from (folder / f"form-{name}-light.png" for name in FORMS)
 
 
 def screens(folder: Path) -> Iterator[Path]:

@@ -150,7 +150,7 @@ def open_notebook(browser) -> Iterator[Callable[..., object]]:
 
     def open_it(lab: Lab, *cells: str, theme: str = "Light", width: int = 1100, height: int = 900):
         lab.paint(theme)
-        windows.append(browser.new_context(viewport={"width": width, "height": height}))
+        windows.append(browser.new_context(viewport={"width": width, "height": height}, color_scheme="null"))
         page = windows[-1].new_page()
         page.set_default_timeout(30_000)
         page.goto(lab.write(*cells))
@@ -189,6 +189,13 @@ def violations(axe: str) -> Callable[..., list[str]]:
         ]
 
     return run
+
+
+@pytest.fixture(scope="session")
+def overflows() -> Callable[..., list[str]]:
+    """Give ``overflows(page, selector)``: what there is cut off, sticks out, or breaks inside a word or a number."""
+    script = Path(__file__).with_name("overflow.js").read_text()
+    return lambda page, selector: page.evaluate(script, selector)
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
-"""The forms in JupyterLab, filled and clicked as a person does it, in the light and in the dark."""
+"""The forms in JupyterLab, filled and clicked as a person does it."""
 
 from __future__ import annotations
 
-import json
 import re
 import socket
 
@@ -286,39 +285,3 @@ def test_forms_join_up_from_signing_in_to_undoing_also_in_two_tabs_and_after_a_r
     sign_in.get_by_role("button", name="Start sign-in").click()
     expect(sign_in.get_by_role("status")).to_contain_text("Follow the link")
     assert page.locator(".jp-RenderedText[data-mime-type='application/vnd.jupyter.stderr']").count() == 0
-
-
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
-def test_everybody_can_use_the_forms(lab, open_notebook, violations, picture, site, theme):
-    (lab.folder / "notebooks" / "actions.toml").write_text(MANIFEST)
-    page = open_notebook(
-        lab,
-        beginning(site, users=3),
-        "action = clio.forms.create_action(sessions)\n"
-        'action.label, action.target_url = "Send for signature", "https://partner.example/launch"\n'
-        "action",
-        "login = clio.forms.login(site)\nlogin",
-        "launch = clio.forms.launch(sessions)\nlaunch",
-        "box = clio.inbox(site)\ninbox = clio.forms.inbox(box, site)\ninbox",
-        "firm = clio.Firm(site)\nfor each in sessions:\n    firm.add(each)\n"
-        'whole = clio.forms.firm(firm, "actions.toml")\nwhole',
-        "import urllib.request\n"
-        "made = action.submit()[0].action\n"
-        'mine = clio.create_action(session, "To the inbox", box.url, at="matters")\n'
-        f"url = {json.dumps(site.control_url + '/clicks')}\n"
-        "def click(action):\n"
-        '    at = session.list_records("matters")[0].subject.path\n'
-        "    body = dict(user_id=session.user.id, custom_action_id=action.id, subject_url=at)\n"
-        "    import json, httpx\n"
-        '    return httpx.post(url, json=body, trust_env=False).json()["launch_url"]\n'
-        "import httpx\nhttpx.get(click(mine), trust_env=False)\nlaunch.inspect(click(made))\n"
-        "launch.submit()\nwhole.read_coverage()\nwhole.make_plan()\nlogin.button.click()\n'ready'",
-        theme=theme,
-        height=4200,
-    )
-    page.get_by_text("'ready'").last.wait_for()
-    page.get_by_role("link", name="consent page").wait_for()
-    names = ("create_action", "login", "launch", "inbox", "firm")
-    for name, form in zip(names, page.locator(".clio-form").all(), strict=True):
-        picture(form, f"form-{name}-{theme.lower()}")
-    assert violations(page, ".jupyter-widgets") == []

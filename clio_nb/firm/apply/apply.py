@@ -14,6 +14,7 @@ from ... import errors
 from ...action_rules import check
 from ...models import CustomAction
 from ...session import AsyncSession
+from .._page import result_page
 from .._state import ActionFields
 from ..item import Item, ItemResult, Kind, Outcome
 from ..journal_entry import EntryChange
@@ -58,10 +59,7 @@ class Result:
         return results_frame(self.results)
 
     def _repr_html_(self) -> str:
-        from ..tables import ROWS_SHOWN, page, results_frame  # noqa: PLC0415 -- as above
-
-        title = str(self).capitalize()
-        return page(title, self.notes, results_frame(self.failed[:ROWS_SHOWN]), len(self.failed))
+        return result_page(self)
 
     def __repr__(self) -> str:
         return f"<Result of {self}>"

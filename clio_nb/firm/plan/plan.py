@@ -11,6 +11,7 @@ import msgspec
 
 from ...errors import InvalidInput
 from ...http.pace import LOWEST, WINDOW
+from .._page import plan_page
 from ..item import WRITES, Item, Kind
 from ..manifest import Manifest
 
@@ -97,10 +98,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return items_frame(self.items)
 
     def _repr_html_(self) -> str:
-        from ..tables import ROWS_SHOWN, items_frame, page  # noqa: PLC0415 -- as above
-
-        shown = [item for item in self.items if item.kind is not Kind.OK]
-        return page(str(self), self.notes, items_frame(shown[:ROWS_SHOWN]), len(shown))
+        return plan_page(self)
 
     def __str__(self) -> str:
         kinds = ", ".join(f"{count} {kind}" for kind, count in self.counts().items()) or "nothing to do"
