@@ -6,6 +6,7 @@ What a command prints for programs goes to stdout, errors go to stderr as one se
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import TextIO
 
@@ -14,6 +15,7 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run ``clio-nb`` and end the process with its exit code. What a user can cause is told in one sentence."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # ends a command as Ctrl-C does
     try:
         code = _run()
         for stream in (sys.stdout, sys.stderr):

@@ -18,7 +18,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.demo)
-app.command("lab")(lab.lab)
+app.command("lab", context_settings={"ignore_unknown_options": True})(lab.lab)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(launch.app, name="launch")
 app.command("probe")(probe.probe)
