@@ -57,7 +57,7 @@ def notebooks(session: nox.Session) -> None:
 
 @nox.session
 def wheel(session: nox.Session) -> None:
-    """Build and check the wheel, and run the demo from it in an environment of its own."""
+    """Build and check the wheel; run the demo, and the page "Your first launch", on it in an environment of its own."""
     with tempfile.TemporaryDirectory() as folder:
         built = _built(session, Path(folder))
         session.run("twine", "check", "--strict", *map(str, Path(folder).glob("dist/*")))
@@ -65,6 +65,8 @@ def wheel(session: nox.Session) -> None:
         session.run(python, "-m", "pip", "install", "-q", built)
         with session.chdir(folder):
             session.run(str(Path(python).with_name("clio-nb")), "demo")
+        page = "tests/docs/test_blocks.py::test_a_page_does_what_it_says[docs/how-to/first-launch.md]"
+        session.run("python", "-m", "pytest", "-q", page, env={"CLIO_NB_READER_PYTHON": python})
 
 
 @nox.session

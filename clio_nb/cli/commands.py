@@ -19,7 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.demo)
-app.command("lab")(lab.lab)
+app.command("lab", context_settings={"ignore_unknown_options": True})(lab.lab)
 app.command("app")(show_app)
 app.command("sandbox")(sandbox.sandbox)
 app.add_typer(actions.app, name="actions")

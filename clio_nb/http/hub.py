@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -29,9 +30,19 @@ def redirect_uri_here(region: Region) -> str:
     if public and prefix:
         here, base = urlsplit(DEFAULT_REDIRECT_URI), os.environ.get("JUPYTERHUB_BASE_URL", "/")
         return public + proxied(f"{base}hub/user-redirect", here.port or 80, here.path)
-    if prefix or any(os.environ.get(name) for name in _FAR):
-        return region.origin + APPROVAL
-    return DEFAULT_REDIRECT_URI
+    return region.origin + APPROVAL if _is_far() else DEFAULT_REDIRECT_URI
+
+
+def has_browser() -> bool:
+    """Whether a program here can open a page in the person's browser."""
+    if os.environ.get("BROWSER"):  # also set on far machines by editors that can open a page on the near one
+        return True
+    screen = sys.platform in ("darwin", "win32") or os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    return bool(screen) and not _is_far()
+
+
+def _is_far() -> bool:
+    return any(os.environ.get(name) for name in (HUB_PREFIX, *_FAR))
 
 
 def public_url(port: int, path: str, origin: str = "") -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any
+from typing import Any, Final
 
 import anyio
 
@@ -16,6 +17,18 @@ Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 AsgiApp = Callable[[Message, Receive, Send], Awaitable[None]]
+
+_listening: Final[set[socket.socket]] = set()
+
+
+def _leave_to_parent() -> None:
+    """Close in a forked child what its parent listens on: it would keep the port when the parent is killed."""
+    while _listening:
+        _listening.pop().close()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_leave_to_parent)
 
 
 def listener(port: int, *, advice: str) -> socket.socket:
@@ -52,6 +65,7 @@ async def serving(app: AsgiApp, bound: socket.socket) -> AsyncIterator[None]:
         timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
+    _listening.add(bound)
     task = asyncio.create_task(server.serve(sockets=[bound]))
     try:
         yield
@@ -59,4 +73,5 @@ async def serving(app: AsgiApp, bound: socket.socket) -> AsyncIterator[None]:
         server.should_exit = True
         with anyio.CancelScope(shield=True):  # cancelled work leaves no listener behind
             await task
+        _listening.discard(bound)
         bound.close()

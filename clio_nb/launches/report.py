@@ -104,6 +104,10 @@ class LaunchReport:
         launch = self.launch
         return f"<LaunchReport ok: user {launch.user_id}, action {launch.custom_action_id}, {launch.subject}>"
 
+    def __str__(self) -> str:
+        rows = (f"  {part.name:<20} {part.value}: {part.meaning}" for part in self.parts)
+        return "\n".join(["A launch:" if self else f"Refused: {' '.join(self.reasons)}", *rows])
+
     def _repr_html_(self) -> str:
         reasons = "".join(f"<li>{markup.text(reason)}</li>" for reason in self.reasons)
         return markup.report("A launch" if self else "Refused", reasons and f"<ul>{reasons}</ul>", parts_table(self))

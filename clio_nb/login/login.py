@@ -8,9 +8,10 @@ shows.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -27,9 +28,10 @@ from ..secret import Secret
 from ..session import AsyncSession, Session
 from ..tracebacks import verbs
 from ..vocabulary import LOOPBACK
-from ._callback import listen
+from ._callback import Callback, listen
 
 PATIENCE: Final = 300.0
+Ask = Callable[[errors.ClioError | None], Awaitable[Secret | str]]
 _PROXIED = re.compile(r"/proxy/(\d{1,5})(/.*)$")
 
 
@@ -76,21 +78,25 @@ class AsyncLogin:
         timeout: float = PATIENCE,  # noqa: ASYNC109 -- how long a person may take
         *,
         show: Callable[[str], object] | None = None,
+        ask: Ask | None = None,
     ) -> AsyncSession:
-        """Listen for the redirect, and return the session.
+        """Wait for the browser to come back, or for what the user pastes, and return the session.
 
         Args:
-            timeout: Seconds to wait for the browser.
-            show: Called with the link, in a thread of its own, once the listener is up.
+            timeout: Seconds to wait.
+            show: Called with the link, in a thread of its own, once an answer can be received.
+            ask: A coroutine function that returns what the user pastes, for as long as the browser has not come back:
+                called with None first, and again with the error whenever that was not an answer to this attempt. Where
+                another program has the port, it is called with that error, and pasting is the only way.
 
         Returns:
             The session of the user who allowed it.
 
         Raises:
-            errors.LoginTimeout: The user did not come back in time.
+            errors.LoginTimeout: Nobody answered in time.
             errors.LoginDeclined: The user said no.
-            errors.PortBusy: Another program has the port.
-            errors.InvalidInput: The redirect URI does not lead to this machine.
+            errors.PortBusy: Another program has the port, and there is no ``ask``.
+            errors.InvalidInput: The redirect URI does not lead to this machine, and there is no ``ask``.
 
         Examples:
             >>> from clio_nb.login import Login
@@ -98,27 +104,51 @@ class AsyncLogin:
             Traceback (most recent call last):
             clio_nb.errors.InvalidInput: This redirect URI does not lead to this machine. ...
         """
-        port = self.port
-        if port is None:
+        if self.port is None and ask is None:
             raise errors.InvalidInput(
                 "This redirect URI does not lead to this machine. Follow the link and paste the code into finish().",
                 field="redirect_uri",
             )
-        parts = urlsplit(self._grant.redirect_uri)
-        proxied = _PROXIED.search(parts.path)
-        path = proxied[2] if proxied else parts.path
-        # a redirect URI that is only a path comes back through a hub whose name this kernel does not know
-        hosts = own_hosts(port) | {parts.netloc} if parts.netloc else frozenset()
-        async with listen(self._grant, port, path, hosts) as callback:
+        callback, problem = None, None
+        async with contextlib.AsyncExitStack() as listening:
+            try:
+                if self.port is not None:
+                    callback = await listening.enter_async_context(self._listener(self.port))
+            except errors.PortBusy as error:
+                if ask is None:
+                    raise
+                problem = error
+            ways: list[asyncio.Task[AsyncSession]] = []
+            listening.push_async_callback(_give_up, ways)
+            if callback is not None:
+                ways.append(asyncio.create_task(self._come_back(callback)))
+            if ask is not None:
+                ways.append(asyncio.create_task(self._be_pasted(ask, problem)))
             if show is not None:
                 await anyio.to_thread.run_sync(show, self.authorization_url)
+            patience = min(timeout, timeouts.left())
+            done, _ = await asyncio.wait(ways, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
+            if not done:
+                raise errors.LoginTimeout(f"No answer came within {timeout:.0f} s. Start the login again.")
+            return done.pop().result()
+
+    def _listener(self, port: int) -> contextlib.AbstractAsyncContextManager[Callback]:
+        parts = urlsplit(self._grant.redirect_uri)
+        proxied = _PROXIED.search(parts.path)
+        # a redirect URI that is only a path comes back through a hub whose name this kernel does not know
+        hosts = own_hosts(port) | {parts.netloc} if parts.netloc else frozenset()
+        return listen(self._grant, port, proxied[2] if proxied else parts.path, hosts)
+
+    async def _come_back(self, callback: Callback) -> AsyncSession:
+        return await self.finish(await callback.answer)
+
+    async def _be_pasted(self, ask: Ask, problem: errors.ClioError | None) -> AsyncSession:
+        while True:
+            answer = await ask(problem)
             try:
-                answer = await asyncio.wait_for(callback.answer, min(timeout, timeouts.left()))
-            except TimeoutError:
-                raise errors.LoginTimeout(
-                    f"Clio's consent page was not answered within {timeout:.0f} s. Start the login again."
-                ) from None
-        return await self.finish(answer)
+                return await self.finish(answer)
+            except (errors.InvalidInput, errors.StateMismatch, errors.GrantRefused) as error:
+                problem = error
 
     @on_loop
     async def finish(self, answer: str | Secret) -> AsyncSession:
@@ -186,6 +216,12 @@ class Login:
 
     wait = sync_method_into(Session.of)(AsyncLogin.wait)
     finish = sync_method_into(Session.of)(AsyncLogin.finish)
+
+
+async def _give_up(ways: Iterable[asyncio.Task[AsyncSession]]) -> None:
+    for way in ways:
+        way.cancel()
+    await asyncio.gather(*ways, return_exceptions=True)
 
 
 async def _session(site: Site, token: Token) -> AsyncSession:

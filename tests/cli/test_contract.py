@@ -245,57 +245,6 @@ def test_the_demo_fails_aloud_when_a_step_does_not_happen(monkeypatch):
         demo.run()
 
 
-def test_lab_without_jupyterlab_says_what_to_install(monkeypatch):
-    from clio_nb.cli import lab
-    from clio_nb.errors import InvalidInput
-
-    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(InvalidInput, match=r"pip install .*lab"):
-        lab.lab()
-
-
-def test_lab_opens_the_walkthroughs_that_are_here_or_copies_them(tmp_path, monkeypatch):
-    from clio_nb.cli import lab
-    from clio_nb.sandbox import Sandbox  # noqa: F401 -- before find_spec is replaced
-
-    (tmp_path / "00-tour.ipynb").write_text("{}")
-    started = []
-    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: object())
-    reached = []
-
-    def start(command, env):
-        started.append(command)
-        reached.append(httpx.get(env["CLIO_NB_SITE"] + "/control", trust_env=False).status_code)
-        return 0
-
-    monkeypatch.setattr(lab.subprocess, "call", start)
-    with pytest.raises(lab.typer.Exit):
-        lab.lab(tmp_path, browser=False)
-    assert f"--notebook-dir={tmp_path}" in started[0]
-    assert "--no-browser" in started[0]
-    assert reached == [200]
-    assert [each.name for each in tmp_path.iterdir()] == ["00-tour.ipynb"]
-
-
-@pytest.mark.parametrize("chosen", ["eu", "http://127.0.0.1:8770"])
-def test_lab_keeps_a_site_that_is_set_and_says_so(tmp_path, monkeypatch, capsys, chosen):
-    from clio_nb.cli import lab
-    from clio_nb.sandbox import Sandbox
-
-    (tmp_path / "00-tour.ipynb").write_text("{}")
-    monkeypatch.setenv("CLIO_NB_SITE", chosen)
-    monkeypatch.setattr(lab.importlib.util, "find_spec", lambda name: object())
-    monkeypatch.setattr(Sandbox, "__init__", None)  # none is started
-    given = []
-    monkeypatch.setattr(lab.subprocess, "call", lambda command, env: given.append(env["CLIO_NB_SITE"]) or 0)
-    with pytest.raises(lab.typer.Exit):
-        lab.lab(tmp_path, browser=False)
-    assert given == [chosen]
-    out = capsys.readouterr().out
-    assert out.startswith("CLIO_NB_SITE is set")
-    assert chosen in out
-
-
 def test_a_site_says_which_clio_it_is():
     from clio_nb.models import App
     from clio_nb.sandbox import Sandbox

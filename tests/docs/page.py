@@ -216,7 +216,8 @@ def _compare(block: Block, said: str, expected: str) -> None:
 
 
 def _environment() -> dict[str, str]:
-    here = str(Path(sys.executable).parent)
+    """Return what commands are run with: this environment, or another one that CLIO_NB_READER_PYTHON names."""
+    here = str(Path(os.environ.get("CLIO_NB_READER_PYTHON", sys.executable)).parent)
     return {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120", "NO_COLOR": "1"}
 
 

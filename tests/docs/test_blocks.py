@@ -1,8 +1,11 @@
 """Every block of code in README.md and docs/ does what the page says, against the sandbox."""
 
 import ast
+import re
 
 import pytest
+
+import clio_nb
 
 from .page import KEEPS_RUNNING, NOT_RUN, PAGES, ROOT, STAND_IN, Reader, blocks_of, commands_of
 
@@ -31,6 +34,28 @@ def does_something(page):
 @pytest.mark.parametrize("page", [*filter(does_something, PAGES)], ids=lambda page: str(page.relative_to(ROOT)))
 def test_a_page_does_what_it_says(page, reader):
     reader.follow(blocks_of(page))
+
+
+def test_the_readmes_lines_also_work_at_the_real_clio(clio_sandbox, clio_user, monkeypatch, capsys):
+    """Swapped as their comment says: a person follows the printed link, clicks in Clio, and pastes the address."""
+    app = clio_nb.App(
+        clio_sandbox.region,
+        clio_sandbox.client_id,
+        clio_nb.Secret(clio_sandbox.client_secret),
+        clio_sandbox.redirect_uri,
+        origin=clio_sandbox.origin,
+    )
+    session = clio_nb.Session(app, clio_sandbox.token(clio_user.id)["access_token"])
+    monkeypatch.setattr(clio_nb, "connect", lambda *_, **__: app)
+    monkeypatch.setattr(clio_nb, "login", lambda site: session)
+    target = "https://partner.example/launch"
+    monkeypatch.setattr("builtins.input", lambda _: clio_sandbox.click_on(clio_user.id, target, at="matters"))
+    (lines,) = [block.text for block in blocks_of(ROOT / "README.md") if block.language == "python"]
+    swap = re.search(r"clio\.connect\(.*\)", lines)[0]
+    exec(lines.replace("clio.sandbox()", swap, 1), {})  # noqa: S102 - the docs are ours
+    said = capsys.readouterr().out
+    assert "Send for signature" in said
+    assert "<Verdict verified" in said
 
 
 def test_what_is_not_run_says_why_and_is_at_least_python():

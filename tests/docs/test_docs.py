@@ -1,5 +1,6 @@
 """The docs are built strictly, without a network, and a built page fetches nothing from elsewhere."""
 
+import html
 import importlib.util
 import os
 import re
@@ -56,6 +57,33 @@ def test_every_walkthrough_is_a_page(site):
     notebooks = {path.stem for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
     assert notebooks
     assert notebooks == {path.parent.name for path in (site / "walkthroughs").glob("*/index.html")}
+
+
+def words_of(text):
+    return re.findall(r"\w+", text)
+
+
+def test_every_include_is_shown_whole(site):
+    """An include that a formatter has mangled shows itself and not the file."""
+    included = 0
+    for page in sorted((ROOT / "docs").rglob("*.md")):
+        source = page.read_text()
+        marks = re.findall(r"--\s*8\s*<\s*--.*", source)
+        paths = re.findall(r'^ *--8<-- "(.+)"$', source, re.MULTILINE)
+        assert len(marks) == len(paths), f"{page}: {marks}"
+        address = page.relative_to(ROOT / "docs").with_suffix("")
+        built = site / (address.parent if address.name == "index" else address) / "index.html"
+        shown = " ".join(words_of(html.unescape(re.sub(r"<[^>]*>", "", built.read_text()))))
+        assert not re.search(r"8\s*<\s*--", html.unescape(built.read_text())), page
+        for path in paths:
+            included += 1
+            text = (ROOT / path).read_text()
+            if path.endswith(".md"):  # its marks are not shown: look for the plain lines
+                for line in re.findall(r"^\w[\w ,]+$", text, re.MULTILINE):
+                    assert " ".join(words_of(line)) in shown, f"{page}: {path}: {line}"
+            else:
+                assert " ".join(words_of(text)) in shown, f"{page}: {path}"
+    assert included >= 8
 
 
 def test_a_page_fetches_nothing_from_elsewhere(site):

@@ -541,3 +541,13 @@ def test_every_public_name_of_the_launch_room_is_there():
     assert callable(launches.inbox)
     with pytest.raises(AttributeError, match="attribute nothing"):
         launches.nothing  # noqa: B018 -- the access is what is tested
+
+
+@pytest.mark.parametrize(
+    ("subject", "begins"), [("%2Fapi%2Fv4%2Fmatters%2F5", "A launch:"), ("elsewhere", "Refused: ")]
+)
+def test_a_printed_report_explains_every_part_and_shows_no_nonce(subject, begins):
+    report = inspect_launch(launch_url(subject=subject))
+    assert str(report).startswith(begins)
+    assert all(part.name in str(report) and part.meaning in str(report) for part in report.parts)
+    assert NONCE not in str(report)

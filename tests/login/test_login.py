@@ -4,7 +4,9 @@ import asyncio
 import contextlib
 import logging
 import os
+import signal
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -186,6 +188,32 @@ def test_o3_the_listener_is_on_loopback_only_and_gone_afterwards(site, browser, 
             assert time.monotonic() < deadline
 
 
+KERNEL = """
+import os, sys, clio_nb
+def show(url):
+    child = os.fork()
+    if not child:  # as a pool of workers does, which outlives its parent
+        sys.stdin.read()
+        os._exit(0)
+    print("up", flush=True)
+clio_nb.login(clio_nb.connect(sys.argv[1]), show=show)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:This process")
+@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_o3_a_kernel_that_ends_in_the_middle_of_a_login_leaves_the_port_free(site, port, ending):
+    """However it ends, and though a process that it has forked lives on."""
+    command = [sys.executable, "-W", "ignore", "-c", KERNEL, site.origin]
+    with subprocess.Popen(command, stdin=-1, stdout=-1, stderr=subprocess.DEVNULL) as kernel:
+        assert kernel.stdout.readline() == b"up\n"
+        kernel.send_signal(ending)
+        kernel.wait(20)
+        socket.create_server(("127.0.0.1", port)).close()
+        kernel.stdin.close()  # which lets the child end
+
+
 def test_o3_a_busy_port_is_named_and_pasting_is_offered(site, port):
     with (
         socket.create_server(("127.0.0.1", port)),
@@ -203,6 +231,26 @@ def test_o5_the_page_shows_nothing_of_the_request_and_is_not_stored(site, browse
         assert "href" not in page.text
         assert page.headers["cache-control"] == "no-store"
         assert page.headers["referrer-policy"] == "no-referrer"
+
+
+def test_what_is_pasted_is_asked_for_while_the_listener_waits_and_again_after_a_mistake(site, browser):
+    attempt, met = Login(site), []
+    answers = ["two words", "no-such-code", redirect_of(browser, attempt.authorization_url, site.users[1])]
+
+    async def ask(problem):
+        met.append(type(problem).__name__)
+        return answers[len(met) - 1]
+
+    assert attempt.wait(30, ask=ask).user.id == site.users[1].id
+    assert met == ["NoneType", "InvalidInput", "GrantRefused"]
+
+
+def test_nothing_is_pasted_in_time_where_only_that_is_possible(site):
+    async def ask(problem):
+        await asyncio.Event().wait()
+
+    with pytest.raises(errors.LoginTimeout, match="Start the login again"):
+        Login(site, redirect_uri=f"{site.origin}/oauth/approval").wait(0.05, ask=ask)
 
 
 # By pasting.
