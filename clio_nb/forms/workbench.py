@@ -19,6 +19,7 @@ from .firm import FirmForm
 from .inbox import InboxForm
 from .launch import LaunchForm
 from .login import LoginForm
+from .my_actions import MyActionsForm
 from .screens import Screens
 
 _STYLE: Final = """<style>
@@ -58,8 +59,6 @@ class Workbench(Displayed):
     code = "clio.forms.workbench(site)"
 
     def __init__(self, site: Site) -> None:
-        from .my_actions import MyActionsForm  # type: ignore[import-untyped]  # noqa: PLC0415 -- not merged yet
-
         super().__init__("Workbench")
         self._site: Final = a_site(site)
         self.login: Final = LoginForm(site)

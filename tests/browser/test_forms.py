@@ -199,7 +199,7 @@ def test_the_firm_is_planned_applied_and_taken_back(lab, open_notebook, site):
     assert actions_of(site, site.users[1]) == []
 
 
-def test_forms_join_up_from_signing_in_to_undoing_also_in_two_tabs_and_after_a_restart(
+def test_forms_join_up_from_signing_in_to_undoing_also_in_two_tabs_and_after_a_restart(  # noqa: PLR0915 -- a journey
     lab, open_notebook, site, violations, picture
 ):
     (lab.folder / "notebooks" / "actions.toml").write_text(MANIFEST)
