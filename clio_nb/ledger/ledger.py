@@ -149,7 +149,7 @@ class Ledger:
             for statement, found in ((sql.own, new.as_wanted), (sql.keep_ours, new.differing)):
                 rows = [
                     {**app._asdict(), "account_id": account_id, **action_row(one)}
-                    for one in found
+                    for one in sorted(found, key=lambda one: one.action_id)
                     if one.user_id in unchanged
                 ]
                 if rows:
@@ -184,6 +184,7 @@ class Ledger:
             write = _Writer(database, self._sql, app)
             for place, change in in_order:
                 written[place] = write(change)
+            write.keep()
         if timeouts.now() - started > MARGIN:
             written = [done and not isinstance(change, Intent) for done, change in zip(written, changes, strict=True)]
         return written
@@ -261,6 +262,12 @@ class _Writer:
         self._database = database
         self._sql = sql
         self._app = app
+        self._kept: dict[str, dict[str, object]] = {}
+
+    def keep(self) -> None:
+        """Write what Clio keeps differently, in an order that is the same for everyone."""
+        for digest in sorted(self._kept):
+            self._database.execute(self._sql.keep, self._kept[digest])
 
     def __call__(self, change: Change) -> bool:
         user = {**whose(self._app), "of_user": change.user_id, "of_owner": change.owner}
@@ -309,8 +316,8 @@ class _Writer:
         self._database.execute(self._sql.own, {**self._app._asdict(), "account_id": account_id, **action_row(made)})
         for asked, now in fields.kept_for(item.after):
             digest = hashlib.sha256(f"{asked}\0{now}".encode(errors="replace")).hexdigest()
-            pair = {"site": self._app.site, "digest": digest, "asked": clean(asked), "kept": clean(now)}
-            self._database.execute(self._sql.keep, pair)
+            pair: dict[str, object] = {"site": self._app.site, "asked": clean(asked), "kept": clean(now)}
+            self._kept[digest] = {**pair, "digest": digest}
 
     def _done(self, statement: Any, values: dict[str, Any]) -> bool:
         return bool(self._database.execute(statement, values).rowcount == 1)
