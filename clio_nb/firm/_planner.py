@@ -39,10 +39,10 @@ class Planner:
     async def plan(self, manifest: Source, *, profile: str | None, allow_delete: bool, users: Users = None) -> Plan:
         """Compare a manifest with what every user has."""
         wanted = self._read(manifest, profile)
-        firm_users = await self.survey.users()
         comparison = Comparison(wanted, self.journal.ledger(), profile=profile, allow_delete=allow_delete)
+        firm_users, states = await self.survey.read(users, in_full=wanted.asks_for_roles)
         items: list[Item] = []
-        async for state in self.survey.states(firm_users, firm_users.ids(users)):
+        async for state in states:
             items += comparison.items_of(state)
         return self._plan(
             wanted.app.name, items, firm_users, manifest=wanted, profile=profile, allow_delete=allow_delete
@@ -52,16 +52,16 @@ class Planner:
         """Plan to undo a run."""
         app = self.journal.run(run).app
         entries = self.journal.entries(run)
-        firm_users = await self.survey.users()
-        states = [each async for each in self.survey.states(firm_users, {entry.user_id for entry in entries})]
+        firm_users, reading = await self.survey.read({entry.user_id for entry in entries}, strict=False)
+        states = [each async for each in reading]
         items = undo_items(entries, states, self.journal.ledger())
         return self._plan(app, items, firm_users, purpose=f"{UNDO}{run}")
 
     async def offboard(self, users: Users, manifest: Source | None) -> Plan:
         """Plan to remove all that is ours from these users."""
         wanted = None if manifest is None else self._read(manifest, None)
-        firm_users = await self.survey.users()
-        states = [each async for each in self.survey.states(firm_users, firm_users.ids(users))]
+        firm_users, reading = await self.survey.read(users)
+        states = [each async for each in reading]
         items = offboard_items(states, self.journal.ledger(), wanted)
         app = wanted.app.name if wanted else ""
         return self._plan(app, items, firm_users, purpose=OFFBOARD, manifest=wanted, allow_delete=True)
@@ -136,7 +136,7 @@ class Planner:
 
 def _unknown_users(manifest: Manifest | None, firm_users: FirmUsers) -> list[str]:
     """Name the users of a manifest who are not in this firm."""
-    actions = manifest.actions if manifest is not None else ()
+    actions = manifest.actions if manifest is not None and firm_users.everyone else ()
     named = {name: action.key for action in actions for name in (*action.who.users, *action.who.exclude)}
     return [
         f"Action {key!r} names {name!r}, who is not a user of this firm."

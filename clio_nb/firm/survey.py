@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, SupportsIndex, TypeAlias
 
@@ -17,6 +17,7 @@ from ._state import Access, UserState
 
 ASKED_FOR_USERS: Final = 10  # users tried for the list of all; one is enough as a rule
 KEPT: Final = 10_000  # sessions that are kept, the newest, because each knows what is left of its token's budget
+FEW: Final = 20  # users who are asked one by one who they are, where asking for the list of all would cost more
 AHEAD: Final = 250  # users read at the same time; how many requests are under way is the transport's business
 
 
@@ -28,21 +29,22 @@ Users: TypeAlias = Iterable[SupportsIndex | str] | SupportsIndex | str | None
 class FirmUsers:
     """The users of a firm, each with what is known of the access before asking; ``note`` if the list is not whole.
 
-    ``grants`` are handed over as users are read, so that a large firm's tokens do not stay in memory.
+    ``grants`` are handed over as users are read, so that a large firm's tokens do not stay in memory. ``everyone`` is
+    false where only those are here who were asked for.
     """
 
     people: tuple[tuple[User, Access], ...]
     grants: dict[int, Grant]
     note: str = ""
+    everyone: bool = True
 
-    def ids(self, users: Users) -> set[int] | None:
-        """Return the ids of these users; None for everyone. Raises :class:`InvalidInput` for an unknown one."""
+    def ids(self, users: Users, *, strict: bool = True) -> set[int] | None:
+        """Return the ids of these users; None for everyone. An unknown one is :class:`InvalidInput` if ``strict``."""
         if users is None:
             return None
-        several = users if isinstance(users, Iterable) and not isinstance(users, str) else [users]
-        found = {name: self.find(name) for name in several}
+        found = {name: self.find(name) for name in _several(users)}
         unknown = next((name for name, user in found.items() if user is None), None)
-        if unknown is not None:
+        if unknown is not None and strict:
             raise errors.InvalidInput(
                 f"{unknown!r} is not a user of this firm. Use an id or an e-mail address.", field="users"
             )
@@ -94,6 +96,60 @@ class Survey:
         users += [grant.user for grant in grants.values() if grant.user.id not in listed]
         people = tuple((user, _access(user, grants.get(user.id), elsewhere)) for user in users)
         return FirmUsers(people, grants, note)
+
+    async def read(
+        self, users: Users = None, *, in_full: bool = False, strict: bool = True
+    ) -> tuple[FirmUsers, AsyncIterator[UserState]]:
+        """Return the users of the firm, and the states of these of them.
+
+        One whom the firm does not have is an error, or left out where that is not ``strict``.
+
+        A few users who have signed in are asked with their own tokens alone, one request each; and, where roles and
+        type of each count (``in_full``), one more. The list of all is asked for where it is needed.
+        """
+        states = None if users is None else await self._few(_several(users), in_full=in_full)
+        if states is not None:
+            people = tuple((state.user, state.access) for state in states)
+            return FirmUsers(people, {}, everyone=False), _each(states)
+        firm_users = await self.users()
+        return firm_users, self.states(firm_users, firm_users.ids(users, strict=strict))
+
+    async def _few(self, names: Sequence[SupportsIndex | str], *, in_full: bool) -> list[UserState] | None:
+        """Return the states of a few users. None when one of them cannot be read: the list of all may say why."""
+        if not 0 < len(names) <= FEW:
+            return None
+        grants = await asyncio.to_thread(self._grants_of, names)
+        if not all(grant is not None and not grant.problem for grant in grants):
+            return None
+        once = {grant.user.id: grant for grant in grants if grant is not None}
+        if in_full:
+            try:
+                users = await asyncio.gather(*(self._who(grant) for grant in once.values()))
+            except (errors.NeedsLogin, errors.ApiError, errors.NetworkError):
+                return None
+        else:
+            users = [grant.user for grant in once.values()]
+        states = await asyncio.gather(*(self._state(user, Access.SIGNED_IN, once[user.id]) for user in users))
+        return states if all(state.access is Access.SIGNED_IN for state in states) else None
+
+    async def _who(self, grant: Grant) -> User:
+        return await (await self.session_of(grant.user.id, grant)).who_am_i()
+
+    def _grants_of(self, names: Sequence[SupportsIndex | str]) -> list[Grant | None]:
+        by_email = {}
+        if any(isinstance(name, str) for name in names):
+            by_email = {(grant.user.email or "").casefold(): grant for grant in self._grants().values()}
+        found = []
+        for name in names:
+            try:
+                found.append(
+                    by_email.get(name.casefold())
+                    if isinstance(name, str)
+                    else self._vault.grant(self._site, name, firm=self._firm)
+                )
+            except errors.InvalidInput:  # no user has such an id
+                found.append(None)
+        return found
 
     async def states(self, firm_users: FirmUsers, only: Collection[int] | None = None) -> AsyncIterator[UserState]:
         """Give the state of each user, or ``only`` of these ids, in the order of ``firm_users``.
@@ -158,6 +214,15 @@ class Survey:
 
     def _grants(self) -> dict[int, Grant]:
         return {grant.user.id: grant for grant in self._vault.grants(self._site, firm=self._firm)}
+
+
+def _several(users: Iterable[SupportsIndex | str] | SupportsIndex | str) -> list[SupportsIndex | str]:
+    return list(users) if isinstance(users, Iterable) and not isinstance(users, str) else [users]
+
+
+async def _each(states: Iterable[UserState]) -> AsyncIterator[UserState]:
+    for state in states:
+        yield state
 
 
 def _access(user: User, grant: Grant | None, elsewhere: Collection[int]) -> Access:

@@ -78,7 +78,8 @@ async def exchange(
 
     What is secret comes as such, also a URL with a nonce, and is revealed in the call of the engine and nowhere else.
     ``deadline`` in seconds covers it all, and so does a timeout around it; redirects are not followed; a body over
-    32 MiB is not read. ``before`` is awaited when nothing is left to wait for but the answer. Raises :class:`errors.NetworkError` when no whole answer came.
+    32 MiB is not read. ``before`` is awaited when there is nothing left to wait for but the answer.
+    Raises :class:`errors.NetworkError` when no whole answer came.
     """
     shown = urlsplit(Secret(url).reveal())._replace(query="")
     what = f"{method} {shown.path}"
