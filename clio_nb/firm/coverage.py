@@ -56,7 +56,6 @@ def _moves(item: Item) -> bool:
 _ODD: Final = {
     Kind.DUPLICATE: "duplicate",
     Kind.ORPHAN: "no longer wanted",
-    Kind.FOREIGN: "not ours",
 }
 
 

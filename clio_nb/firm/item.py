@@ -34,6 +34,10 @@ class Outcome(StrEnum):
     NOT_SENT = "not sent"
 
 
+WITHOUT_MANIFEST: Final = "made without a manifest"
+NOT_IN_LEDGER: Final = "not in the ledger"
+"""Two reasons of a foreign item: it is this app's, and no plan of a manifest touches it."""
+
 WRITES: Final = (Kind.CREATE, Kind.UPDATE, Kind.DELETE)
 
 
