@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ..ledger.records import Kind
 from ..models import NOT_WANTED, NOTHING, User
 from ..vocabulary import Location
 from ._state import Access, UserState
-from .item import Item, Kind
+from .item import Item
 
 
 @dataclass(frozen=True, slots=True)

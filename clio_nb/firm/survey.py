@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, SupportsIndex, TypeAlias
 
 from .. import errors
-from ..models import Site, User
-from ..session import AsyncSession
+from ..database.firm_key import AppKey
+from ..models import Account, Site, User
+from ..session import AsyncSession, Notes, note_in
 from ..vault import Grant, Vault
 from ..vault._grants import id_of_user
+from ..vault.vault import firm_key_of
 from ._state import Access, UserState
 
 ASKED_FOR_USERS: Final = 10  # users tried for the list of all; one is enough as a rule
@@ -42,7 +45,7 @@ class FirmUsers:
         """Return the ids of these users; None for everyone. An unknown one is :class:`InvalidInput` if ``strict``."""
         if users is None:
             return None
-        found = {name: self.find(name) for name in _several(users)}
+        found = {name: self.find(name) for name in several(users) or ()}
         unknown = next((name for name, user in found.items() if user is None), None)
         if unknown is not None and strict:
             raise errors.InvalidInput(
@@ -64,8 +67,46 @@ class Survey:
         self._site = site
         self._vault = vault
         self._firm = firm
+        self.firm_key = firm_key_of(site, firm)
         self._timeout = timeout
         self._sessions: dict[int, AsyncSession] = {}
+        self._account_id: int | None = None
+        self.notes: Notes | None = None
+
+    @property
+    def app(self) -> AppKey:
+        """The app whose firm this is."""
+        return self.firm_key.app
+
+    async def account_id(self) -> int:
+        """Return Clio's id of the firm: what the ledger is kept by. 0 as long as nobody has signed in.
+
+        It is known from a sign-in. Where all tokens came from elsewhere, Clio is asked once who one of their users is.
+        """
+        if self._account_id is None:
+            self._account_id = await asyncio.to_thread(self._vault.ledger.firm_id, self.firm_key)
+        if self._account_id is None:
+            account = await self._account()
+            if account is None:
+                return 0
+            await self.learn(account)
+        assert self._account_id is not None  # noqa: S101 -- for mypy
+        return self._account_id
+
+    async def learn(self, account: Account) -> None:
+        """Remember which firm at Clio this is."""
+        await asyncio.to_thread(self._vault.ledger.learn_firm, self.firm_key, account)
+        self._account_id = account.id
+
+    async def _account(self) -> Account | None:
+        grants = [grant for grant in (await asyncio.to_thread(self._grants)).values() if not grant.problem]
+        known = next((grant.user.account for grant in grants if grant.user.account is not None), None)
+        for grant in [] if known is not None else grants[:ASKED_FOR_USERS]:
+            with contextlib.suppress(errors.NeedsLogin, errors.Unauthorized, errors.Forbidden):
+                known = (await (await self.session_of(grant.user.id, grant)).who_am_i()).account
+                if known is not None:
+                    break
+        return known
 
     async def session_of(self, user_id: SupportsIndex, grant: Grant | None = None) -> AsyncSession:
         """Return the session of a user. Raises :class:`errors.NeedsLogin` when the vault has no token."""
@@ -80,6 +121,8 @@ class Survey:
             raise errors.NeedsLogin(f"User {user_id} has never signed in. Ask this user to sign in.")
         source = self._vault.source(self._site, user_id, firm=self._firm, grant=grant)
         session = self._sessions[user_id] = AsyncSession(self._site, source, user=grant.user, timeout=self._timeout)
+        if self.notes is not None:
+            note_in(session, self.notes)
         if len(self._sessions) > KEPT:
             del self._sessions[next(iter(self._sessions))]
         return session
@@ -107,7 +150,8 @@ class Survey:
         A few users who have signed in are asked with their own tokens alone, one request each; and, where roles and
         type of each count (``in_full``), one more. The list of all is asked for where it is needed.
         """
-        states = None if users is None else await self._few(_several(users), in_full=in_full)
+        users = several(users)
+        states = None if users is None else await self._few(users, in_full=in_full)
         if states is not None:
             people = tuple((state.user, state.access) for state in states)
             return FirmUsers(people, {}, everyone=False), _each(states)
@@ -216,7 +260,10 @@ class Survey:
         return {grant.user.id: grant for grant in self._vault.grants(self._site, firm=self._firm)}
 
 
-def _several(users: Iterable[SupportsIndex | str] | SupportsIndex | str) -> list[SupportsIndex | str]:
+def several(users: Users) -> list[SupportsIndex | str] | None:
+    """Return users as a list, also one alone; None for everyone."""
+    if users is None:
+        return None
     return list(users) if isinstance(users, Iterable) and not isinstance(users, str) else [users]
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import Final, Generic, ParamSpec, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 from ...errors import VaultError
 from ...http import timeouts
@@ -48,6 +48,7 @@ class Together(Generic[Q, A]):
     def _add(self, asked: Q) -> tuple[asyncio.Task[Sequence[A]], int]:
         if self._last is None or not self._asked:
             self._last = asyncio.create_task(self._done(self._last))
+            self._last.add_done_callback(_seen)
         self._asked.append(asked)
         return self._last, len(self._asked) - 1
 
@@ -58,13 +59,24 @@ class Together(Generic[Q, A]):
         return await patiently(self._work, asked)
 
 
+def _seen(done: asyncio.Task[Any]) -> None:
+    """Keep asyncio from logging an error that nobody waited for: whoever asks next gets it."""
+    if not done.cancelled():
+        done.exception()
+
+
 async def patiently(work: Callable[P, A], *args: P.args, **kwargs: P.kwargs) -> A:
     """Do something with the database in a thread, again and again for as long as it may be away."""
+    return await while_away(lambda: asyncio.to_thread(work, *args, **kwargs))
+
+
+async def while_away(work: Callable[[], Awaitable[A]], may_repeat: Callable[[], bool] = lambda: True) -> A:
+    """Do something again and again while the database is away, for so long and only while that may be."""
     until = timeouts.now() + min(AWAY, timeouts.left())
     while True:
         try:
-            return await asyncio.to_thread(work, *args, **kwargs)
+            return await work()
         except VaultError:
-            if timeouts.now() >= until:
+            if timeouts.now() >= until or not may_repeat():
                 raise
         await timeouts.sleep(PAUSE)

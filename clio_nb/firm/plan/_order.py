@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ..item import WITHOUT_MANIFEST, Item, Kind
+from ...ledger.records import Kind
+from ..item import WITHOUT_MANIFEST, Item
 
 _Slot = tuple[str | None, str | None]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from ...action_rules import canonical
-from ...ledger.records import ActionFields, Kept, Known, Owned, UserRecord
+from ...ledger.records import ActionFields, Kept, Kind, Known, Owned, UserRecord
 from ...models import CustomAction
 from .._state import Access, UserState, Wanted
-from ..item import NOT_IN_LEDGER, WITHOUT_MANIFEST, Item, Kind
+from ..item import NOT_IN_LEDGER, WITHOUT_MANIFEST, Item
 from ..manifest import Action, Manifest
 from ._match import Match, match
 from ._order import in_order

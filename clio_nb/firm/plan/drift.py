@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ...action_rules import canonical
-from ...ledger.records import ActionFields, Known
+from ...ledger.records import ActionFields, Kind, Known
 from .._state import Access, UserState
-from ..item import NOT_IN_LEDGER, Item, Kind
+from ..item import NOT_IN_LEDGER, Item
 from .compare import blocked_by_hand, item_for, left_alone, why
 
 

@@ -7,10 +7,10 @@ from typing import Final
 
 import msgspec
 
-from ...ledger.records import SENT, SETTLED, ActionFields, Entry, Kept, Known, Outcome, UserRecord
+from ...ledger.records import SENT, SETTLED, ActionFields, Entry, Kept, Kind, Known, Outcome, UserRecord
 from ...models import CustomAction, User
 from .._state import Access, UserState
-from ..item import NOT_IN_LEDGER, WITHOUT_MANIFEST, Item, Kind
+from ..item import NOT_IN_LEDGER, WITHOUT_MANIFEST, Item
 from ..manifest import Manifest
 from ._order import in_order
 from .compare import Comparison, blocked_by_hand, item_for, left_alone, urls_of, user_items
