@@ -55,7 +55,7 @@ class Statements:
                 "writes": sa.case((mine, users.c.writes), else_=more),
             },
             where=mine | database.over(users.c.lease_until, LEASE),
-        )
+        ).execution_options(preserve_rowcount=True)
         account = sa.select(runs.c.account_id).where(runs.c.run == run).scalar_subquery()
         self.count = sa.update(users).where(held).values(writes=more)
         self.hold = self.count.where(
@@ -123,7 +123,7 @@ class Statements:
             index_elements=list(claims.primary_key.columns),
             set_={"until": now + sa.bindparam("seconds", type_=sa.Double)},
             where=claims.c.until <= now,
-        )
+        ).execution_options(preserve_rowcount=True)
         over = sa.select(claims.c.kind, claims.c.digest).where(claims.c.until <= now).limit(_FORGOTTEN)
         over = over.with_for_update(skip_locked=True)
         self.forget = sa.delete(claims).where(sa.tuple_(claims.c.kind, claims.c.digest).in_(over))
