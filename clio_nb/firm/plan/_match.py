@@ -4,8 +4,9 @@ Clio keeps three texts of an action: label, target URL and location. None of the
 action is ours, and belongs to a key, by the first of these that holds:
 
 1. The ledger knows its id (and the time it was made): we made or adopted it. Renamed, moved or led elsewhere by hand,
-   it stays ours. One that another manifest of this app made, or that was made without a manifest, is foreign here. (A
-   key that is no longer in the manifest may have been given another name there: then the next proof comes first.)
+   it stays ours. One that another manifest of this app made is foreign here, and so is one that was made without a manifest,
+   unless it is as this manifest wants it. (A key that is no longer in the manifest may have been given another name
+   there: then the next proof comes first.)
 2. It is as the manifest wants it. Here and below, two spellings of the same URL or label are equal, and so are what we
    sent and what Clio is known to make of it.
 3. We sent a create with these fields and the answer was lost.
@@ -22,7 +23,7 @@ from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...action_rules import canonical, same_label
-from ...ledger.records import ActionFields, UserRecord
+from ...ledger.records import ActionFields, Owned, UserRecord
 from ...models import CustomAction
 from .._state import Wanted
 
@@ -79,23 +80,30 @@ def _sure_key(
     action: CustomAction, manifest: str, wanted: Sequence[Wanted], keys: Container[str], record: UserRecord
 ) -> str | None:
     """Return the key by the first three proofs; a key that the manifest has no more only if nothing else fits."""
+    owner = _owner(action, record)
+    noted = owner.key if owner is not None else None
+    fields = ActionFields.of(action)
+    if noted == "":
+        return next((one.key for one in wanted if not fields.differing(one.fields, record.kept)), None)
     if not _may_be_ours(action, manifest, record):
         return None
-    owner = record.owned.get(action.id)
-    noted = owner.key if owner is not None and owner.is_same(action) else None
     if noted is not None and noted in keys:
         return noted
-    fields = ActionFields.of(action)
     claim = next((claim for sent, claim in record.lost.items() if not fields.differing(sent, record.kept)), None)
     claimed = claim[1] if claim is not None and claim[0] == manifest else None
     return next((one.key for one in wanted if not fields.differing(one.fields, record.kept)), noted or claimed)
 
 
 def _may_be_ours(action: CustomAction, manifest: str, record: UserRecord) -> bool:
-    """Whether an action is in a location that this library knows, and no other manifest made it."""
+    """Whether an action is in a location that this library knows, and no other manifest, and no person, made it."""
+    owner = _owner(action, record)
+    return action.location is not None and (owner is None or (owner.key != "" and owner.manifest in ("", manifest)))
+
+
+def _owner(action: CustomAction, record: UserRecord) -> Owned | None:
+    """Return what the ledger knows of an action. After an undone offboarding it does not know the manifest."""
     owner = record.owned.get(action.id)
-    made_by_another = owner is not None and owner.is_same(action) and owner.manifest != manifest
-    return action.location is not None and not made_by_another
+    return owner if owner is not None and owner.is_same(action) else None
 
 
 def _key_by_url(

@@ -52,7 +52,7 @@ def user_items(
 ) -> Iterator[Item]:
     """Give the items of one user, from what this user should see. ``urls`` is what :func:`urls_of` gives."""
     record = known.of(state.user.id)
-    mine = [one for one in record.owned.values() if one.key and one.manifest == app]
+    mine = [one for one in record.owned.values() if one.key and one.manifest in ("", app)]
     if state.access is not Access.SIGNED_IN:
         yield from _blocked(state, wanted, mine)
         return
