@@ -48,10 +48,12 @@ class Planner:
         comparison = Comparison(wanted, known, profile=profile, allow_delete=allow_delete)
         firm_users, states = await self.survey.read(users, in_full=wanted.asks_for_roles)
         items: list[Item] = []
+        gone: list[tuple[int, int]] = []
         async for state in states:
             items += comparison.items_of(_judged(state, known))
+            gone += _gone(state, known)
         return await self._plan(
-            wanted.app.name, items, firm_users, known, manifest=wanted, profile=profile, allow_delete=allow_delete
+            wanted.app.name, items, firm_users, known, gone, manifest=wanted, profile=profile, allow_delete=allow_delete
         )
 
     async def undo(self, run: str, users: Collection[int] | None = None) -> Plan:
@@ -62,8 +64,10 @@ class Planner:
         whose = {entry.user_id for entry in of_them}
         known = await self._known(whose)
         firm_users, states = await self.survey.read(whose, strict=False)
-        items = undo_items(of_them, [_judged(each, known) async for each in states], known)
-        return await self._plan(found.app, items, firm_users, known, purpose=f"{UNDO}{run}")
+        read = [_judged(each, known) async for each in states]
+        items = undo_items(of_them, read, known)
+        gone = [each for state in read for each in _gone(state, known)]
+        return await self._plan(found.app, items, firm_users, known, gone, purpose=f"{UNDO}{run}")
 
     async def offboard(self, users: Users, manifest: Source | None) -> Plan:
         """Plan to remove all that is ours from these users."""
@@ -74,7 +78,10 @@ class Planner:
         states = [_judged(each, known) async for each in reading]
         items = offboard_items(states, known, wanted, with_access)
         app = wanted.app.name if wanted else ""
-        return await self._plan(app, items, firm_users, known, purpose=OFFBOARD, manifest=wanted, allow_delete=True)
+        gone = [each for state in states for each in _gone(state, known)]
+        return await self._plan(
+            app, items, firm_users, known, gone, purpose=OFFBOARD, manifest=wanted, allow_delete=True
+        )
 
     async def for_one(self, session: AsyncSession, manifest: Manifest, profile: str | None) -> Plan:
         """Plan for the user of a session: the list is read, and who it is only where roles count and are unknown."""
@@ -86,20 +93,27 @@ class Planner:
         items = Comparison(manifest, known, profile=profile).items_of(state)
         alone = FirmUsers(((user, state.access),), {}, everyone=False)
         return await self._plan(
-            manifest.app.name, items, alone, known, purpose=EQUIP, manifest=manifest, profile=profile
+            manifest.app.name,
+            items,
+            alone,
+            known,
+            _gone(state, known),
+            purpose=EQUIP,
+            manifest=manifest,
+            profile=profile,
         )
 
-    async def again(self, plan: Plan, user_id: int) -> tuple[Item, ...]:
-        """Return the items that a plan would have for one user if it were made now."""
+    async def again(self, plan: Plan, user_id: int) -> Plan:
+        """Return the plan of one user as it would be if it were made now."""
         if plan.purpose.startswith(UNDO):
             made = await self.undo(plan.purpose.removeprefix(UNDO), {user_id})
         elif plan.purpose == OFFBOARD:
             made = await self.offboard([user_id], plan.manifest)
         elif plan.manifest is None:
-            return ()
+            return msgspec.structs.replace(plan, items=())
         else:
             made = await self.plan(plan.manifest, profile=plan.profile, allow_delete=plan.allow_delete, users=[user_id])
-        return made.items
+        return made
 
     async def resume(self) -> Plan:
         """Plan what the last interrupted run had not done."""
@@ -175,6 +189,7 @@ class Planner:
         items: Iterable[Item],
         firm_users: FirmUsers,
         known: Known,
+        gone: list[tuple[int, int]],
         *,
         purpose: str = "plan",
         manifest: Manifest | None = None,
@@ -183,8 +198,10 @@ class Planner:
     ) -> Plan:
         items = tuple(items)
         findings = manifest.notes(profile) if manifest is not None and purpose != OFFBOARD else []
-        records = {user_id: known.of(user_id) for user_id in {item.user_id for item in items}}
+        read = {item.user_id for item in items} | {user_id for user_id, _ in gone}
+        records = {user_id: known.of(user_id) for user_id in read}
         changed = {item.user_id for item in items if item.kind in (*WRITES, Kind.BLOCKED)}
+        open_still = {user for user, record in records.items() if record.lost} | {user_id for user_id, _ in gone}
         said = [firm_users.note, *known.notes, *_unknown_users(manifest, firm_users), *findings]
         return Plan(
             site=self.survey.app.site,
@@ -199,7 +216,8 @@ class Planner:
             items=items,
             notes=tuple(filter(None, [*said, *_left_standing(items, purpose)])),
             writes={user_id: record.writes for user_id, record in records.items() if record.writes},
-            unsettled=tuple(sorted(user for user, record in records.items() if record.lost and user not in changed)),
+            gone=tuple(gone),
+            unsettled=tuple(sorted(open_still - changed)),
         )
 
 
@@ -211,6 +229,14 @@ def _judged(state: UserState, known: Known) -> UserState:
     """Return a user as one who cannot be read where the ledger is damaged: half of it is no ground to plan."""
     problem = known.of(state.user.id).problem
     return replace(state, access=Access.LEDGER_DAMAGED, detail=problem) if problem else state
+
+
+def _gone(state: UserState, known: Known) -> list[tuple[int, int]]:
+    """Return what the ledger knows of a user, and Clio has no more."""
+    if state.access is not Access.SIGNED_IN:
+        return []
+    there = {action.id for action in state.actions}
+    return [(state.user.id, action_id) for action_id in known.of(state.user.id).owned if action_id not in there]
 
 
 def _left_standing(items: Iterable[Item], purpose: str) -> list[str]:

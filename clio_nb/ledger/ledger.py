@@ -169,6 +169,9 @@ class Ledger:
             ]
             if rows:
                 database.execute(statement, rows)
+        gone = [{**whose(app), "of_action": action_id} for user_id, action_id in found.gone if user_id in users]
+        if gone:
+            database.execute(self._sql.disown, gone)
 
     def _unchanged(self, database: sa.Connection, app: AppKey, new: NewRun) -> set[int]:
         """Return the users for whom nothing was written since they were read, and nothing is being written."""

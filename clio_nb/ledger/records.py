@@ -189,7 +189,7 @@ class NewRun(NamedTuple):
     ``owner`` holds its leases. ``run`` names the interrupted run with which it goes on. ``seen`` are the users whose
     actions were read for it, each with the ``writes`` known *before* reading. ``as_wanted`` is what was found there
     to be ours and as the manifest wants it, ``differing`` what was found to be ours and is otherwise: that keeps the
-    fields that we gave it.
+    fields that we gave it. ``gone`` are actions of ours that were not there any more, each with its user.
     """
 
     owner: str
@@ -202,6 +202,7 @@ class NewRun(NamedTuple):
     seen: Mapping[int, int] = MappingProxyType({})
     as_wanted: Sequence[Owned] = ()
     differing: Sequence[Owned] = ()
+    gone: Sequence[tuple[int, int]] = ()
 
 
 class Run(NamedTuple):
@@ -284,6 +285,7 @@ class Adopt(NamedTuple):
     app: str | None
     as_wanted: Sequence[Owned] = ()
     differing: Sequence[Owned] = ()
+    gone: Sequence[tuple[int, int]] = ()
 
 
 class Release(NamedTuple):

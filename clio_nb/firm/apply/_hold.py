@@ -81,9 +81,16 @@ class Hold:
         """Return what the ledger knows of a user."""
         return await self._records.ask(user_id)
 
-    async def adopt(self, user_id: int, app: str | None, *ours: Sequence[Owned]) -> None:
-        """Note what was found to be ours of a user who was read after being taken: as it is wanted, and otherwise."""
-        await self._changes.ask(Adopt(user_id, self.owner, self._account_id, app, *ours))
+    async def adopt(
+        self,
+        user_id: int,
+        app: str | None,
+        as_wanted: Sequence[Owned],
+        differing: Sequence[Owned] = (),
+        gone: Sequence[tuple[int, int]] = (),
+    ) -> None:
+        """Note what was found to be ours of a user who was read after being taken."""
+        await self._changes.ask(Adopt(user_id, self.owner, self._account_id, app, as_wanted, differing, gone))
 
     @contextlib.contextmanager
     def fenced(self, number: int, user_id: int) -> Iterator[Fence]:

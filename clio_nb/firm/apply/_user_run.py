@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Final, TypeAlias
 
@@ -13,16 +13,14 @@ from ... import errors
 from ...ledger.records import ActionFields, Kind, Outcome, Owned, UserRecord
 from ...models import CustomAction
 from ...session import AsyncSession
-from ..item import WRITES, Item, ItemResult
+from ..item import Item, ItemResult
 from ..plan.plan import Plan
 from ._hold import BUSY, Hold
 from ._together import while_away
 from ._write import Changed, NotKnown, NotSent, write
 
 Numbered: TypeAlias = Sequence[tuple[int, Item]]
-OURS: Final = ((Kind.OK,), (Kind.UPDATE, Kind.DELETE, Kind.DUPLICATE, Kind.ORPHAN))
-"""What is ours in a plan: what is as it is wanted, and what is not."""
-
+_OURS: Final = (Kind.OK, Kind.UPDATE, Kind.DELETE, Kind.DUPLICATE, Kind.ORPHAN)
 _STOPPED: Final = "The run was stopped before this change."
 _STALE: Final = "Another run changed this user since the plan was made, so nothing was sent. {}"
 _ENDS_THE_USER: Final = (
@@ -50,7 +48,7 @@ class UserRun:
         plan: Plan,
         session_of: Callable[[int], Awaitable[AsyncSession]],
         hold: Hold,
-        planned_again: Callable[[Plan, int], Awaitable[tuple[Item, ...]]],
+        planned_again: Callable[[Plan, int], Awaitable[Plan]],
         on_result: Callable[[ItemResult], object] = lambda _: None,
         stop: Stop | None = None,
     ) -> None:
@@ -86,10 +84,10 @@ class UserRun:
             raise
         except errors.ClioError as error:
             return str(error)
-        changes = [item for item in now if item.kind in WRITES]
-        await self._hold.adopt(user_id, self._plan.app, *(found_ours(self._plan.app, now, of) for of in OURS))
+        await self._hold.adopt(user_id, now.app, *found_ours(now), now.gone)
+        changes = now.changes
         if [_meant(item) for _, item in items] != [_meant(item) for item in changes]:
-            blocked = next((item.advice for item in now if item.kind is Kind.BLOCKED), "")
+            blocked = next((item.advice for item in now.blocked), "")
             return blocked or "Plan again."
         return [(number, item) for (number, _), item in zip(items, changes, strict=True)]
 
@@ -148,13 +146,15 @@ def is_stale(plan: Plan, user_id: int, record: UserRecord) -> bool:
     return record.writes != plan.writes.get(user_id, 0)
 
 
-def found_ours(app: str, items: Iterable[Item], kinds: tuple[Kind, ...]) -> list[Owned]:
-    """Return what a plan found to be ours, as it was read."""
-    return [
-        Owned(item.user_id, item.action_id, app, item.key, item.before, item.created_at)
-        for item in items
-        if item.kind in kinds and item.key and item.before and item.action_id is not None
-    ]
+def found_ours(plan: Plan) -> tuple[list[Owned], list[Owned]]:
+    """Return what a plan found to be ours, as it was read: what is as it is wanted, and what is not."""
+    as_wanted: list[Owned] = []
+    differing: list[Owned] = []
+    for item in plan.items:
+        if item.kind in _OURS and item.key and item.before and item.action_id is not None:
+            one = Owned(item.user_id, item.action_id, plan.app, item.key, item.before, item.created_at)
+            (as_wanted if item.kind is Kind.OK else differing).append(one)
+    return as_wanted, differing
 
 
 def _groups(items: Numbered) -> Iterator[list[tuple[int, Item]]]:

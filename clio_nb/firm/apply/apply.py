@@ -20,7 +20,7 @@ from ...session import AsyncSession
 from ..item import Item, ItemResult
 from ..plan.plan import Plan
 from ._hold import BUSY, holding
-from ._user_run import OURS, Numbered, Stop, UserRun, found_ours
+from ._user_run import Numbered, Stop, UserRun, found_ours
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,14 +79,14 @@ async def apply(
     plan: Plan,
     session_of: Callable[[int], Awaitable[AsyncSession]],
     ledger: Ledger,
-    planned_again: Callable[[Plan, int], Awaitable[tuple[Item, ...]]],
+    planned_again: Callable[[Plan, int], Awaitable[Plan]],
     *,
     on_result: Callable[[ItemResult], object] = lambda _: None,
     stop: Stop | None = None,
 ) -> Result:
     """Do exactly what the plan says, and nothing else.
 
-    ``session_of`` gives the session of a user, ``planned_again`` the items that a plan would have for one user now;
+    ``session_of`` gives the session of a user, ``planned_again`` the plan of one user as it would be now;
     ``on_result`` is called with each result, on the library's loop. Raises :class:`errors.InvalidAction` when the
     manifest has an action that no session would send, :class:`errors.VaultError` when the ledger fails.
     """
@@ -128,7 +128,7 @@ async def _run(
     plan: Plan,
     session_of: Callable[[int], Awaitable[AsyncSession]],
     ledger: Ledger,
-    planned_again: Callable[[Plan, int], Awaitable[tuple[Item, ...]]],
+    planned_again: Callable[[Plan, int], Awaitable[Plan]],
     on_result: Callable[[ItemResult], object],
     stop: Stop,
 ) -> Result:
@@ -150,7 +150,7 @@ async def apply_one(
     planned: Callable[[], Awaitable[Plan]],
     session_of: Callable[[int], Awaitable[AsyncSession]],
     ledger: Ledger,
-    planned_again: Callable[[Plan, int], Awaitable[tuple[Item, ...]]],
+    planned_again: Callable[[Plan, int], Awaitable[Plan]],
     app: AppKey,
     account_id: int,
 ) -> Result:
@@ -171,7 +171,7 @@ async def apply_one(
                 one = UserRun(plan, session_of, hold, planned_again)
                 results += await one.write_all(list(enumerate(plan.changes, first)))
             else:
-                await hold.adopt(user_id, plan.app, *(found_ours(plan.app, plan.items, of) for of in OURS))
+                await hold.adopt(user_id, plan.app, *found_ours(plan), plan.gone)
         finally:
             hold.release(user_id)
         await hold.written()
@@ -202,6 +202,8 @@ async def _each(one: UserRun, lists: Mapping[int, Numbered], stop: Stop) -> dict
 
 def _new_run(plan: Plan, owner: str) -> NewRun:
     """Say what the ledger should know of a run, and what its plan found to be ours."""
+    read = {item.user_id for item in plan.items if item.kind is not Kind.BLOCKED} | {user for user, _ in plan.gone}
+    as_wanted, differing = found_ours(plan)
     return NewRun(
         owner,
         plan.app,
@@ -210,7 +212,8 @@ def _new_run(plan: Plan, owner: str) -> NewRun:
         plan.allow_delete,
         plan.manifest.to_toml() if plan.manifest else None,
         plan.run,
-        seen={item.user_id: plan.writes.get(item.user_id, 0) for item in plan.items if item.kind is not Kind.BLOCKED},
-        as_wanted=found_ours(plan.app, plan.items, OURS[0]),
-        differing=found_ours(plan.app, plan.items, OURS[1]),
+        seen={user_id: plan.writes.get(user_id, 0) for user_id in read},
+        as_wanted=as_wanted,
+        differing=differing,
+        gone=plan.gone,
     )

@@ -4,9 +4,9 @@ Clio keeps three texts of an action: label, target URL and location. None of the
 action is ours, and belongs to a key, by the first of these that holds:
 
 1. The ledger knows its id (and the time it was made): we made or adopted it. Renamed, moved or led elsewhere by hand,
-   it stays ours. One that another manifest of this app made is foreign here, and so is one that was made without a manifest,
-   unless it is as this manifest wants it. (A key that is no longer in the manifest may have been given another name
-   there: then the next proof comes first.)
+   it stays ours. One that another manifest of this app made is foreign here, and so is one that was made without a
+   manifest, unless it is as this one wants it. (A key that is no longer in the manifest may have been given another
+   name there: then the next proof comes first.)
 2. It is as the manifest wants it. Here and below, two spellings of the same URL or label are equal, and so are what we
    sent and what Clio is known to make of it.
 3. We sent a create with these fields and the answer was lost.

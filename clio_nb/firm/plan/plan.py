@@ -40,8 +40,9 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What would have to be done, item by item. It is shown as a table; :meth:`save` writes it as JSON.
 
     ``account_id`` is Clio's id of the firm. ``run`` names the interrupted run that it resumes, if it does. ``writes``
-    says how often each user had been written when the user was read: who was written since is planned again. Of the
-    ``unsettled`` users it was not known whether what was sent for them arrived.
+    says how often each user had been written when the user was read: who was written since is planned again. ``gone``
+    are actions that the ledger knows and Clio has no more, each with its user. Of the ``unsettled`` users, for whom
+    nothing has to change, the ledger does not know yet what was found.
     """
 
     site: str
@@ -57,6 +58,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     items: tuple[Item, ...] = ()
     notes: tuple[str, ...] = ()
     writes: dict[int, int] = {}
+    gone: tuple[tuple[int, int], ...] = ()
     unsettled: tuple[int, ...] = ()
 
     @property
