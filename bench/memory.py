@@ -8,9 +8,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from clio_nb.database.database import Database
 from clio_nb.firm import Firm
 from clio_nb.vault import Vault
-from clio_nb.database.database import Database
 
 from .clients.firm import MANIFEST, app_at, filled
 from .processes import said, server, started

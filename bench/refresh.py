@@ -13,11 +13,11 @@ from statistics import median
 from typing import Final
 
 import clio_nb
+from clio_nb.database.database import Database
 from clio_nb.http import loop
 from clio_nb.models import Token
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault
-from clio_nb.database.database import Database
 from clio_nb.vault.vault import FIRM, firm_key_of
 
 from .clients.firm import app_at, filled

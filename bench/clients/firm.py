@@ -7,13 +7,13 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from clio_nb.database.database import Database
 from clio_nb.firm import Firm
 from clio_nb.firm.manifest import parse_manifest
 from clio_nb.models import App, Token, User
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault
 from clio_nb.vault._grants import Grant
-from clio_nb.database.database import Database
 from clio_nb.vault.vault import FIRM, firm_key_of
 from clio_nb.vocabulary import Region
 
