@@ -1,4 +1,4 @@
-"""clio_nb as a partner uses it: a firm out of a vault, a manifest planned and applied, every step in the journal."""
+"""clio_nb as a partner uses it: a firm out of a vault, a manifest planned and applied, every step in the ledger."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def filled(vault: Vault, app: App, users: int) -> Vault:
 
 
 class Runs:
-    """The runs of one firm, each from the plan to the last line of the journal."""
+    """The runs of one firm, each from the plan to the last line of the ledger."""
 
     def __init__(self, origin: str, users: int, folder: Path) -> None:
         self._app = app_at(origin)

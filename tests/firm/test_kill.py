@@ -262,16 +262,10 @@ def test_h6_going_on_reads_only_the_users_who_were_not_finished(
     steps = again.audit()
     unfinished = set(steps.loc[steps["outcome"] != "done", "user_id"])
     before = len(site.requests)
-    with again.vault.database.transaction() as db:
-        print(db.exec_driver_sql("select user_id, lease_owner, lease_until, writes from clio_nb_users").all())
-        print(db.exec_driver_sql("select run, number, user_id, kind, outcome from clio_nb_items").all())
     assert again.resume(progress=False)
     read = [request["user_id"] for request in site.requests[before:] if request["path"] == "/api/v4/custom_actions"]
     assert len(unfinished) == 1
     assert set(read) == unfinished
-    with again.vault.database.transaction() as db:
-        print(db.exec_driver_sql("select user_id, lease_owner, lease_until, writes from clio_nb_users").all())
-        print(db.exec_driver_sql("select run, number, user_id, kind, outcome from clio_nb_items").all())
     gets = [request["path"] for request in site.requests[before:] if request["method"] == "GET"]
     assert gets == ["/api/v4/custom_actions"] * 2, "once for the plan, and once more when she was taken over"
     assert len(writes(site)) == 6

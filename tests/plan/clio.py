@@ -50,7 +50,7 @@ def kinds(lines: list[Item]) -> dict[int | None, Kind]:
 
 
 class PretendClio:
-    """Applies a plan's lines in their order, strictly, and keeps a ledger as the journal does."""
+    """Applies a plan's lines in their order, strictly, and keeps a ledger as the real one does."""
 
     def __init__(self, actions: Iterable[CustomAction], owned: Iterable[Owned] = (), app: str = "partner") -> None:
         self.app = app

@@ -56,25 +56,25 @@ def test_a_new_label_in_the_manifest_renames_the_same_action() -> None:
     assert (item.kind, item.action_id, item.reason) == (Kind.UPDATE, 5, "new label in the manifest")
 
 
-def test_a_moved_target_is_found_by_the_journal() -> None:
+def test_a_moved_target_is_found_by_the_ledger() -> None:
     item = only(plan(manifest(sign(target=OTHER)), [action(5, "Sign")], [owned(5, fields("Sign"))]))
     assert (item.kind, item.action_id, item.reason) == (Kind.UPDATE, 5, "other target")
     assert item.diff() == {"target_url": (TARGET, OTHER)}
 
 
-def test_without_the_journal_a_moved_target_is_found_by_what_it_was_formerly() -> None:
+def test_without_the_ledger_a_moved_target_is_found_by_what_it_was_formerly() -> None:
     item = only(plan(manifest(sign(target=OTHER, formerly=(TARGET,))), [action(5, "Sign")]))
     assert (item.kind, item.action_id) == (Kind.UPDATE, 5)
 
 
-def test_without_the_journal_an_action_of_another_profile_is_found() -> None:
+def test_without_the_ledger_an_action_of_another_profile_is_found() -> None:
     wanted = manifest(sign(), profiles={"dev": {"sign": "https://dev.example/a"}})
     item = only(plan(wanted, [action(5, "Sign")], profile="dev"))
     assert (item.kind, item.action_id) == (Kind.UPDATE, 5)
     assert item.after == fields("Sign", "https://dev.example/a")
 
 
-def test_everything_changed_by_hand_is_still_the_same_action_to_the_journal() -> None:
+def test_everything_changed_by_hand_is_still_the_same_action_to_the_ledger() -> None:
     item = only(plan(manifest(sign()), [action(5, "X", OTHER, "contacts/show")], [owned(5, fields("Sign"))]))
     assert (item.kind, item.action_id) == (Kind.UPDATE, 5)
     assert item.reason == "renamed by hand, other target, moved by hand"

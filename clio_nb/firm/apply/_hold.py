@@ -53,6 +53,7 @@ class Hold:
     def __init__(self, ledger: Ledger, app: AppKey, account_id: int, owner: str) -> None:
         self.run = ""
         self.owner = owner
+        self._open: set[tuple[int, int]] = set()  # users and items of which something was sent, without an outcome
         self._ledger = ledger
         self._app = app
         self._account_id = account_id
@@ -95,7 +96,12 @@ class Hold:
     @contextlib.contextmanager
     def fenced(self, number: int, user_id: int) -> Iterator[Fence]:
         """Have each write in this block noted just before it is sent."""
-        guard = Fence(lambda: self._changes.ask(Intent(self.run, number, user_id, self.owner)))
+
+        async def note() -> bool:
+            self._open.add((user_id, number))
+            return await self._changes.ask(Intent(self.run, number, user_id, self.owner))
+
+        guard = Fence(note)
         outside = fence.set(guard)
         try:
             yield guard
@@ -112,10 +118,13 @@ class Hold:
         action: CustomAction | None = None,
     ) -> None:
         """Note how an item ended."""
+        self._open.discard((user_id, number))
         self._changes.note(Ended(self.run, number, user_id, self.owner, outcome, message, item, action))
 
     def release(self, user_id: int) -> None:
-        """Give a user back."""
+        """Give a user back, except where it is not known how a write ended: others then wait for the end of the lease."""
+        if any(user == user_id for user, _ in self._open):
+            return
         self._changes.note(Release(user_id, self.owner))
 
     async def written(self) -> None:

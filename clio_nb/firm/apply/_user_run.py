@@ -49,15 +49,15 @@ class UserRun:
         session_of: Callable[[int], Awaitable[AsyncSession]],
         hold: Hold,
         planned_again: Callable[[Plan, int], Awaitable[Plan]],
-        on_result: Callable[[ItemResult], object] = lambda _: None,
-        stop: Stop | None = None,
+        on_result: Callable[[ItemResult], object],
+        stop: Stop,
     ) -> None:
         self._plan = plan
         self._session_of = session_of
         self._hold = hold
         self._planned_again = planned_again
         self._on_result = on_result
-        self._stop = stop or Stop()
+        self._stop = stop
 
     async def apply(self, user_id: int, items: Numbered) -> list[ItemResult]:
         """Do the items of one user. Creates that follow each other are sent together: their order is free."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
@@ -92,14 +92,20 @@ async def apply(
     """
     _refuse_wrong(plan)
     stop = stop or Stop()
-    work = asyncio.ensure_future(_run(plan, session_of, ledger, planned_again, on_result, stop))
+    return await _to_its_end(_run(plan, session_of, ledger, planned_again, on_result, stop), stop)
+
+
+async def _to_its_end(run: Coroutine[Any, Any, Result], stop: Stop) -> Result:
+    """Await a run. A cancelled one first finishes the requests under way.
+
+    Cancelled again, it goes on by itself without being awaited, and holds its users until it has ended.
+    """
+    work = asyncio.ensure_future(run)
     _under_way.add(work)
     work.add_done_callback(_under_way.discard)
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
-        # A cancelled run first finishes the requests under way. Cancelled again, it goes on by itself without being
-        # awaited, and holds its users until it has ended.
         stop.asked = True
         await asyncio.wait([work])
         raise
@@ -159,8 +165,23 @@ async def apply_one(
     Raises :class:`errors.RunInProgress` when another run does not give the user back in time. What is blocked is among
     the results, since nobody has seen the plan.
     """
+    stop = Stop()
+    work = _run_for_one(user_id, planned, session_of, ledger, planned_again, app, account_id, stop)
+    return await _to_its_end(work, stop)
+
+
+async def _run_for_one(
+    user_id: int,
+    planned: Callable[[], Awaitable[Plan]],
+    session_of: Callable[[int], Awaitable[AsyncSession]],
+    ledger: Ledger,
+    planned_again: Callable[[Plan, int], Awaitable[Plan]],
+    app: AppKey,
+    account_id: int,
+    stop: Stop,
+) -> Result:
     with holding(ledger, app, account_id) as hold:
-        if not await hold.take(user_id):
+        if not await hold.take(user_id, lambda: stop.asked):
             raise errors.RunInProgress(BUSY)
         try:
             plan = await planned()
@@ -168,14 +189,14 @@ async def apply_one(
             results = [ItemResult(item, Outcome.NOT_SENT, f"{item.reason}. {item.advice}") for item in plan.blocked]
             if plan.changes:
                 first = await hold.begin(_new_run(plan, hold.owner), plan.changes)
-                one = UserRun(plan, session_of, hold, planned_again)
+                one = UserRun(plan, session_of, hold, planned_again, lambda _: None, stop)
                 results += await one.write_all(list(enumerate(plan.changes, first)))
             else:
                 await hold.adopt(user_id, plan.app, *found_ours(plan), plan.gone)
         finally:
             hold.release(user_id)
         await hold.written()
-        if hold.run:
+        if hold.run and not stop.asked:
             await hold.finish()
     return Result(hold.run, tuple(results))
 
