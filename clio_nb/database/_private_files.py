@@ -199,6 +199,6 @@ _LINK: Final = "{} is a symbolic link, which could lead anywhere. Give the path 
 
 
 def _why(path: Path, cause: OSError) -> str:
-    if path.is_symlink():
+    if os.path.islink(path):  # noqa: PTH114 -- Path's raises where the folder may not be entered
         return _LINK.format(path)
     return f"{path} cannot be used: {cause.strerror}. Nothing was changed. Fix this, or choose another path."

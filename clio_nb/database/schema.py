@@ -38,7 +38,7 @@ grants: Final = sa.Table(
     sa.Column("problem", sa.String(200), nullable=False),
     sa.Column("lease_owner", sa.String(64), nullable=False, server_default=""),
     sa.Column("lease_until", sa.Float, nullable=False, server_default="0"),
-    sa.Index("clio_nb_grants_user", "site", "client_id", "user_id"),
+    sa.Index("clio_nb_grants_user", "site", "client_id", "user_id", "firm"),  # with the last, SQLite prefers it
 )
 firms: Final = sa.Table(
     "clio_nb_firms",

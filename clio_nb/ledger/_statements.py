@@ -31,7 +31,8 @@ class Statements:
         user: _Value = sa.bindparam("of_user")
         run: _Value = sa.bindparam("of_run")
         held = sa.and_(users.c.user_id == user, users.c.lease_owner == owner, *_same(users, app))
-        more = sa.case((users.c.writes.between(0, 2**62), users.c.writes + 1), else_=1)
+        counted = users.c.writes.between(0, 2**62)  # else the row is damaged
+        more = sa.case((counted, sa.cast(users.c.writes, sa.BigInteger) + 1), else_=1)
 
         self.now = sa.select(now)
         self.learn = _upsert(insert(firms), firms, ("account_id", "name"))
