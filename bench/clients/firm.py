@@ -46,16 +46,13 @@ def filled(vault: Vault, app: App, users: int) -> Vault:
     """Return the vault, in which so many users now have a token; they came a thousand at a time."""
     firm_key = firm_key_of(app, FIRM)
     for first in range(1, users + 1, 1000):
-        vault.sealed.keep_all(
-            (
-                firm_key,
-                Grant(
-                    User(id=number, name=f"User {number}", account=FIRM_AT_CLIO), Token(access=Secret(token_of(number)))
-                ),
-            )
-            for number in range(first, min(first + 1000, users + 1))
-        )
+        vault.sealed.keep_all((firm_key, _grant(number)) for number in range(first, min(first + 1000, users + 1)))
     return vault
+
+
+def _grant(number: int) -> Grant:
+    user = User(id=number, name=f"User {number}", account=FIRM_AT_CLIO)
+    return Grant(user, Token(access=Secret(token_of(number))))
 
 
 class Runs:

@@ -122,7 +122,7 @@ class Hold:
         self._changes.note(Ended(self.run, number, user_id, self.owner, outcome, message, item, action))
 
     def release(self, user_id: int) -> None:
-        """Give a user back, except where it is not known how a write ended: others then wait for the end of the lease."""
+        """Give a user back. Where it is not known how a write ended, others wait for the end of the lease instead."""
         if any(user == user_id for user, _ in self._open):
             return
         self._changes.note(Release(user_id, self.owner))
