@@ -100,13 +100,13 @@ def _free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-@pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
-    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed (extra: postgres)")
+@contextlib.contextmanager
+def postgresql() -> Iterator[Cluster]:
+    """Run a cluster. Raises LookupError that says what is missing on this machine."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
     initdb = shutil.which("initdb") or (str(found[-1]) if found else None)
     if initdb is None:
-        pytest.skip("PostgreSQL is not installed on this machine (no initdb)")
+        raise LookupError("PostgreSQL is not installed on this machine (no initdb)")
     folder = Path(tempfile.mkdtemp(prefix="clio-pg-"))
     if os.geteuid() == 0:
         import pwd
@@ -114,9 +114,22 @@ def cluster() -> Iterator[Cluster]:
         try:
             owner = pwd.getpwnam("postgres")
         except KeyError:
-            pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres")
+            raise LookupError("PostgreSQL refuses to run as root, and there is no user postgres") from None
         os.chown(folder, owner.pw_uid, owner.pw_gid)
     cluster = Cluster(Path(initdb).parent, folder)
-    yield cluster
-    cluster.stop()
-    shutil.rmtree(folder)
+    try:
+        yield cluster
+    finally:
+        cluster.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed (extra: postgres)")
+    with contextlib.ExitStack() as running:
+        try:
+            cluster = running.enter_context(postgresql())
+        except LookupError as missing:
+            pytest.skip(str(missing))
+        yield cluster
