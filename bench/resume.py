@@ -13,15 +13,17 @@ from contextlib import closing
 from pathlib import Path
 from typing import Final
 
+from clio_nb.database import schema
+from clio_nb.database.database import Database
 from clio_nb.errors import InvalidInput
 from clio_nb.firm import Firm
-from clio_nb.firm.apply.journal import Journal
-from clio_nb.firm.item import Outcome
+from clio_nb.ledger.ledger import Ledger
+from clio_nb.ledger.records import Outcome
 from clio_nb.vault import Vault
 from clio_nb.vault.vault import FIRM, firm_key_of
 
 from .clients import LOCATIONS
-from .clients.firm import MANIFEST, app_at, filled
+from .clients.firm import FIRM_AT_CLIO, MANIFEST, app_at, filled
 from .processes import ROOT, Server, server
 from .table import Row, at_most, exactly
 
@@ -79,10 +81,17 @@ def _killed_and_run_again(there: Server, users: int, at: int) -> int:
 
 
 def _unfinished(there: Server, users: int, home: Path) -> int:
-    """Return for how many users the journal does not know that all was done; all of them, if no run was begun."""
-    with closing(Journal(home / "journal.sqlite", firm_key_of(app_at(there.origin), FIRM))) as journal:
-        entries = journal.entries()
-    return len({entry.user_id for entry in entries if entry.outcome != Outcome.DONE}) if entries else users
+    """Return for how many users the ledger does not know that all was done; all of them, if no run was begun.
+
+    Time passes until no lease is left: nobody waits here. Who was held when the process was killed is read again.
+    """
+    database = Database(home / "vault.sqlite")
+    ledger, app = Ledger(database), firm_key_of(app_at(there.origin), FIRM).app
+    entries = ledger.entries(app, FIRM_AT_CLIO.id)
+    held = schema.users.update().where(schema.users.c.lease_owner != "")
+    with closing(database), database.transaction(write=True) as connection:
+        again = connection.execute(held.values(lease_until=1.0)).rowcount
+    return again + (len({entry.user_id for entry in entries if entry.outcome != Outcome.DONE}) if entries else users)
 
 
 def _calls(counts: dict[str, int]) -> int:
@@ -92,7 +101,7 @@ def _calls(counts: dict[str, int]) -> int:
 def _run(origin: str, users: int, home: Path) -> None:
     """Go on with the run that was interrupted, or else plan and apply."""
     app = app_at(origin)
-    firm = Firm(app, filled(Vault(), app, users), journal=home / "journal.sqlite")
+    firm = Firm(app, filled(Vault.open(home / "vault.sqlite", key_file=home / "vault.key"), app, users))
     try:
         firm.resume(progress=False)
     except InvalidInput:

@@ -101,7 +101,7 @@ def _processor(users: int, taken: Scores) -> Iterator[Row]:
     """Compare the processor time of a request."""
     calls = users * CALLS
     busy = {name: [score.cpu / calls * 1000 for score in scores] for name, scores in taken.items()}
-    names = {"session_loop": "processor time a request, sessions alone", "firm": "with plan, vault and journal"}
+    names = {"session_loop": "processor time a request, sessions alone", "firm": "with plan, vault and ledger"}
     for name, work in names.items():
         ours = median(busy[name])
         for peer in ("aiohttp_loop", "httpx_loop"):

@@ -124,7 +124,7 @@ def test_help_shows_the_arguments_of_a_function(name):
         ("clio.verify_launch(url, ", {"sessions=", "fields=", "target=", "actions="}),
         ("clio.probe(", {"receiver_url=", "site=", "user="}),
         ("clio.inbox(", {"site=", "sessions=", "verify=", "port="}),
-        ("clio.Firm(", {"site=", "vault=", "name=", "journal="}),
+        ("clio.Firm(", {"site=", "vault=", "name=", "timeout="}),
         ("clio.connect(", {"region=", "client_id=", "client_secret="}),
         ("clio.aio.create_action(session, ", {"label=", "target_url=", "at="}),
     ],

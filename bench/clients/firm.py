@@ -1,4 +1,4 @@
-"""clio_nb as a partner uses it: a firm out of a vault, a manifest planned and applied, every step in the journal."""
+"""clio_nb as a partner uses it: a firm out of a vault, a manifest planned and applied, every step in the ledger."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
+from clio_nb.database import schema
 from clio_nb.database.database import Database
 from clio_nb.firm import Firm
 from clio_nb.firm.manifest import parse_manifest
-from clio_nb.models import App, Token, User
+from clio_nb.models import Account, App, Token, User
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault
 from clio_nb.vault._grants import Grant
@@ -33,6 +34,9 @@ MANIFEST: Final = parse_manifest(
 )
 
 
+FIRM_AT_CLIO: Final = Account(id=1, name="Bench LLP")
+
+
 def app_at(origin: str) -> App:
     """Return the bench's app."""
     return App(Region.US, "bench", Secret("secret"), origin=origin)
@@ -42,26 +46,28 @@ def filled(vault: Vault, app: App, users: int) -> Vault:
     """Return the vault, in which so many users now have a token; they came a thousand at a time."""
     firm_key = firm_key_of(app, FIRM)
     for first in range(1, users + 1, 1000):
-        vault.sealed.keep_all(
-            (firm_key, Grant(User(id=number, name=f"User {number}"), Token(access=Secret(token_of(number)))))
-            for number in range(first, min(first + 1000, users + 1))
-        )
+        vault.sealed.keep_all((firm_key, _grant(number)) for number in range(first, min(first + 1000, users + 1)))
     return vault
 
 
+def _grant(number: int) -> Grant:
+    user = User(id=number, name=f"User {number}", account=FIRM_AT_CLIO)
+    return Grant(user, Token(access=Secret(token_of(number))))
+
+
 class Runs:
-    """The runs of one firm, each from the plan to the last line of the journal."""
+    """The runs of one firm, each from the plan to the last line of the ledger."""
 
     def __init__(self, origin: str, users: int, folder: Path) -> None:
         self._app = app_at(origin)
         self._vault = filled(Vault(Database(folder / "vault.sqlite")), self._app, users)
-        self._journal = folder / "journal.sqlite"
 
     def prepare(self) -> None:
         """Forget the runs before."""
-        for file in self._journal.parent.glob("journal*"):
-            file.unlink()
-        self._firm = Firm(self._app, self._vault, journal=self._journal)
+        with self._vault.database.transaction(write=True) as database:
+            for table in (schema.runs, schema.items, schema.actions, schema.kept, schema.users):
+                database.execute(table.delete())
+        self._firm = Firm(self._app, self._vault)
 
     def run(self) -> None:
         """Plan and apply."""

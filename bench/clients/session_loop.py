@@ -1,4 +1,4 @@
-"""A plain loop over clio_nb's own sessions: the client without planning, journal and vault."""
+"""A plain loop over clio_nb's own sessions: the client without planning, vault and ledger."""
 
 from __future__ import annotations
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Final
 
 from .. import markup
+from ..ledger.records import ActionFields, Kind
 from ..models import visible
 from ..vocabulary import Location
-from ._state import ActionFields
-from .item import Item, Kind
+from .item import Item
 
 if TYPE_CHECKING:
     from .apply.apply import Result

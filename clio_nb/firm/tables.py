@@ -1,4 +1,4 @@
-"""Plans, results, the journal and coverage as tables."""
+"""Plans, results, the ledger and coverage as tables."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from typing import Final
 
 import pandas as pd
 
+from ..ledger.records import ActionFields, Entry, Kind, Outcome, Run
 from ..models import User
 from ..tables import LOCATION_COLUMNS, integers, locations, texts, times
-from ._state import Access, ActionFields
+from ._state import Access
 from .coverage import Coverage
-from .item import Item, ItemResult, Kind, Outcome
-from .journal_entry import Entry, Run
+from .item import Item, ItemResult
 
 _NO_FIELDS: Final = ActionFields(None, None, None)
 

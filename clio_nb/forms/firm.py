@@ -13,13 +13,15 @@ from traitlets import Bool, Instance
 from .. import markup
 from ..errors import ClioError, InvalidInput
 from ..firm import Firm
-from ..firm.apply.apply import Result, Stop
+from ..firm.apply._user_run import Stop
+from ..firm.apply.apply import Result
 from ..firm.async_firm import AsyncFirm
-from ..firm.item import ItemResult, Kind
+from ..firm.item import ItemResult
 from ..firm.manifest import Manifest, read_manifest
 from ..firm.plan.plan import Plan
 from ..firm.tables import coverage_frame
 from ..http import loop, timeouts
+from ..ledger.records import Kind
 from ..session import Session
 from . import _firm_view
 from ._form import Form, Status, Trimmed, Work, call, html, push, say

@@ -23,7 +23,7 @@ locations = ["matters", "documents"]
 
 @pytest.fixture(autouse=True)
 def _own_folders(tmp_path, monkeypatch):
-    """The journal and the vault of this test lie in its own folder."""
+    """The vaults of this test lie in its own folder."""
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path / "data"))
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
     monkeypatch.delenv("CLIO_NB_SITE", raising=False)

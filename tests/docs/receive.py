@@ -21,7 +21,7 @@ from clio_nb.web import asgi, wsgi  # noqa: E402
 
 with contextlib.suppress(VaultError):  # there is no database, but its driver is there
     clio_nb.Vault.open("postgresql://127.0.0.1:1/nothing")
-firm = clio_nb.Firm(clio_nb.connect(site), clio_nb.Vault.open(folder / "vault.sqlite"), journal=folder / "journal")
+firm = clio_nb.Firm(clio_nb.connect(site), clio_nb.Vault.open(folder / "vault.sqlite"))
 firm.sign_in_everyone()
 path, _, query = launch.removeprefix("https://partner.example").partition("?")
 settings = {"key": "k" * 32, "path": "/launch"}

@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import pytest
+import sqlalchemy as sa
 
+from clio_nb.database import schema
 from clio_nb.firm import Firm
 from clio_nb.firm.manifest import Manifest, parse_manifest
 from clio_nb.http import retry, timeouts
+from clio_nb.login import login
 from clio_nb.models import CustomAction
 from clio_nb.sandbox import Sandbox
 from clio_nb.session import Session
@@ -64,6 +67,17 @@ def moved(clio_sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch) -> list[float]
     monkeypatch.setattr(timeouts, "sleep", sleep)
     monkeypatch.setattr(timeouts, "now", clio_sandbox.now)
     return waits
+
+
+def somebody(site: Sandbox, user_id: int) -> Session:
+    """A session of this user that no firm knows: what it writes was written elsewhere."""
+    return login(site, user_id)
+
+
+def leases_end(firm: Firm) -> None:
+    """Let so much time pass, by the database's clock, that no lease is left."""
+    with firm.vault.database.transaction(write=True) as database:
+        database.execute(sa.update(schema.users).values(lease_until=1.0))
 
 
 def on_matters(session: Session) -> CustomAction:

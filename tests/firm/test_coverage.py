@@ -17,7 +17,7 @@ from clio_nb.tables import LOCATION_COLUMNS
 from clio_nb.vault import Grant
 from clio_nb.vocabulary import Location, Region
 
-from .conftest import TARGET, on_matters
+from .conftest import TARGET, on_matters, somebody
 
 MATTERS = Location.MATTERS.value
 LABEL = "Send for signature"
@@ -86,7 +86,7 @@ def test_a_disabled_user_is_named_so_and_not_asked_for(
 
 def test_a_duplicate_is_named_so(applied: Firm, clio_sandbox: Sandbox, held_against: Manifest | None) -> None:
     user = clio_sandbox.users[0].id
-    applied.session_of(user).create_action("Send to sign", TARGET, at="matters")
+    somebody(clio_sandbox, user).create_action("Send to sign", TARGET, at="matters")
     assert applied.coverage(held_against).loc[user, MATTERS] == f"{LABEL}; Send to sign (duplicate)"
 
 
@@ -118,7 +118,7 @@ def test_a_label_of_somebody_else_that_leads_elsewhere_is_named_so(
     firm: Firm, clio_sandbox: Sandbox, manifest: Manifest
 ) -> None:
     user = clio_sandbox.users[0].id
-    firm.session_of(user).create_action(LABEL, "https://else.example/", at="matters")
+    somebody(clio_sandbox, user).create_action(LABEL, "https://else.example/", at="matters")
     assert firm.coverage(manifest).loc[user, MATTERS] == f"{LABEL} (not ours); – other target"
 
 

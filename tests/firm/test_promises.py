@@ -17,7 +17,7 @@ from clio_nb.models import App
 from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
 
-from .conftest import TARGET, on_matters, seen_by_all, writes
+from .conftest import TARGET, on_matters, seen_by_all, somebody, writes
 
 LABEL = "Send for signature"
 ACTIONS = "/api/v4/custom_actions"
@@ -226,7 +226,7 @@ def test_h5_a_label_that_came_since_the_plan_is_a_conflict_and_the_same_action_i
     firm: Firm, clio_sandbox: Sandbox, manifest: Manifest
 ) -> None:
     plan = firm.plan(manifest)
-    one, other = (firm.session_of(user.id) for user in clio_sandbox.users[:2])
+    one, other = (somebody(clio_sandbox, user.id) for user in clio_sandbox.users[:2])
     one.create_action(LABEL, "https://theirs.example/", at="matters")
     same = other.create_action(LABEL, TARGET, at="matters")
     result = firm.apply(plan, progress=False)
@@ -252,8 +252,8 @@ def test_h7_one_users_failure_stops_nobody_else_and_the_table_says_who_why_and_w
     clio_sandbox.revoke(gone)
     result = firm.apply(plan, progress=False)
     assert not result
-    assert outcomes(result, gone) == [Outcome.FAILED, Outcome.NOT_SENT]
-    assert result.counts() == {"done": 8, "failed": 1, "not sent": 1}
+    assert outcomes(result, gone) == [Outcome.FAILED, Outcome.FAILED]
+    assert result.counts() == {"done": 8, "failed": 2}
     failed = result.to_frame().query("outcome != 'done'")
     assert set(failed["user_id"]) == {gone}
     assert failed["message"].str.contains("Sign the user in again|sign in again").all()
@@ -298,7 +298,7 @@ def test_h8_deletes_are_limited_to_what_this_manifest_owns(
     applied: Firm, clio_sandbox: Sandbox, manifest: Manifest
 ) -> None:
     session = applied.session_of(clio_sandbox.users[0].id)
-    theirs = session.create_action("Theirs", "https://theirs.example/", at="folders")
+    theirs = somebody(clio_sandbox, session.user.id).create_action("Theirs", "https://theirs.example/", at="folders")
     other = msgspec.structs.replace(manifest, app=msgspec.structs.replace(manifest.app, name="another"), actions=())
     assert applied.plan(other, allow_delete=True).counts() == {"foreign": 11}
     applied.apply(applied.plan(msgspec.structs.replace(manifest, actions=()), allow_delete=True), progress=False)
@@ -320,10 +320,11 @@ def test_h10_what_this_library_does_not_know_is_shown_and_never_deleted(
     assert not any(item.kind == "delete" for item in plan.items)
 
 
-def test_h13_without_the_lock_two_runs_make_no_second_button(
+def test_h13_two_runs_that_know_nothing_of_each_other_make_no_second_button(
     clio_sandbox: Sandbox, firm: Firm, manifest: Manifest
 ) -> None:
-    other = Firm(clio_sandbox, firm.vault)  # on another machine: another journal, so no common lock
+    other = Firm(clio_sandbox)  # with a vault of its own, so with another ledger and no common leases
+    other.sign_in_everyone()
     first, second = firm.plan(manifest), other.plan(manifest)
     assert firm.apply(first, progress=False)
     assert other.apply(second, progress=False)
@@ -334,7 +335,7 @@ def test_h13_without_the_lock_two_runs_make_no_second_button(
 def test_h13_duplicates_are_reported_and_none_is_deleted_in_silence(
     applied: Firm, clio_sandbox: Sandbox, manifest: Manifest
 ) -> None:
-    applied.session_of(clio_sandbox.users[0].id).create_action("Twice", TARGET, at="matters")
+    somebody(clio_sandbox, clio_sandbox.users[0].id).create_action("Twice", TARGET, at="matters")
     plan = applied.plan(manifest)
     assert plan.counts() == {"ok": 10, "duplicate": 1}
     assert applied.apply(plan, progress=False).results == ()

@@ -19,7 +19,7 @@ def test_no_token_reaches_a_file_a_log_or_a_table(
     clio_sandbox: Sandbox, manifest: Manifest, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
-    firm = Firm(clio_sandbox, Vault(), journal=tmp_path / "journal.sqlite")
+    firm = Firm(clio_sandbox, Vault.open(tmp_path / "vault.sqlite", key_file=tmp_path / "vault.key"))
     firm.sign_in_everyone()
     plan = firm.plan(manifest)
     plan.save(tmp_path / "plan.json")

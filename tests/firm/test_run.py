@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from clio_nb.errors import InvalidInput, ManifestError, NeedsLogin, RunInProgress
+from clio_nb.errors import InvalidInput, ManifestError, NeedsLogin
 from clio_nb.firm import Firm, actions_table, survey
 from clio_nb.firm.manifest import Action, AppOf, Manifest, Who, parse_manifest, read_manifest
 from clio_nb.firm.plan.plan import Plan
@@ -269,17 +269,6 @@ def test_signing_everyone_in_is_for_sandboxes_only() -> None:
         Firm(App(Region.US, "app", Secret("hush"))).sign_in_everyone()
 
 
-def test_two_runs_at_once_on_one_firm_are_refused(clio_sandbox: Sandbox, manifest: Manifest, tmp_path: Path) -> None:
-    vault, journal = Vault(), tmp_path / "journal.sqlite"
-    firms = [Firm(clio_sandbox, vault, journal=journal) for _ in range(2)]
-    firms[0].sign_in_everyone()
-    plan = firms[1].plan(manifest)
-    with firms[0].aio._journal.lock(), pytest.raises(RunInProgress, match="Another run is changing this firm"):
-        firms[1].apply(plan, progress=False)
-    assert writes(clio_sandbox) == []
-    assert firms[1].apply(plan, progress=False)
-
-
 def test_two_firms_of_one_vault_do_not_see_each_other(clio_sandbox: Sandbox) -> None:
     vault = Vault()
     first, second = Firm(clio_sandbox, vault, name="First"), Firm(clio_sandbox, vault, name="Second")
@@ -289,11 +278,10 @@ def test_two_firms_of_one_vault_do_not_see_each_other(clio_sandbox: Sandbox) -> 
     assert vault.firms(clio_sandbox) == ["First"]
 
 
-def test_a_lasting_vault_and_journal_are_found_again(
+def test_a_lasting_vault_and_its_ledger_are_found_again(
     clio_sandbox: Sandbox, manifest: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
-    monkeypatch.setattr("platformdirs.user_data_path", lambda _: tmp_path / "data")
     path, key = tmp_path / "vault.sqlite", tmp_path / "key"
     first = Firm(clio_sandbox, Vault.open(path, key_file=key))
     first.sign_in_everyone()
@@ -302,7 +290,7 @@ def test_a_lasting_vault_and_journal_are_found_again(
     assert second.plan(manifest).counts() == {"ok": 10}
     assert len(second.audit()) == 10
     assert isinstance(second.runs(), pd.DataFrame)
-    assert len(list((tmp_path / "data").glob("journal-*.sqlite"))) == 1
+    assert {file.name for file in tmp_path.glob("*.sqlite")} == {"vault.sqlite"}
 
 
 def test_sessions_that_you_hold_yourself_make_a_table_too(applied: Firm, clio_sandbox: Sandbox) -> None:
@@ -324,7 +312,7 @@ def test_a_firm_larger_than_what_is_read_ahead_is_read_whole(
 
 
 def test_ids_out_of_a_table_name_users_as_plain_ones_do(clio_sandbox: Sandbox, tmp_path: Path) -> None:
-    firm = Firm(clio_sandbox, Vault.open(tmp_path / "vault.sqlite", key_file=tmp_path / "key"), journal=tmp_path / "j")
+    firm = Firm(clio_sandbox, Vault.open(tmp_path / "vault.sqlite", key_file=tmp_path / "key"))
     firm.sign_in_everyone()
     manifest = parse_manifest(
         '[app]\nname = "p"\n[[actions]]\nkey = "a"\nlabel = "A"\nlocations = ["matters"]\n'

@@ -10,7 +10,7 @@ from clio_nb.firm import Firm
 from clio_nb.firm.manifest import Manifest
 from clio_nb.sandbox import Sandbox
 
-from .conftest import TARGET, on_matters, seen_by_all
+from .conftest import TARGET, on_matters, seen_by_all, somebody
 
 LABEL = "Send for signature"
 
@@ -25,9 +25,10 @@ def last_run(firm: Firm) -> str:
 
 
 def test_undoing_a_first_run_removes_what_it_made_and_nothing_else(applied: Firm, clio_sandbox: Sandbox) -> None:
+    run = last_run(applied)
     session = applied.session_of(clio_sandbox.users[0].id)
     theirs = session.create_action("Theirs", "https://theirs.example/", at="folders")
-    plan = applied.plan_undo(last_run(applied))
+    plan = applied.plan_undo(run)
     assert plan.counts() == {"delete": 10}
     assert applied.apply(plan, progress=False)
     assert session.list_actions() == [theirs]
@@ -95,10 +96,10 @@ def test_offboarding_everyone_removes_ours_and_lists_what_is_left_for_hands(
     applied: Firm, clio_sandbox: Sandbox
 ) -> None:
     gone, users = clio_sandbox.users[1].id, clio_sandbox.users
-    theirs = applied.session_of(users[0].id).create_action("Theirs", "https://theirs.example/", at="folders")
+    theirs = somebody(clio_sandbox, users[0].id).create_action("Theirs", "https://theirs.example/", at="folders")
     clio_sandbox.revoke(gone)
     plan = applied.plan_offboard()
-    assert plan.counts() == {"delete": 8, "blocked": 2}
+    assert plan.counts() == {"delete": 8, "foreign": 1, "blocked": 2}
     assert all("removed by hand" in item.advice and item.user_id == gone and item.action_id for item in plan.blocked)
     assert applied.offboard(progress=False)
     assert applied.actions()["action_id"].tolist() == [theirs.id]
@@ -111,11 +112,18 @@ def test_one_user_can_be_offboarded_by_email(applied: Firm, clio_sandbox: Sandbo
     assert len(applied.actions()) == 8
 
 
-def test_without_the_journal_the_manifest_says_what_is_ours(
+def test_p4_with_an_empty_ledger_the_manifest_says_what_is_ours(
     applied: Firm, clio_sandbox: Sandbox, manifest: Manifest
 ) -> None:
-    elsewhere = Firm(clio_sandbox, applied.vault)
-    applied.session_of(clio_sandbox.users[0].id).create_action("Older name", TARGET, at="contacts")
-    assert elsewhere.plan_offboard().counts() == {}
-    assert elsewhere.offboard(manifest=manifest, progress=False).counts() == {"done": 11}
+    elsewhere = Firm(clio_sandbox)
+    elsewhere.sign_in_everyone()
+    somebody(clio_sandbox, clio_sandbox.users[0].id).create_action("Older name", TARGET, at="contacts")
+    plan = elsewhere.plan_offboard()
+    assert plan.counts() == {"foreign": 11}
+    assert {item.reason for item in plan.items} == {"not in the ledger"}
+    assert plan.leaves_ours
+    assert "11 actions of this app are not in the ledger" in plan.notes[0]
+    by_manifest = elsewhere.plan_offboard(manifest=manifest)
+    assert not by_manifest.leaves_ours
+    assert elsewhere.apply(by_manifest, progress=False).counts() == {"done": 11}
     assert applied.actions().empty

@@ -160,18 +160,18 @@ def test_n5_a_first_run_is_undone(firm: Firm, way: tuple[str, str, str]) -> None
     assert firm.actions().empty
 
 
-def test_n5_a_journal_on_a_file_remembers_it_for_the_next_process(
+def test_n5_a_ledger_in_a_file_remembers_it_for_the_next_process(
     clio_sandbox: Sandbox, tmp_path: Path, way: tuple[str, str, str]
 ) -> None:
     field, sent, _ = way
-    vault = Vault()
-    firm = Firm(clio_sandbox, vault, journal=tmp_path / "journal")
+    path, key = tmp_path / "vault.sqlite", tmp_path / "key"
+    firm = Firm(clio_sandbox, Vault.open(path, key_file=key))
     firm.sign_in_everyone()
     assert firm.apply(firm.plan(wanted(**{field: sent})), progress=False)
-    assert Firm(clio_sandbox, vault, journal=tmp_path / "journal").plan(wanted(**{field: sent})).counts() == {"ok": 10}
+    assert Firm(clio_sandbox, Vault.open(path, key_file=key)).plan(wanted(**{field: sent})).counts() == {"ok": 10}
 
 
-def test_n5_a_machine_without_the_journal_sees_that_nothing_is_to_be_done(
+def test_n5_a_machine_with_another_ledger_sees_that_nothing_is_to_be_done(
     firm: Firm, clio_sandbox: Sandbox, certain: tuple[str, str, str]
 ) -> None:
     field, sent, _ = certain

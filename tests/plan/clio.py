@@ -7,10 +7,11 @@ from collections.abc import Iterable
 
 import msgspec
 
-from clio_nb.firm._state import Access, ActionFields, Claim, Ledger, Owned, UserState
+from clio_nb.firm._state import Access, UserState
 from clio_nb.firm.item import Item, Kind
 from clio_nb.firm.manifest import Action, AppOf, Manifest
 from clio_nb.firm.plan.compare import Comparison
+from clio_nb.ledger.records import ActionFields, Known, Lost, Owned
 from clio_nb.models import CustomAction, User
 
 NOON = dt.datetime(2026, 1, 15, 17, tzinfo=dt.UTC)
@@ -37,12 +38,12 @@ def plan(
     wanted: Manifest,
     actions: Iterable[CustomAction] = (),
     ours: Iterable[Owned] = (),
-    claims: Iterable[Claim] = (),
+    lost: Iterable[Lost] = (),
     access: Access = Access.SIGNED_IN,
     **options: object,
 ) -> list[Item]:
     state = UserState(ANNA, access, tuple(actions))
-    return list(Comparison(wanted, Ledger(ours, claims), **options).items_of(state))  # type: ignore[arg-type]
+    return list(Comparison(wanted, Known(ours, lost), **options).items_of(state))  # type: ignore[arg-type]
 
 
 def kinds(lines: list[Item]) -> dict[int | None, Kind]:
@@ -50,7 +51,7 @@ def kinds(lines: list[Item]) -> dict[int | None, Kind]:
 
 
 class PretendClio:
-    """Applies a plan's lines in their order, strictly, and keeps a ledger as the journal does."""
+    """Applies a plan's lines in their order, strictly, and keeps a ledger as the real one does."""
 
     def __init__(self, actions: Iterable[CustomAction], owned: Iterable[Owned] = (), app: str = "partner") -> None:
         self.app = app
@@ -61,8 +62,8 @@ class PretendClio:
     def state(self, user: User = ANNA) -> UserState:
         return UserState(user, actions=tuple(self.actions.values()))
 
-    def ledger(self) -> Ledger:
-        return Ledger(self.owned.values())
+    def known(self) -> Known:
+        return Known(self.owned.values())
 
     def apply(self, items: Iterable[Item]) -> None:
         for item in items:

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from clio_nb.firm._state import Access, Claim, Ledger, Owned, UserState
+from clio_nb.firm._state import Access, UserState
 from clio_nb.firm.item import Item, Kind
 from clio_nb.firm.manifest import Action, Manifest, Who
 from clio_nb.firm.plan.compare import Comparison
+from clio_nb.ledger.records import Known, Lost, Owned
 from clio_nb.models import CustomAction, User
 
 from .clio import ANNA, NOON, PretendClio, action, fields, kinds, manifest, owned, plan
@@ -56,25 +57,25 @@ def test_a_new_label_in_the_manifest_renames_the_same_action() -> None:
     assert (item.kind, item.action_id, item.reason) == (Kind.UPDATE, 5, "new label in the manifest")
 
 
-def test_a_moved_target_is_found_by_the_journal() -> None:
+def test_a_moved_target_is_found_by_the_ledger() -> None:
     item = only(plan(manifest(sign(target=OTHER)), [action(5, "Sign")], [owned(5, fields("Sign"))]))
     assert (item.kind, item.action_id, item.reason) == (Kind.UPDATE, 5, "other target")
     assert item.diff() == {"target_url": (TARGET, OTHER)}
 
 
-def test_without_the_journal_a_moved_target_is_found_by_what_it_was_formerly() -> None:
+def test_without_the_ledger_a_moved_target_is_found_by_what_it_was_formerly() -> None:
     item = only(plan(manifest(sign(target=OTHER, formerly=(TARGET,))), [action(5, "Sign")]))
     assert (item.kind, item.action_id) == (Kind.UPDATE, 5)
 
 
-def test_without_the_journal_an_action_of_another_profile_is_found() -> None:
+def test_without_the_ledger_an_action_of_another_profile_is_found() -> None:
     wanted = manifest(sign(), profiles={"dev": {"sign": "https://dev.example/a"}})
     item = only(plan(wanted, [action(5, "Sign")], profile="dev"))
     assert (item.kind, item.action_id) == (Kind.UPDATE, 5)
     assert item.after == fields("Sign", "https://dev.example/a")
 
 
-def test_everything_changed_by_hand_is_still_the_same_action_to_the_journal() -> None:
+def test_everything_changed_by_hand_is_still_the_same_action_to_the_ledger() -> None:
     item = only(plan(manifest(sign()), [action(5, "X", OTHER, "contacts/show")], [owned(5, fields("Sign"))]))
     assert (item.kind, item.action_id) == (Kind.UPDATE, 5)
     assert item.reason == "renamed by hand, other target, moved by hand"
@@ -107,7 +108,7 @@ def test_an_action_no_longer_wanted_is_an_orphan_and_deleted_only_when_allowed()
 
 def test_a_duplicate_is_deleted_only_when_allowed() -> None:
     twice = UserState(ANNA, actions=(action(5, "Old name"), action(6, "Sign")))
-    item = list(Comparison(manifest(sign()), Ledger()).items_of(twice))[-1]
+    item = list(Comparison(manifest(sign()), Known()).items_of(twice))[-1]
     assert (item.kind, item.key, item.reason) == (Kind.DUPLICATE, "sign", "duplicate")
     assert item.advice == "Plan with allow_delete to have it deleted."
 
@@ -141,7 +142,7 @@ def test_a_foreign_action_is_never_touched() -> None:
 
 def test_a_user_without_a_name_has_an_empty_one() -> None:
     nameless = UserState(User(id=2), actions=())
-    (item,) = Comparison(manifest(sign()), Ledger()).items_of(nameless)
+    (item,) = Comparison(manifest(sign()), Known()).items_of(nameless)
     assert (item.user_id, item.user, item.action_id, item.advice) == (2, "", None, "")
 
 
@@ -202,8 +203,8 @@ def test_labels_that_change_round_keep_their_actions_and_change_what_is_behind()
 
 
 def test_a_lost_create_that_arrived_is_ours_though_the_manifest_has_changed_since() -> None:
-    claim = Claim(ANNA.id, "partner", "sign", fields("Old", OTHER))
-    item = only(plan(manifest(sign()), [action(5, "Old", OTHER)], claims=[claim]))
+    claim = Lost(ANNA.id, "partner", "sign", fields("Old", OTHER))
+    item = only(plan(manifest(sign()), [action(5, "Old", OTHER)], lost=[claim]))
     assert (item.kind, item.action_id) == (Kind.UPDATE, 5)
 
 
@@ -277,11 +278,11 @@ def test_a_planned_and_applied_firm_has_nothing_left_to_plan(
 ) -> None:
     wanted, clio = firm
     foreign = {
-        item.action_id for item in Comparison(wanted, clio.ledger()).items_of(clio.state()) if item.kind is Kind.FOREIGN
+        item.action_id for item in Comparison(wanted, clio.known()).items_of(clio.state()) if item.kind is Kind.FOREIGN
     }
     before = {number: clio.actions[number] for number in foreign if number is not None}
-    clio.apply(Comparison(wanted, clio.ledger(), allow_delete=allow_delete).items_of(clio.state()))
-    again = list(Comparison(wanted, clio.ledger(), allow_delete=allow_delete).items_of(clio.state()))
+    clio.apply(Comparison(wanted, clio.known(), allow_delete=allow_delete).items_of(clio.state()))
+    again = list(Comparison(wanted, clio.known(), allow_delete=allow_delete).items_of(clio.state()))
     assert [item for item in again if item.kind in (Kind.CREATE, Kind.UPDATE, Kind.DELETE)] == []
     assert {number: clio.actions.get(number) for number in before} == before, "a foreign action was touched"
 
@@ -290,7 +291,7 @@ def test_a_planned_and_applied_firm_has_nothing_left_to_plan(
 @given(firms())
 def test_every_wanted_location_is_accounted_for_once(firm: tuple[Manifest, PretendClio]) -> None:
     wanted, clio = firm
-    items = list(Comparison(wanted, clio.ledger()).items_of(clio.state()))
+    items = list(Comparison(wanted, clio.known()).items_of(clio.state()))
     cells = [(item.key, item.after.ui_reference) for item in items if item.after is not None]
     expected = [
         (each.key, location.value)

@@ -44,7 +44,7 @@ def test_a_further_action_is_a_duplicate_of_the_key_that_belongs_in_that_locatio
     ]
 
 
-def test_what_the_journal_knows_goes_before_what_it_looks_like() -> None:
+def test_what_the_ledger_knows_goes_before_what_it_looks_like() -> None:
     other = Action(key="b", label="B", target_url=BEFORE, locations=("matters",))
     wanted = manifest(Action(key="a", label="A", target_url=URL, locations=("matters",)), other)
     items = plan(wanted, [action(5, "B", BEFORE)], [owned(5, fields("A"), key="a")])
@@ -54,7 +54,7 @@ def test_what_the_journal_knows_goes_before_what_it_looks_like() -> None:
     ]
 
 
-def test_of_several_in_a_location_the_one_that_the_journal_knows_is_kept() -> None:
+def test_of_several_in_a_location_the_one_that_the_ledger_knows_is_kept() -> None:
     wanted = manifest(Action(key="a", label="A", target_url=URL, locations=("matters",)))
     assert kinds(plan(wanted, [action(5, "X"), action(6, "Y")], [owned(6, fields("A"), key="a")])) == {
         6: Kind.UPDATE,
@@ -62,12 +62,12 @@ def test_of_several_in_a_location_the_one_that_the_journal_knows_is_kept() -> No
     }
 
 
-def test_of_several_in_a_location_that_the_journal_does_not_know_the_one_with_the_label_is_kept() -> None:
+def test_of_several_in_a_location_that_the_ledger_does_not_know_the_one_with_the_label_is_kept() -> None:
     wanted = manifest(Action(key="a", label="A", target_url=URL, locations=("matters",), formerly=(BEFORE,)))
     assert kinds(plan(wanted, [action(5, "X", BEFORE), action(6, "A", BEFORE)])) == {6: Kind.UPDATE, 5: Kind.DUPLICATE}
 
 
-def test_of_several_that_could_move_the_one_that_the_journal_knows_moves() -> None:
+def test_of_several_that_could_move_the_one_that_the_ledger_knows_moves() -> None:
     wanted = manifest(Action(key="a", label="A", target_url=URL, locations=("contacts",)))
     there = [action(5, "A"), action(6, "A", place="folders/show")]
     items = plan(wanted, there, [owned(6, fields("A", place="folders/show"), key="a")])

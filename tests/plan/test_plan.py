@@ -12,7 +12,7 @@ from clio_nb.firm.plan.plan import Cost, Plan
 
 
 def plan(*items: Item, **more: str) -> Plan:
-    return Plan(**{"site": "us", "client_id": "client", "firm": "firm", "app": "partner", "items": items, **more})  # type: ignore[arg-type]
+    return Plan(**{"site": "us", "client_id": "client", "account_id": 1, "app": "partner", "items": items, **more})  # type: ignore[arg-type]
 
 
 def item(kind: Kind, user_id: int = 1) -> Item:

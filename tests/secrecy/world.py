@@ -106,7 +106,7 @@ class World:
         self.folder = folder
         self.users = site.users
         self.vault = clio.Vault.open(folder / "vault.sqlite", key_file=folder / "key")
-        self.firm = clio.Firm(site, self.vault, journal=folder / "journal.sqlite")
+        self.firm = clio.Firm(site, self.vault)
         self.firm.sign_in_everyone()
         granted = site.token(self.users[0].id)
         token = Token(access=clio.Secret(granted["access_token"]), refresh=clio.Secret(granted["refresh_token"]))
@@ -184,7 +184,6 @@ def failing(w: World, failure: str, monkeypatch: Any) -> Iterator[Network]:
         (w.folder / "key").write_text(clio.vault.new_key().reveal())
     elif failure == "gone database":
         (w.folder / "vault.sqlite").unlink()
-        (w.folder / "journal.sqlite").unlink()
     else:
         astray = lambda text, **options: yarl.URL(text.replace(w.site.origin, to), **options)  # noqa: E731
         monkeypatch.setattr(aiohttp_engine, "URL", astray)
@@ -280,8 +279,8 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "aio.Session.token": lambda w: w.session.aio.token(),
     "aio.Session.the_user": lambda w: clio.aio.Session(w.site, w.token).the_user(),
     "aio.Session.renew": lambda w: w.session.aio.renew(w.token),
-    "Firm": lambda w: clio.Firm(w.site, w.vault, journal=w.folder),
-    "aio.Firm": lambda w: clio.aio.Firm(w.site, w.vault, journal=w.folder),
+    "Firm": lambda w: clio.Firm(w.site, w.vault),
+    "aio.Firm": lambda w: clio.aio.Firm(w.site, w.vault),
     "aio.Firm.undo": lambda w: w.firm.aio.undo(w.run, progress=False),
     "aio.Firm.offboard": lambda w: w.firm.aio.offboard(progress=False),
     "aio.Firm.resume": lambda w: w.firm.aio.resume(progress=False),

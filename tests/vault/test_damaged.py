@@ -100,7 +100,7 @@ def one_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def firm(clio_sandbox: Sandbox, tmp_path: Path) -> Firm:
-    firm = Firm(clio_sandbox, Vault.open(tmp_path / "vault.sqlite"), journal=tmp_path / "journal.sqlite")
+    firm = Firm(clio_sandbox, Vault.open(tmp_path / "vault.sqlite"))
     firm.sign_in_everyone()
     return firm
 
@@ -129,7 +129,7 @@ def test_p7_a_damaged_row_blinds_nobody_else(
 ) -> None:
     hurt = clio_sandbox.users[which].id
     damage(tmp_path / "vault.sqlite", clio_sandbox, hurt, what)
-    firm = Firm(clio_sandbox, Vault.open(tmp_path / "vault.sqlite"), journal=tmp_path / "journal.sqlite")
+    firm = Firm(clio_sandbox, Vault.open(tmp_path / "vault.sqlite"))
     everyone = set(firm.tokens()["user_id"])
     users = firm.users()
     assert set(users[users["access"] == "damaged"]["user_id"]) == {hurt}
@@ -270,7 +270,7 @@ def test_p7_a_launch_of_a_damaged_user_is_refused_like_one_without_a_token(
     hurt = clio_sandbox.users[0].id
     url = clio_sandbox.click_on(hurt, "https://partner.example/launch")
     damage(tmp_path / "vault.sqlite", clio_sandbox, hurt, "not JSON")
-    firm = Firm(clio_sandbox, Vault.open(tmp_path / "vault.sqlite"), journal=tmp_path / "journal.sqlite")
+    firm = Firm(clio_sandbox, Vault.open(tmp_path / "vault.sqlite"))
     verdict = verify_launch(url, firm)
     assert not verdict
     assert not verdict.nonce_sent
@@ -294,7 +294,7 @@ def test_p7_status_names_the_damaged_user_and_shows_the_others(
 
     hurt = clio_sandbox.users[0]
     damage(tmp_path / "vault.sqlite", clio_sandbox, hurt.id, "not JSON")
-    here = Firm(clio_sandbox, Vault.open(tmp_path / "vault.sqlite"), journal=tmp_path / "journal.sqlite")
+    here = Firm(clio_sandbox, Vault.open(tmp_path / "vault.sqlite"))
     monkeypatch.setattr(commands, "firm_at", lambda *_: here)
     assert "damaged" in CliRunner().invoke(command_line, ["status"]).output
     rows = json.loads(CliRunner().invoke(command_line, ["status", "--json"]).output)

@@ -43,9 +43,9 @@ def ended(child):
     return code
 
 def used(**options):
-    "A firm with everything in use: loop, connections, pools, executor threads, journal."
+    "A firm with everything in use: loop, connections, pools, executor threads, ledger."
     site = Sandbox(rate_limit=1_000_000, **options)  # not to wait for a budget
-    firm = Firm(site, Vault.open(place), journal=folder / "journal.sqlite")
+    firm = Firm(site, Vault.open(place))
     firm.sign_in_everyone()
     firm.users()
     assert works(firm)

@@ -1,4 +1,4 @@
-"""However often a vault, a journal or its lock is opened, by one process or by many, nothing is lost."""
+"""However often a vault or its lock file is opened, by one process or by many, nothing is lost."""
 
 from __future__ import annotations
 
@@ -15,10 +15,9 @@ from pathlib import Path
 import pytest
 
 from clio_nb.database import _private_files
-from clio_nb.database._private_files import private_file
-from clio_nb.errors import RunInProgress, VaultError
-from clio_nb.firm.apply.journal import Journal
-from clio_nb.firm.plan.plan import Plan
+from clio_nb.database._private_files import locked, private_file
+from clio_nb.errors import VaultError
+from clio_nb.ledger.records import NewRun
 from clio_nb.models import App, Token, User
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault, new_key
@@ -27,7 +26,7 @@ from clio_nb.vocabulary import Region
 
 SITE = App(Region.US, "app-1", Secret("hush"))
 SHELF = firm_key_of(SITE, "default")
-PLAN = Plan(site=SHELF.site, client_id=SHELF.client_id, firm=SHELF.firm, app="partner")
+ACCOUNT = 5
 
 HEAD = f"""
 import sqlite3, sys
@@ -49,6 +48,14 @@ def another_process(path: Path, program: str) -> str:
         [sys.executable, "-c", HEAD + program, str(path)], capture_output=True, text=True, check=True, timeout=60
     )
     return done.stdout.strip()
+
+
+def begin(vault: Vault) -> str:
+    return vault.ledger.begin(SHELF.app, ACCOUNT, NewRun("owner", "partner", "plan"), [])[0]
+
+
+def runs_in(vault: Vault) -> list[str]:
+    return [run.run for run in vault.ledger.runs(SHELF.app, ACCOUNT)]
 
 
 def keep(vault: Vault, *numbers: int) -> None:
@@ -112,42 +119,21 @@ def test_p1_a_vault_opened_twice_here_and_once_elsewhere_loses_nothing(
 
 
 @spelled
-def test_p1_a_journal_opened_twice_here_and_once_elsewhere_loses_no_run(
+def test_p1_a_ledger_opened_twice_here_and_once_elsewhere_loses_no_run(
     path: Path, again: Callable[[Path], Path]
 ) -> None:
-    first = Journal(path, SHELF)
-    runs = [first.begin(PLAN)[0]]
-    second = Journal(again(path), SHELF)
-    another_process(path, "journal = Journal(path, SHELF); assert len(journal.runs()) == 1; journal.close()")
-    runs += [first.begin(PLAN)[0], second.begin(PLAN)[0]]
-    runs.append(another_process(path, "journal = Journal(path, SHELF); print(journal.begin(PLAN)[0]); journal.close()"))
-    runs.append(second.begin(PLAN)[0])
-    assert {run.run for run in first.runs()} == set(runs)
+    first = Vault.open(path)
+    runs = [begin(first)]
+    second = Vault.open(again(path))
+    another_process(path, "vault = Vault.open(path); assert len(runs_in(vault)) == 1; vault.close()")
+    runs += [begin(first), begin(second)]
+    runs.append(another_process(path, "vault = Vault.open(path); print(begin(vault)); vault.close()"))
+    runs.append(begin(second))
+    assert set(runs_in(first)) == set(runs)
     first.close()
     second.close()
-    assert another_process(path, "print(len(Journal(path, SHELF).runs()))") == "5"
+    assert another_process(path, "print(len(runs_in(Vault.open(path))))") == "5"
     assert sound(path)
-
-
-@spelled
-def test_p1_a_firm_that_is_locked_stays_so_for_other_processes_when_it_is_tried_again_here(
-    path: Path, again: Callable[[Path], Path]
-) -> None:
-    first, second = Journal(path, SHELF), Journal(again(path), SHELF)
-    with first.lock():
-        for journal in (first, second, second):
-            with pytest.raises(RunInProgress), journal.lock():
-                pass
-        tried = """
-try:
-    with Journal(path, SHELF).lock():
-        print("in")
-except RunInProgress:
-    print("refused")
-"""
-        assert another_process(path, tried) == "refused"
-    with second.lock():
-        pass
 
 
 @pytest.mark.parametrize("suffix", ["", "-wal", "-shm", "-journal"])
@@ -179,23 +165,23 @@ def test_p1_what_is_no_file_of_its_own_is_refused_and_left(path: Path, tmp_path:
     else:
         odd.mkdir()
     refused = pytest.raises(VaultError, match="symbolic link" if kind == "link" else "not a regular file")
-    with refused, Journal(path, SHELF).lock():
-        pass
+    with refused, locked(path):
+        keep(Vault.open(path), 1)
     assert kind != "link" or (tmp_path / "precious").read_text() == "precious"
 
 
 def test_p1_threads_that_open_while_another_creates_all_write_and_lose_nothing(path: Path) -> None:
-    begin = threading.Barrier(8)
+    start = threading.Barrier(8)
 
     def one(number: int) -> None:
-        begin.wait()
+        start.wait()
         keep(Vault.open(path), number, number + 100)
-        Journal(path.with_name("journal"), SHELF).begin(PLAN)
+        begin(Vault.open(path))
 
     with ThreadPoolExecutor(8) as threads:
         list(threads.map(one, range(1, 9)))
     assert kept(Vault.open(path)) == [*range(1, 9), *range(101, 109)]
-    assert len(Journal(path.with_name("journal"), SHELF).runs()) == 8
+    assert len(runs_in(Vault.open(path))) == 8
     assert sound(path)
     assert not [file for file in path.parent.iterdir() if file.suffix == ".new"]
 
@@ -248,7 +234,7 @@ def test_p1_where_there_are_no_hard_links_a_file_is_made_and_never_overwritten(
     assert [file.name for file in path.parent.iterdir() if file.is_file()] == [path.name]
 
 
-@pytest.mark.parametrize("kind", [Vault.open, lambda path: Journal(path, SHELF)])
+@pytest.mark.parametrize("kind", [Vault.open, lambda path: begin(Vault.open(path))])
 def test_p1_a_file_that_is_swapped_between_the_look_and_sqlite_is_not_used(
     path: Path, kind: Callable[[Path], object], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -266,13 +252,13 @@ def test_p1_a_file_that_is_swapped_between_the_look_and_sqlite_is_not_used(
 
 
 @pytest.mark.parametrize("moved_back", [False, True])
-def test_p1_a_journal_that_was_moved_is_not_written_to_nowhere(path: Path, moved_back: bool) -> None:
-    journal = Journal(path, SHELF)
-    journal.begin(PLAN)
+def test_p1_a_ledger_that_was_moved_is_not_written_to_nowhere(path: Path, moved_back: bool) -> None:
+    vault = Vault.open(path)
+    begin(vault)
     path.rename(path.with_name("moved"))
     with pytest.raises(VaultError, match="is gone or was replaced"):
-        journal.begin(PLAN)
+        begin(vault)
     if moved_back:
         path.with_name("moved").rename(path)
-        journal.begin(PLAN)
-        assert len(journal.runs()) == 2
+        begin(vault)
+        assert len(runs_in(vault)) == 2
