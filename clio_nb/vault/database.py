@@ -42,6 +42,7 @@ _grants: Final = sa.Table(
     sa.Column("lease_owner", sa.String(64), nullable=False, server_default=""),
     sa.Column("lease_until", sa.Float, nullable=False, server_default="0"),
 )
+_by_user: Final = sa.Index("clio_nb_grants_by_user", _grants.c.site, _grants.c.client_id, _grants.c.user_id)
 _settings: Final = sa.Table(
     "clio_nb_vault",
     _meta,
@@ -73,6 +74,7 @@ class SqlStore(Unshared):
         weakref.finalize(self, engine.dispose)
         with self._transaction(write=True) as database:
             _meta.create_all(database)
+            _by_user.create(database, checkfirst=True)  # in a vault that was made without it
 
     def close(self) -> None:
         """Close the connections."""
@@ -119,6 +121,17 @@ class SqlStore(Unshared):
         columns = (_grants.c.site, _grants.c.client_id, _grants.c.firm)
         with self._transaction() as database:
             return [FirmKey(*row) for row in database.execute(sa.select(*columns).distinct().order_by(*columns))]
+
+    def firms_of(self, site: str, client_id: str, user_id: int) -> list[str]:
+        """Return the firms of an app that have a row of this user, those with a problem last."""
+        columns = _grants.c
+        query = (
+            sa.select(columns.firm)
+            .where(columns.site == site, columns.client_id == client_id, columns.user_id == user_id)
+            .order_by(columns.problem != "", columns.firm)
+        )
+        with self._transaction() as database:
+            return [firm for (firm,) in database.execute(query) if isinstance(firm, str)]
 
     def put(self, rows: Iterable[tuple[FirmKey, Row]], key_id: str) -> bool:
         """Write rows, all or none."""

@@ -48,6 +48,9 @@ class Store(Protocol):
     def firm_keys(self) -> list[FirmKey]:
         """Return the key of every firm that has a row."""
 
+    def firms_of(self, site: str, client_id: str, user_id: int) -> list[str]:
+        """Return the firms of an app at one Clio that have a row of this user, those with a problem last."""
+
     def put(self, rows: Iterable[tuple[FirmKey, Row]], key_id: str) -> bool:
         """Write rows, new or in place of older ones, all or none."""
 
@@ -104,6 +107,16 @@ class MemoryStore:
         """Return the key of every firm that has a row."""
         with self._lock:
             return sorted({firm_key for firm_key, _ in self._rows})
+
+    def firms_of(self, site: str, client_id: str, user_id: int) -> list[str]:
+        """Return the firms that have a row of this user."""
+        with self._lock:
+            rows = [
+                (bool(row.problem), key.firm)
+                for (key, of), row in self._rows.items()
+                if (key.site, key.client_id, of) == (site, client_id, user_id)
+            ]
+        return [firm for _, firm in sorted(rows)]
 
     def put(self, rows: Iterable[tuple[FirmKey, Row]], key_id: str) -> bool:
         """Write rows."""

@@ -187,6 +187,23 @@ class Vault:
         here = firm_key_of(site, "")
         return [each.firm for each in self.sealed.store.firm_keys() if each[:2] == here[:2]]
 
+    def firms_of(self, site: Site, user_id: SupportsIndex) -> list[str]:
+        """Return the names of the firms that have a token of this user, by one look-up. As a rule it is one firm.
+
+        Args:
+            site: The app and Clio.
+            user_id: Clio's id of the user.
+
+        Returns:
+            The names; those whose token has a problem come last.
+
+        Examples:
+            >>> firm.vault.firms_of(site, site.users[0].id)
+            ['default']
+        """
+        here = firm_key_of(site, "")
+        return self.sealed.store.firms_of(here.site, here.client_id, id_of_user(user_id))
+
     def elsewhere(self, site: Site, *, firm: str = FIRM) -> dict[int, str]:
         """Return which users of this app and firm have a token for another region.
 
