@@ -144,7 +144,7 @@ class Guard(Generic[App]):
         ids = self._cookies.ids(launch, at.door)
         before = await self._shown_before(at, ids)
         if before is not None and _same(before, launch):
-            return _move(own, before.id)
+            return _redirect(at, own, _PARAMETER, before.id)
 
         async def first(session: AsyncSession) -> bool:
             return await self._claims.first(self._cookies.claims(launch, app_of(session)))
@@ -152,7 +152,8 @@ class Guard(Generic[App]):
         verdict, session = await prove(launch, self._sessions, actions=self._actions, first=first)
         if session is not None:
             self._keep(ids[0], verdict.record)
-            return _move(own, ids[0], *self._set_cookies(at, launch, ids[0], app_of(session)))
+            cookies = self._set_cookies(at, launch, ids[0], app_of(session))
+            return _redirect(at, own, _PARAMETER, ids[0], *cookies)
         _log.info("launch %s: %s", verdict.state, verdict.reason)
         if verdict.reason == ELSEWHERE:
             return await self._wait(at, own, ids, 0)
@@ -161,7 +162,7 @@ class Guard(Generic[App]):
     async def _wait(self, at: _Visited, own: str, ids: list[str], times: int) -> Page:
         """Let the browser come back for the cookie of a launch that another process proves at this moment."""
         if shown := await self._shown_before(at, ids):
-            return _move(own, shown.id)
+            return _redirect(at, own, _PARAMETER, shown.id)
         if times >= len(PAUSES) or self._waiting >= WAITING_MAX:
             return self._refusals.click_again
         self._waiting += 1
@@ -169,7 +170,7 @@ class Guard(Generic[App]):
             await timeouts.sleep(min(PAUSES[times], max(timeouts.left(), 0.0) / 2))
         finally:
             self._waiting -= 1
-        return _redirect(own, _WAIT, self._cookies.wait(ids, times + 1, at.door))
+        return _redirect(at, own, _WAIT, self._cookies.wait(ids, times + 1, at.door))
 
     async def _shown_before(self, at: _Visited, ids: Iterable[str]) -> AsyncProvedLaunch | None:
         """Return the launch of this browser's cookie, if this door would still admit it."""
@@ -217,14 +218,12 @@ class Guard(Generic[App]):
         return record if timeouts.now() - at < NONCE_LIFETIME else None
 
 
-def _move(own: str, id: str, *headers: tuple[str, str]) -> Page:
-    """Redirect to the same page without Clio's parameters."""
-    return _redirect(own, _PARAMETER, id, *headers)
-
-
-def _redirect(own: str, name: str, value: str, *headers: tuple[str, str]) -> Page:
-    """Redirect to the same page with another query; relative, so that it holds behind any proxy."""
-    return moved(f"?{own}{'&' if own else ''}{name}={value}", *headers)
+def _redirect(at: _Visited, own: str, name: str, value: str, *headers: tuple[str, str]) -> Page:
+    """Redirect to the same page with another query."""
+    path = at.visit.path
+    # by the path, which Flask's test client needs, or relative, which holds behind a proxy that changes the path
+    path = path if at.places == (path.rstrip("/") or "/",) else ""
+    return moved(f"{path}?{own}{'&' if own else ''}{name}={value}", *headers)
 
 
 def _same(proved: AsyncProvedLaunch, launch: Launch) -> bool:

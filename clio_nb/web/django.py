@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.utils.module_loading import import_string
 
@@ -88,7 +88,9 @@ def _with(request: HttpRequest, proved: AsyncProvedLaunch) -> HttpRequest:
 
 
 def _answer(page: Page) -> HttpResponse:
-    response = HttpResponse(page.body, status=page.status)
+    location = dict(page.headers).get("location")  # Django's test client follows a redirect of this class only
+    response = HttpResponse(page.body) if location is None else HttpResponseRedirect(location)
+    response.status_code = page.status
     for name, value in page.headers:
         if name == "set-cookie":
             response.cookies.load(value)  # where other middlewares and the test client look for it

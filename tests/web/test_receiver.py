@@ -218,11 +218,11 @@ def test_no_answer_from_clio_is_no_success(anna, site, receiver, browser):
 def test_the_targets_own_parameters_stay_in_the_address(anna, receiver, browser):
     launch = f"{at(receiver, anna.click())}&tenant=7&q=a%20b"
     for _ in "once", "again":
-        assert browser.get(launch).headers["location"].startswith("?tenant=7&q=a%20b&clio_launch=")
+        assert browser.get(launch).headers["location"].startswith("/launch?tenant=7&q=a%20b&clio_launch=")
 
 
 def test_without_any_the_address_holds_nothing_but_the_mark(anna, receiver, browser):
-    assert browser.get(at(receiver, anna.click())).headers["location"].startswith("?clio_launch=")
+    assert browser.get(at(receiver, anna.click())).headers["location"].startswith("/launch?clio_launch=")
 
 
 def test_other_paths_are_left_alone(receiver, browser):
