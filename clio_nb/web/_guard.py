@@ -5,14 +5,15 @@ bar, the history and the Referer; the page then knows the launch by a signed coo
 only (path, target, app), and the door's own rules are applied on every visit, without a request.
 
 A process that loses the claim of a nonce to another one never sends it. It lets the browser come back a few times for
-the cookie that the other one sets, so that only the browser which got that answer sees the page.
+the cookie that the other one sets, so that only the browser which got that answer sees the page. The same holds for a
+browser that comes with one launch several times at once, and too late to share the answer.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import OrderedDict
-from collections.abc import Iterable, Iterator
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Generic, NamedTuple, TypeVar
@@ -41,8 +42,11 @@ App = TypeVar("App")
 KEY: Final = "clio_nb.launch"
 """Where an adapter puts the proved launch for the page."""
 
-PAUSES: Final = (0.3, 1.0, 2.5)
+PAUSES: Final = (0.3, 1.0, 2.0, 4.0)
 """Seconds before each time that a browser comes back for a cookie which another process sets."""
+
+JUST_NOW: Final = 2.0
+"""Seconds after a launch was admitted in which its browser may come with it once more, before it has the cookie."""
 
 WAITING_MAX: Final = 20  # browsers that this process lets wait at the same time
 RECORDS_MAX: Final = 1000
@@ -99,6 +103,7 @@ class Guard(Generic[App]):
         self._refusals = Refusals(templates, connect_url)
         self._claims = Claims(sessions)
         self._records: OrderedDict[str, tuple[float, Record]] = OrderedDict()
+        self._under_way: Counter[str] = Counter()
         self._waiting = 0
 
     def places(self, prefix: str, path: str) -> tuple[str, ...]:
@@ -130,7 +135,8 @@ class Guard(Generic[App]):
         if at.visit.ahead_of_time:
             return self._refusals.too_early
         if len(waits) == 1 and (waited := self._cookies.waited(waits[0], at.door)):
-            return await self._wait(at, at.own(), *waited)
+            shown = await self._shown_before(at, waited[0])
+            return _redirect(at, at.own(), _PARAMETER, shown.id) if shown else await self._wait(at, at.own(), *waited)
         return await self._receive(at)
 
     async def _receive(self, at: _Visited) -> Page:
@@ -149,28 +155,32 @@ class Guard(Generic[App]):
         async def first(session: AsyncSession) -> bool:
             return await self._claims.first(self._cookies.claims(launch, app_of(session)))
 
-        verdict, session = await prove(launch, self._sessions, actions=self._actions, first=first)
+        at_once = self._under_way[ids[0]]
+        self._under_way[ids[0]] += 1
+        try:
+            verdict, session = await prove(launch, self._sessions, actions=self._actions, first=first)
+        finally:
+            self._under_way[ids[0]] -= 1
+            self._under_way += Counter()  # drops what is over
         if session is not None:
             self._keep(ids[0], verdict.record)
             cookies = self._set_cookies(at, launch, ids[0], app_of(session))
             return _redirect(at, own, _PARAMETER, ids[0], *cookies)
         _log.info("launch %s: %s", verdict.state, verdict.reason)
-        if verdict.reason == ELSEWHERE:
-            return await self._wait(at, own, ids, 0)
-        return self._refusals.click_again
+        again = at_once or self._kept(ids[0], JUST_NOW)
+        pauses = PAUSES if verdict.reason == ELSEWHERE else PAUSES[:1] if again else ()
+        return await self._wait(at, own, ids, pauses if before is None else ())
 
-    async def _wait(self, at: _Visited, own: str, ids: list[str], times: int) -> Page:
-        """Let the browser come back for the cookie of a launch that another process proves at this moment."""
-        if shown := await self._shown_before(at, ids):
-            return _redirect(at, own, _PARAMETER, shown.id)
-        if times >= len(PAUSES) or self._waiting >= WAITING_MAX:
+    async def _wait(self, at: _Visited, own: str, ids: list[str], pauses: Sequence[float]) -> Page:
+        """Let the browser come back for the cookie of a launch that is proved at this moment, or refuse it."""
+        if not pauses or self._waiting >= WAITING_MAX:
             return self._refusals.click_again
         self._waiting += 1
         try:
-            await timeouts.sleep(min(PAUSES[times], max(timeouts.left(), 0.0) / 2))
+            await timeouts.sleep(min(pauses[0], max(timeouts.left(), 0.0) / 2))
         finally:
             self._waiting -= 1
-        return _redirect(at, own, _WAIT, self._cookies.wait(ids, times + 1, at.door))
+        return _redirect(at, own, _WAIT, self._cookies.wait(ids, pauses[1:], at.door))
 
     async def _shown_before(self, at: _Visited, ids: Iterable[str]) -> AsyncProvedLaunch | None:
         """Return the launch of this browser's cookie, if this door would still admit it."""
@@ -213,9 +223,9 @@ class Guard(Generic[App]):
         while len(self._records) > RECORDS_MAX:
             self._records.popitem(last=False)
 
-    def _kept(self, id: str) -> Record | None:
+    def _kept(self, id: str, seconds: float = NONCE_LIFETIME) -> Record | None:
         at, record = self._records.get(id, (float("-inf"), None))
-        return record if timeouts.now() - at < NONCE_LIFETIME else None
+        return record if timeouts.now() - at < seconds else None
 
 
 def _redirect(at: _Visited, own: str, name: str, value: str, *headers: tuple[str, str]) -> Page:

@@ -96,17 +96,17 @@ class SignedCookies:
         """Return the names of the cookies of this door that must go so that one more leaves no more than are kept."""
         return [f"{_PREFIX}{one.id}" for one in self.all(cookies, door)[: 1 - BROWSER_MAX]]
 
-    def wait(self, ids: list[str], times: int, door: str) -> str:
-        """Return what a browser brings along that comes back for a cookie: of which launch, and how many times."""
-        return str(self._serializer("wait", door).dumps((ids, times)))
+    def wait(self, ids: list[str], pauses: Sequence[float], door: str) -> str:
+        """Return what a browser brings along that comes back for a cookie: of which launch, and how long it waits."""
+        return str(self._serializer("wait", door).dumps((ids, pauses)))
 
-    def waited(self, text: str, door: str) -> tuple[list[str], int] | None:
+    def waited(self, text: str, door: str) -> tuple[list[str], list[float]] | None:
         """Read what :meth:`wait` has signed less than a minute ago."""
         try:
-            ids, times = self._serializer("wait", door).loads(text, max_age=60)
+            ids, pauses = self._serializer("wait", door).loads(text, max_age=60)
         except BadData:
             return None
-        return ids, times
+        return ids, pauses
 
     def claims(self, launch: Launch, app: str) -> list[bytes]:
         """Return a digest of the nonce by each key, in an order that is the same in every process."""

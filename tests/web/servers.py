@@ -44,7 +44,7 @@ def serving(site, folder, server, app, *, workers=1, vault=None, **options):
         **settings,
         "OPTIONS": json.dumps(options),
         "CLIO_CLIENT_ID": site.client_id,
-        "CLIO_CLIENT_SECRET": site.client_secret.reveal(),
+        "CLIO_CLIENT_SECRET": str(site.client_secret),
         "PYTHONPATH": str(ROOT),
     }
     command = [sys.executable, "-m", *COMMANDS[server].format(port=port, workers=workers).split()]

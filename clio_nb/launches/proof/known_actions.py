@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -38,21 +39,28 @@ class KnownUser:
     _actions: dict[int, CustomAction] = field(default_factory=dict)
     _read_at: float = float("-inf")
     _tries: deque[float] = field(default_factory=deque)
+    _listing: asyncio.Task[None] | None = None
 
     def learn(self, actions: Iterable[CustomAction]) -> None:
         """Keep the actions that Clio has just listed."""
         self._actions = {action.id: action for action in actions}
         self._read_at = timeouts.now()
 
+    async def list_again(self, session: AsyncSession) -> None:
+        """Read the actions, unless that was done just now: once for all who need them at the same time."""
+        if self._listing is None or self._listing.done():
+            if timeouts.now() - self._read_at < JUST_NOW:
+                return
+            self._listing = timeouts.apart(self._list(session))
+        await timeouts.within(asyncio.shield(self._listing), "Reading the actions")
+
+    async def _list(self, session: AsyncSession) -> None:
+        self.learn(await session.list_actions())
+
     @property
     def listed(self) -> bool:
         """Whether the actions were listed not long ago."""
         return timeouts.now() - self._read_at < KNOWN_FOR
-
-    @property
-    def listed_just_now(self) -> bool:
-        """Whether the actions were listed so short a time ago that asking again would cost more than it tells."""
-        return timeouts.now() - self._read_at < JUST_NOW
 
     @property
     def tried(self) -> int:

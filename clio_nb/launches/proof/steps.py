@@ -7,7 +7,7 @@ first and the list is read afterwards: Clio asks for the nonce in "your next req
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, Protocol, TypeVar
 
 from ... import errors
 from ...http import timeouts
@@ -21,6 +21,7 @@ from .known_actions import CAREFUL, actions_cache
 from .sessions import Sessions, app_of, sessions_of
 from .used_nonces import Asker, used_nonces
 
+T = TypeVar("T")
 Actions = Literal["known", "any"] | Iterable[CustomAction]
 
 
@@ -127,8 +128,8 @@ class _Proof:
         having = []
         for session in several:
             known = actions_cache.of(session, self._launch.user_id)
-            if known.action(self._launch.custom_action_id) is None and not known.listed_just_now:
-                known.learn(await session.list_actions())
+            if known.action(self._launch.custom_action_id) is None:
+                await known.list_again(session)
             if not fault_of(self._launch, known.action(self._launch.custom_action_id)):
                 having.append(session)
         if len(having) != 1:
@@ -153,8 +154,7 @@ class _Proof:
             known = actions_cache.of(session, self._launch.user_id)
             if known.tried < CAREFUL:
                 return False  # perhaps changed since
-            if not known.listed_just_now:
-                known.learn(await self._listed(session.list_actions()))
+            await self._reading(known.list_again(session))
             action = known.action(self._launch.custom_action_id)
         self._judge(action)
         return True
@@ -192,10 +192,10 @@ class _Proof:
     async def judge_action_afterwards(self, session: AsyncSession, confirmation: Confirmation) -> None:
         """Read the user's actions and judge the action by them, the nonce being spent."""
         known = actions_cache.of(session, self._launch.user_id)
-        known.learn(await self._listed(confirmation.list_actions(), "Clio confirmed the user, but "))
+        known.learn(await self._reading(confirmation.list_actions(), "Clio confirmed the user, but "))
         self._judge(known.action(self._launch.custom_action_id))
 
-    async def _listed(self, reading: Awaitable[list[CustomAction]], but: str = "") -> list[CustomAction]:
+    async def _reading(self, reading: Awaitable[T], but: str = "") -> T:
         try:
             return await reading
         except errors.ClioError as error:
