@@ -78,12 +78,15 @@ class Store:
             return [FirmKey(*row) for row in database.execute(sa.select(*columns).distinct().order_by(*columns))]
 
     def firms_of(self, app: AppKey, user_id: int) -> list[str]:
-        """Return the names of an app's firms that have a row of this user."""
+        """Return the names of an app's firms that have a row of this user, those whose token has a problem last."""
         found = sa.select(_grants.c.firm).where(
             _grants.c.site == app.site, _grants.c.client_id == app.client_id, _grants.c.user_id == user_id
         )
         with self._database.transaction() as database:
-            return [str(firm) for firm in database.execute(found.order_by(_grants.c.firm)).scalars()]
+            return [
+                str(firm)
+                for firm in database.execute(found.order_by(_grants.c.problem != "", _grants.c.firm)).scalars()
+            ]
 
     def put(self, rows: Iterable[tuple[FirmKey, Row]], key_id: str) -> bool:
         """Write rows, all or none."""

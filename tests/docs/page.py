@@ -185,7 +185,10 @@ class Reader:
         )
         self._running.append(process)
         assert process.stdout is not None
-        assert process.stdout.readline(), f"{block}: {command} ended at once"
+        while line := process.stdout.readline():
+            if "uvicorn" not in command or "running on" in line:  # which speaks before it listens
+                break
+        assert line, f"{block}: {command} ended at once"
         drain = threading.Thread(target=_drain, args=(process.stdout,))
         drain.start()
         self._drains.append(drain)

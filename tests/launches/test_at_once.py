@@ -14,8 +14,8 @@ from clio_nb.http import loop, transport
 from clio_nb.launches import verify_launch
 from clio_nb.session import AsyncSession
 
+from ..web.test_receiver import APPS, at
 from .conftest import new_browser
-from .test_receiver import APPS, at
 
 DELAY = 0.5
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import asyncio
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -12,6 +13,18 @@ from ...models import CustomAction, Subject
 from ...session import AsyncSession
 
 KNOWN_FOR: Final = 900.0  # seconds for which an entry counts
+
+JUST_NOW: Final = 10.0
+"""Seconds for which the actions of a user are not listed again."""
+
+TRIES: Final = 60.0
+"""Seconds for which a launch that Clio refused counts against those that are said to be of the same user."""
+
+CAREFUL: Final = 5
+"""Refused launches of a user after which only those of an action that is known to be hers are sent to Clio."""
+
+MOST: Final = 20
+"""Refused launches of a user after which none are: Clio allows 50 requests a minute, and she needs some herself."""
 
 USERS_MAX: Final = 10_000
 RECORDS_MAX: Final = 100  # for each user
@@ -24,16 +37,46 @@ class KnownUser:
     _read: OrderedDict[Subject, float] = field(default_factory=OrderedDict)
     _actions: dict[int, CustomAction] = field(default_factory=dict)
     _read_at: float = float("-inf")
+    _tries: deque[float] = field(default_factory=deque)
+    _listing: asyncio.Task[None] | None = None
 
     def learn(self, actions: Iterable[CustomAction]) -> None:
         """Keep the actions that Clio has just listed."""
         self._actions = {action.id: action for action in actions}
         self._read_at = timeouts.now()
 
+    async def list_again(self, session: AsyncSession) -> None:
+        """Read the actions, unless that was done just now: once for all who need them at the same time."""
+        if self._listing is None or self._listing.done():
+            if timeouts.now() - self._read_at < JUST_NOW:
+                return
+            self._listing = timeouts.apart(self._list(session))
+        await timeouts.within(asyncio.shield(self._listing), "Reading the actions")
+
+    async def _list(self, session: AsyncSession) -> None:
+        self.learn(await session.list_actions())
+
     @property
     def listed(self) -> bool:
         """Whether the actions were listed not long ago."""
         return timeouts.now() - self._read_at < KNOWN_FOR
+
+    @property
+    def tried(self) -> int:
+        """How many nonces of this user Clio has refused within a minute, or has not answered yet."""
+        while self._tries and timeouts.now() - self._tries[0] >= TRIES:
+            self._tries.popleft()
+        return len(self._tries)
+
+    def note_try(self) -> float:
+        """Count a nonce that is about to be sent."""
+        self._tries.append(now := timeouts.now())
+        return now
+
+    def forget_try(self, tried: float) -> None:
+        """Count a nonce no more: Clio did not refuse it."""
+        if tried in self._tries:
+            self._tries.remove(tried)
 
     def action(self, action_id: int) -> CustomAction | None:
         """Return the action, if it was listed not long ago."""

@@ -20,7 +20,7 @@ from starlette.routing import Route
 import clio_nb as clio
 from clio_nb import aio
 from clio_nb.firm.manifest import parse_manifest
-from clio_nb.web.asgi import KEY, LaunchMiddleware
+from clio_nb.web.asgi import LaunchMiddleware, launch_of
 
 MANIFEST = """
 [app]
@@ -63,14 +63,13 @@ def create_app(site: clio.App, vault: clio.Vault, *, key: str, url: str) -> Star
 
     async def launch(request: Request) -> Response:
         """Answer a click that Clio has confirmed. No other request comes here."""
-        proved = request.scope[KEY]
-        session = await firm.session_of(proved.user_id)
-        record = await session.record(proved.subject)
-        return page(200, "Ready to sign", f"The {proved.subject.location.record_type} is {record.title}.")
+        launch = launch_of(request)
+        record = await launch.record()
+        return page(200, "Ready to sign", f"The {launch.subject.location.record_type} is {record.title}.")
 
     return Starlette(
         routes=[Route("/connect", connect), Route("/callback", callback), Route("/launch", launch)],
-        middleware=[Middleware(LaunchMiddleware, sessions=firm, key=key, path="/launch")],
+        middleware=[Middleware(LaunchMiddleware, sessions=firm, key=key, path="/launch", connect_url=f"{url}/connect")],
     )
 
 

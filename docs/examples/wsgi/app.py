@@ -13,7 +13,7 @@ from typing import Any
 from wsgiref.simple_server import make_server
 
 import clio_nb as clio
-from clio_nb.web.wsgi import KEY, LaunchMiddleware
+from clio_nb.web.wsgi import LaunchMiddleware, launch_of
 
 site = clio.connect()
 firm = clio.Firm(site, clio.Vault.open(os.environ["CLIO_NB_VAULT"]))
@@ -21,11 +21,10 @@ firm = clio.Firm(site, clio.Vault.open(os.environ["CLIO_NB_VAULT"]))
 
 def pages(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
     """Answer a click that Clio has confirmed. No other request comes here."""
-    proved = environ[KEY]
-    session = firm.session_of(proved.user_id)
-    title = session.record(proved.subject).title
+    launch = launch_of(environ)
+    title = launch.record().title
     start_response("200 OK", [("content-type", "text/plain; charset=utf-8")])
-    return [f"{session.user.name} wants to sign {title}.".encode()]
+    return [f"{launch.session.user.name} wants to sign {title}.".encode()]
 
 
 application = LaunchMiddleware(pages, sessions=firm, key=os.environ["LAUNCH_KEY"], path="/launch")

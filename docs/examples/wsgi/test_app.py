@@ -30,5 +30,5 @@ def test_a_genuine_click_is_let_in_once_and_a_forged_one_never(clio_sandbox, cli
     with httpx.Client(follow_redirects=True) as browser:
         first, again = browser.get(launch), browser.get(launch)
     assert first.text == again.text == f"{clio_user.name} wants to sign 00001-Tidewrack."
-    assert httpx.get(launch).status_code == 403  # another browser
+    assert httpx.get(launch, follow_redirects=True).status_code == 403  # another browser
     assert httpx.get(launch.rpartition("=")[0] + "=made-up-nonce").status_code == 403
