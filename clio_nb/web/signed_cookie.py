@@ -32,14 +32,7 @@ class SignedCookies:
     """
 
     def __init__(self, key: Key) -> None:
-        keys = key if isinstance(key, list | tuple) else [key]
-        self._keys = [Secret(one) for one in keys if isinstance(one, Secret | str)]
-        if len(self._keys) < len(keys) or min((len(one.reveal()) for one in self._keys), default=0) < KEY_MIN:
-            raise InvalidInput(
-                f"Each key that signs the cookies needs {KEY_MIN} characters or more (secrets.token_urlsafe(32)). Keep "
-                "it with your other secrets, the same in every process.",
-                field="key",
-            )
+        self._keys = checked_keys(key)
 
     def ids(self, launch: Launch, door: str) -> list[str]:
         """Return the id of a launch by each key, newest first: digests of the nonce that tell nothing about it."""
@@ -67,3 +60,16 @@ class SignedCookies:
     def _serializer(self, id: str, door: str) -> URLSafeTimedSerializer:
         keys = [key.reveal() for key in reversed(self._keys)]  # it takes the newest last
         return URLSafeTimedSerializer(keys, salt=f"clio_nb launch\n{id}\n{door}", signer_kwargs=_METHOD)
+
+
+def checked_keys(key: Key) -> list[Secret]:
+    """Return the keys, newest first. Raises :class:`InvalidInput` for one that is too short to sign with."""
+    keys = key if isinstance(key, list | tuple) else [key]
+    several = [Secret(one) for one in keys if isinstance(one, Secret | str)]
+    if len(several) < len(keys) or min((len(one.reveal()) for one in several), default=0) < KEY_MIN:
+        raise InvalidInput(
+            f"Each key that signs the cookies needs {KEY_MIN} characters or more (secrets.token_urlsafe(32)). Keep it "
+            "with your other secrets, the same in every process.",
+            field="key",
+        )
+    return several
