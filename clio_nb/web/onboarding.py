@@ -9,6 +9,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -21,11 +22,12 @@ from ..firm.apply.apply import Result
 from ..firm.async_firm import AsyncFirm
 from ..firm.firm import Firm
 from ..firm.manifest import Manifest, read_manifest
-from ..http import oauth, timeouts, tokens
+from ..http import timeouts, tokens
 from ..http.oauth import Authorization
 from ..http.sync_and_async import on_loop
 from ..launches._pages import Page, Visit, moved
 from ..models import Account, Site, User
+from ..secret import Secret
 from ..session import AsyncSession
 from ..vault import Vault
 from ..vocabulary import LOOPBACK, Region
@@ -121,6 +123,7 @@ class OnboardingRoutes:
         self._invitations = Invitations(key)
         self._pages = Pages(templates, connect=f"{path}/{CONNECT}", disconnect=f"{path}/{DISCONNECT}")
         self._firms: dict[tuple[Region, int], AsyncFirm] = {}
+        self._checking: set[tuple[Region, int]] = set()
 
     def invitation(self, firm: Firm | AsyncFirm | int, user: User | int, *, region: Region | str | None = None) -> str:
         """Return a personal link by which a user connects, for a mail or a chat. It can be used for seven days.
@@ -168,7 +171,7 @@ class OnboardingRoutes:
         routes: dict[str, Callable[[], Awaitable[Page]]] = {
             CONNECT: lambda: self._connect(visit),
             "callback": lambda: self._callback(visit),
-            DISCONNECT: lambda: self._disconnect(visit),
+            DISCONNECT: lambda: self._disconnect(visit, body),
             "deauthorized": lambda: self._deauthorized(body),
             "team": lambda: self._team(visit),
         }
@@ -227,32 +230,30 @@ class OnboardingRoutes:
         if not await asyncio.to_thread(self._vault.ledger.claim, "sign-in", claim, float(LIFETIME)):
             return self._again(409, "This sign-in was used already.")
         try:
-            page = await self._complete(site, sign_in, authorization, fields)
+            page = await self._complete(site, sign_in, authorization, visit.query)
         except errors.ClioError as error:
             _log.warning("sign-in in %s failed: %s", site.region.value, error)
             await self._tell("failed", error)
             page = self._failed(error)
-        return msgspec.structs.replace(page, headers=(*page.headers, ("set-cookie", self._sign_ins.gone)))
+        return replace(page, headers=(*page.headers, ("set-cookie", self._sign_ins.gone)))
 
     async def _complete(
-        self, site: Site, sign_in: SignIn, authorization: Authorization, fields: dict[str, str]
+        self, site: Site, sign_in: SignIn, authorization: Authorization, query: str
     ) -> Page:
         """Exchange the code, find out who it is, and connect or disconnect that user."""
-        if "error" in fields:
-            refused = oauth.refusal(fields)
-            if not isinstance(refused, errors.LoginDeclined):
-                raise refused
+        try:
+            code = authorization.code_from(Secret(f"{authorization.redirect_uri}?{query}"))
+        except errors.LoginDeclined:
             await self._tell("declined", site.region)
             return self._again(200, "You declined, so nothing was connected and nothing was changed.")
         wanted = read_manifest(self._manifest)  # before anything is kept, and as it is now
-        code = oauth.code_of(fields)
         token = await tokens.grant(site, authorization.exchange(code))
         session = AsyncSession(site, token)
         user = await session.who_am_i()
         if user.account is None:
             raise errors.LoginError("Clio did not say which firm this user belongs to. Tell the maker of the app.")
         if sign_in.purpose == DISCONNECT:
-            return await self._disconnected(site, user, user.account)
+            return await self._disconnected(site, user, user.account, session)
         if not await self._tell("may_connect", user, site.region, otherwise=True):
             await session.logout()
             return self._pages.message(
@@ -278,9 +279,9 @@ class OnboardingRoutes:
             clio=site.origin,
         )
 
-    async def _disconnect(self, visit: Visit) -> Page:
+    async def _disconnect(self, visit: Visit, body: bytes) -> Page:
         """Ask whether it is meant; then the user signs in once more, which says who it is."""
-        asked = dict(parse_qsl(visit.query))
+        asked = dict(parse_qsl(body.decode("latin-1")))
         if visit.method == "GET":
             return self._pages.show(200, "disconnect.html", regions=[here.value for here in self._sites])
         own = urlsplit(self.url)
@@ -366,14 +367,25 @@ class OnboardingRoutes:
         return self._pages.show(status, "again.html", text=text)
 
     def _failed(self, error: errors.ClioError) -> Page:
-        status, text = 502, "Clio does not answer as it should. Wait a moment, and press the button again."
-        if isinstance(error, errors.Forbidden):
-            status, text = 403, f"{_MISSING[error_resource(error)]}"
-        elif isinstance(error, errors.RunInProgress):
-            status, text = 503, "Your buttons are being made at this moment. Finishing: reload this page in a few seconds."
-        elif isinstance(error, errors.ManifestError):
-            status, text = 500, "The list of buttons of this app has an error. Tell the maker of the app."
+        kind = next((kind for kind in _EXPLAINED if isinstance(error, kind)), errors.ClioError)
+        status, text = _EXPLAINED[kind]
         return self._pages.show(status, "again.html", text=text)
+
+
+# What the person who signs in reads; the log has the error itself.
+_EXPLAINED: Final[dict[type[errors.ClioError], tuple[int, str]]] = {
+    errors.Forbidden: (
+        403,
+        "This app lacks a permission at Clio: it has to read users, and to read and write custom actions. Tell the maker "
+        "of the app; when the permission is set, connect again.",
+    ),
+    errors.RunInProgress: (503, "Your buttons are being made at this moment. Finishing: connect again in a few seconds."),
+    errors.ManifestError: (500, "The list of buttons of this app has an error. Tell the maker of the app."),
+    errors.ClientRefused: (500, "Clio does not know this app. Tell the maker of the app."),
+    errors.GrantRefused: (409, "Clio has used this sign-in already, or it is too old. Connect again."),
+    errors.VaultError: (503, "This app cannot keep your connection at the moment. Connect again in a few minutes."),
+    errors.ClioError: (502, "Clio does not answer as it should. Wait a moment, and connect again."),
+}
 
 
 class _Deauthorization(msgspec.Struct):
