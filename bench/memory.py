@@ -10,7 +10,7 @@ from pathlib import Path
 
 from clio_nb.firm import Firm
 from clio_nb.vault import Vault
-from clio_nb.vault.database import sqlite_store
+from clio_nb.database.database import Database
 
 from .clients.firm import MANIFEST, app_at, filled
 from .processes import said, server, started
@@ -30,7 +30,7 @@ def rows(*, smoke: bool) -> Iterator[Row]:
 def _measure(origin: str, users: int) -> None:
     app = app_at(origin)
     with tempfile.TemporaryDirectory() as folder:
-        vault = filled(Vault(sqlite_store(Path(folder) / "vault.sqlite")), app, users)
+        vault = filled(Vault(Database(Path(folder) / "vault.sqlite")), app, users)
         sum(1 for _ in vault.grants(app))
         read = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         plan = Firm(app, vault).plan(MANIFEST)

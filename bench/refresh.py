@@ -17,7 +17,7 @@ from clio_nb.http import loop
 from clio_nb.models import Token
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault
-from clio_nb.vault.database import sqlite_store
+from clio_nb.database.database import Database
 from clio_nb.vault.vault import FIRM, firm_key_of
 
 from .clients.firm import app_at, filled
@@ -58,7 +58,7 @@ def _refreshes() -> int:
 def _keeping(users: int, folder: Path) -> Callable[[], None]:
     """Return what writes renewed tokens of one user after the other into a vault on disk."""
     app = app_at("http://127.0.0.1:1")
-    vault = filled(Vault(sqlite_store(folder / "vault.sqlite")), app, users)
+    vault = filled(Vault(Database(folder / "vault.sqlite")), app, users)
     firm_key = firm_key_of(app, FIRM)
     grants = cycle(list(vault.grants(app)))
     token = Token(access=Secret("a" * 40), refresh=Secret("r" * 40), expires_at=2e9)

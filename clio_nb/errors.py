@@ -12,6 +12,7 @@ ClioError
 │   └── ClientRefused       Clio does not know this app: wrong id, secret or region
 ├── NeedsLogin              this user's access is gone; only a new login helps
 ├── VaultError              the token store cannot be opened, read or written; no token was lost
+├── NotAdmitted             a page asks for a launch at an address that no middleware guards
 ├── RunInProgress           another run is changing this firm at the moment
 ├── PortBusy                a port on this machine is taken
 ├── ApiError                Clio answered, and the answer is no
@@ -100,6 +101,10 @@ class NeedsLogin(ClioError):
 
 class VaultError(ClioError):
     """The token store cannot be opened, read or written. What it held before, it still holds."""
+
+
+class NotAdmitted(ClioError):
+    """A page asks for the launch that led to it, and no middleware guards its address: nothing was proved."""
 
 
 class RunInProgress(ClioError):

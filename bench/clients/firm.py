@@ -13,7 +13,7 @@ from clio_nb.models import App, Token, User
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault
 from clio_nb.vault._grants import Grant
-from clio_nb.vault.database import sqlite_store
+from clio_nb.database.database import Database
 from clio_nb.vault.vault import FIRM, firm_key_of
 from clio_nb.vocabulary import Region
 
@@ -54,7 +54,7 @@ class Runs:
 
     def __init__(self, origin: str, users: int, folder: Path) -> None:
         self._app = app_at(origin)
-        self._vault = filled(Vault(sqlite_store(folder / "vault.sqlite")), self._app, users)
+        self._vault = filled(Vault(Database(folder / "vault.sqlite")), self._app, users)
         self._journal = folder / "journal.sqlite"
 
     def prepare(self) -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import msgspec
 
+from ..database.firm_key import FirmKey
 from ..errors import InvalidInput, ManifestError
 from ..models import Site
-from ..vault.store import FirmKey
 from .apply.journal import Journal
 from .coverage import Coverage, coverage_of
 from .item import Item, Kind, Outcome

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import operator
 from collections.abc import Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
-import msgspec
-
-from ..action_rules import as_shown, same_label, same_url
+from ..ledger.records import ActionFields, Kept, Owned
 from ..models import CustomAction, User
 
-Kept: TypeAlias = AbstractSet[tuple[str, str]]
-"""What Clio changed when it stored it: a label or target URL as it was sent, and as Clio answered."""
+__all__ = ["ADVICE", "Access", "ActionFields", "Claim", "Kept", "Ledger", "Owned", "UserLedger", "UserState", "Wanted"]
 
 
 class Access(StrEnum):
@@ -59,52 +53,6 @@ class UserState:
     def advice(self) -> str:
         """What to do about it, in a sentence or two."""
         return " ".join(filter(None, (self.detail, ADVICE[self.access])))
-
-
-class ActionFields(msgspec.Struct, frozen=True):
-    """What a user sees of an action: its label, target URL and location."""
-
-    label: str | None
-    target_url: str | None
-    ui_reference: str | None
-
-    @classmethod
-    def of(cls, action: CustomAction) -> ActionFields:
-        """Return the fields of an action."""
-        return cls(action.label, action.target_url, action.ui_reference)
-
-    def differing(self, asked: ActionFields, kept: Kept = frozenset()) -> tuple[str, ...]:
-        """Return which fields differ from ``asked``, except where Clio is known to store that value this way."""
-        if self == asked:
-            return ()
-        pairs = {name: (getattr(asked, name), getattr(self, name)) for name in self.__struct_fields__}
-        alike = {"label": same_label, "target_url": same_url, "ui_reference": operator.eq}
-        return tuple(name for name, pair in pairs.items() if pair not in kept and not alike[name](*pair))
-
-    def kept_for(self, asked: ActionFields | None) -> list[tuple[str, str]]:
-        """Return the label and the target URL that Clio stored differently, each as sent and as stored."""
-        pairs = [] if asked is None else [(asked.label, self.label), (asked.target_url, self.target_url)]
-        return [(sent, kept) for sent, kept in pairs if sent and kept and sent != kept]
-
-    @property
-    def slot(self) -> tuple[str | None, str | None]:
-        """Location and label as shown: Clio lets a user have each pair once (reference, "Links are unique across")."""
-        return self.ui_reference, as_shown(self.label or "")
-
-
-class Owned(NamedTuple):
-    """An action that a manifest of this app made or adopted, as it was when last written."""
-
-    user_id: int
-    action_id: int
-    manifest: str
-    key: str
-    fields: ActionFields
-    created_at: dt.datetime | None = None
-
-    def is_same(self, action: CustomAction) -> bool:
-        """Whether an action with this id is still the one that was made."""
-        return self.created_at is None or action.created_at is None or self.created_at == action.created_at
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,36 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from enum import StrEnum
 from typing import Final, NamedTuple
 
 import msgspec
 
-from ._state import ActionFields
+from ..ledger.records import ActionFields, Kind, Outcome
 
-
-class Kind(StrEnum):
-    """What a plan says of one action of one user."""
-
-    CREATE = "create"
-    UPDATE = "update"
-    DELETE = "delete"
-    OK = "ok"
-    DUPLICATE = "duplicate"
-    ORPHAN = "orphan"
-    FOREIGN = "foreign"
-    BLOCKED = "blocked"
-
-
-class Outcome(StrEnum):
-    """How one item of a run ended."""
-
-    DONE = "done"
-    CONFLICT = "conflict"
-    FAILED = "failed"
-    UNKNOWN = "unknown"
-    NOT_SENT = "not sent"
-
+__all__ = ["WRITES", "Item", "ItemResult", "Kind", "Outcome"]
 
 WRITES: Final = (Kind.CREATE, Kind.UPDATE, Kind.DELETE)
 

@@ -10,13 +10,13 @@ from typing import Any, Final
 
 import pandas as pd
 
+from ..database._private_files import write_whole
+from ..database.firm_key import FirmKey
 from ..errors import InvalidInput, VaultError
 from ..models import Site, Token, User
 from ..secret import Secret
 from ..tables import integers, neutral, texts, times
 from ..vault import Grant, Vault
-from ..vault._private_files import write_whole
-from ..vault.store import FirmKey
 from ..vault.vault import firm_key_of
 from ..vocabulary import Region
 

@@ -9,7 +9,6 @@ from .replay import replay as replay
 from .report import Launch as Launch
 from .report import LaunchReport as LaunchReport
 from .report import Part as Part
-from .report import ProvedLaunch as ProvedLaunch
 from .verdict import Step as Step
 from .verdict import Verdict as Verdict
 from .verify import verify_launch as verify_launch

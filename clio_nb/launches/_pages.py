@@ -58,13 +58,18 @@ class Page:
 
 def page(status: int, title: str, text: str, *headers: tuple[str, str]) -> Page:
     """Return a page with a heading and a paragraph, both escaped."""
+    return html_page(status, _PAGE.format(title=escape(title), text=escape(text)), *headers)
+
+
+def html_page(status: int, html: str, *headers: tuple[str, str]) -> Page:
+    """Return a page that may show itself and its styles, and load nothing."""
     fixed = (
         ("content-type", "text/html; charset=utf-8"),
-        ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'"),
+        ("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"),
         ("x-content-type-options", "nosniff"),
         *PRIVATE,
     )
-    return Page(status, (*fixed, *headers), _PAGE.format(title=escape(title), text=escape(text)).encode())
+    return Page(status, (*fixed, *headers), html.encode())
 
 
 def moved(location: str, *headers: tuple[str, str]) -> Page:
@@ -83,7 +88,11 @@ def refusal_of_method(visit: Visit) -> Page | None:
 
 def visit_of(scope: Message) -> Visit:
     """Read a request out of its scope."""
-    headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+    headers: dict[str, str] = {}
+    for field, text in scope["headers"]:
+        name, value = field.decode("latin-1").lower(), text.decode("latin-1")
+        # HTTP/2 sends each cookie in a header of its own (RFC 9113, 8.2.3)
+        headers[name] = f"{headers[name]}; {value}" if name == "cookie" and name in headers else value
     path = (scope.get("raw_path") or scope["path"].encode()).decode("latin-1")
     query = scope["query_string"].decode("latin-1")
     return Visit(scope["method"], scope["scheme"], headers.get("host", ""), path, query, headers)

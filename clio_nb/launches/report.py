@@ -54,22 +54,6 @@ class Launch:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class ProvedLaunch:
-    """A launch whose click Clio has confirmed. ``proved_at`` is in whole seconds since the epoch.
-
-    Clio has confirmed that the user ``user_id`` clicked, and has shown this user the record ``subject``. Which action
-    was clicked (``custom_action_id``) and on which record is what the browser said: Clio is never told the first, and
-    may not check the second. Before you change anything, ask the user on a page of your own.
-    """
-
-    id: str
-    custom_action_id: int
-    user_id: int
-    subject: Subject
-    proved_at: float
-
-
 class Part(NamedTuple):
     """One part of a launch URL, fit to be shown: its name, value and meaning, and whether it is as it must be."""
 

@@ -82,7 +82,7 @@ async def verify_report(
         reason = " ".join(report.reasons)
         steps = (Step(name, ok=False, detail=reason) if name == PARSED else Step(name) for name in STEPS)
         return Verdict("refused", reason, tuple(steps))
-    return await prove(report.launch, sessions, asker=asker, fields=fields, actions=actions, arrived=arrived)
+    return (await prove(report.launch, sessions, asker=asker, fields=fields, actions=actions, arrived=arrived))[0]
 
 
 def _check_fields(fields: object) -> None:

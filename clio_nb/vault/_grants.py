@@ -8,12 +8,12 @@ from typing import Final, SupportsIndex
 
 import msgspec
 
+from ..database.firm_key import FirmKey
 from ..errors import InvalidInput
 from ..http import timeouts
 from ..models import Token, User
 from ..secret import Secret, reading
 from .keys import Keys
-from .store import FirmKey, Row
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,16 @@ class Grant:
     problem: str = ""
     version: int = 1
     read_at: float = field(default_factory=lambda: timeouts.now(), compare=False)  # noqa: PLW0108 -- tests move the clock
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One user's sealed token. ``version`` counts its changes; ``problem`` says why it cannot be used, or is empty."""
+
+    user_id: int
+    sealed: bytes
+    version: int = 1
+    problem: str = ""
 
 
 class _Sealed(msgspec.Struct, omit_defaults=True):

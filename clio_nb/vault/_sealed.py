@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Iterator
-from typing import Final, SupportsIndex
+from typing import TYPE_CHECKING, Final, SupportsIndex
 
+from ..database.database import Database
+from ..database.firm_key import FirmKey
 from ..errors import VaultError
 from ..http import timeouts
-from ._grants import Grant, damaged, id_of_user, opened, sealed
+from ._grants import Grant, Row, damaged, id_of_user, opened, sealed
 from .keys import VARIABLE, InEnvironment, Keys
-from .store import FirmKey, Row, Store
+
+if TYPE_CHECKING:
+    from .store import Store
 
 LOOK: Final = 30.0  # seconds after which a session looks whether its token was changed by another process
 _changed: Final[dict[tuple[FirmKey, int], float]] = {}
@@ -19,13 +24,27 @@ _NO_KEY: Final = (
 
 
 class SealedGrants:
-    """The grants of a store and the keys that open them. ``find`` looks for the keys again."""
+    """The grants of a database and the keys that open them. ``find`` looks for the keys again."""
 
-    def __init__(self, store: Store, keys: Keys, find: Callable[[], Keys | None] | None = None) -> None:
-        self.store = store
+    def __init__(self, database: Database, keys: Keys, find: Callable[[], Keys | None] | None = None) -> None:
+        self.database = database
         self.keys = keys
         self._find = find
+
+    @functools.cached_property
+    def store(self) -> Store:
+        """The rows."""
+        from .store import Store  # noqa: PLC0415 -- SQLAlchemy is loaded at the first use
+
+        return Store(self.database)
+
+    def check(self) -> None:
+        """Raise :class:`VaultError` when the database cannot be used or the key does not open it."""
         self._key_id = self._sealed_under()
+
+    @functools.cached_property
+    def _key_id(self) -> str:
+        return self._sealed_under()
 
     def take(self, firm_key: FirmKey, user_id: SupportsIndex) -> Grant | None:
         """Return one user's grant, or None."""

@@ -19,9 +19,9 @@ from typing import Final, Protocol
 import platformdirs
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from ..database._private_files import locked, read_private, write_whole
 from ..errors import VaultError
 from ..secret import Secret
-from ._private_files import locked, read_private, write_whole
 
 VARIABLE: Final = "CLIO_NB_KEY"
 PATIENCE: Final = 10.0  # seconds to wait for another process that changes the keys

@@ -8,13 +8,13 @@ import secrets
 from dataclasses import replace
 from typing import Final
 
+from ..database.firm_key import FirmKey
 from ..errors import GrantRefused, NeedsLogin, VaultError
 from ..http import timeouts, tokens
 from ..models import Site, Token
 from ..tracebacks import verb
 from ._grants import Grant
 from ._sealed import SealedGrants
-from .store import FirmKey
 
 LEASE: Final = 60.0  # seconds; a refresh has 30 (transport.DEADLINE), so its holder is gone when this is over
 POLL: Final = 0.1

@@ -1,167 +1,195 @@
-"""Where a vault keeps its rows: a small interface, and the store in memory."""
+"""The grants in a database: sealed rows. A store never sees a token."""
 
 from __future__ import annotations
 
-import threading
-import time
+import logging
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ..database.database import Database
+from ..database.firm_key import AppKey, FirmKey
+from ..database.schema import grants as _grants
+from ..database.schema import settings as _settings
+from ._grants import Row
+
+_log: Final = logging.getLogger("clio_nb.vault")
+CHUNK: Final = 1000
+
+_sealed: Final = sa.type_coerce(_grants.c.sealed, sa.types.NullType())  # as it is, whatever it is
+_whole: Final = sa.cast(_grants.c.version, sa.Integer)
+_key: Final = sa.select(_settings.c.value).where(_settings.c.name == "key")
+_key_shared: Final = _key.with_for_update(read=True)
+
+# Statements are built once: building one takes longer than running it.
+_change: Final = sa.update(_grants).where(
+    *(column == sa.bindparam(f"of_{column.name}") for column in _grants.primary_key.columns)
+)
+_change_same: Final = _change.where(_grants.c.version == sa.bindparam("of_version"))
 
 
-class FirmKey(NamedTuple):
-    """Whose tokens: one firm's, of one app, at one Clio (a region, or the address of a sandbox)."""
-
-    site: str
-    client_id: str
-    firm: str
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One user's sealed token. ``version`` counts its changes; ``problem`` says why it cannot be used, or is empty."""
-
-    user_id: int
-    sealed: bytes
-    version: int = 1
-    problem: str = ""
-
-
-class Store(Protocol):
-    """Where sealed rows live. It never sees a token.
+class Store:
+    """The sealed rows of a database.
 
     Writes carry the ``key_id`` of the sealing key and do nothing (False) when the store has been resealed under another
-    key. All raise :class:`clio_nb.errors.VaultError` when the store fails; then nothing was changed.
+    key. All raise :class:`clio_nb.errors.VaultError` when the database fails; then nothing was changed.
     """
 
-    name: str
+    def __init__(self, database: Database) -> None:
+        self.name = database.name
+        self._database = database
 
     def key_id(self, first: str) -> str:
         """Return the id of the key that seals this store; an empty store takes ``first``."""
+        with self._database.transaction() as database:
+            found = database.execute(_key).scalar()
+        if found is not None:
+            return str(found)
+        with self._database.transaction(write=True) as database:
+            database.execute(self._database.insert(_settings).values(name="key", value=first).on_conflict_do_nothing())
+            return str(database.execute(_key).scalar_one())
 
     def read(self, firm_key: FirmKey, user_id: int) -> Row | None:
         """Return one row, or None."""
+        with self._database.transaction() as database:
+            row = database.execute(_rows().where(_here(firm_key), _grants.c.user_id == user_id)).one_or_none()
+        return None if row is None else _row(*row)
 
     def scan(self, firm_key: FirmKey) -> Iterator[Row]:
-        """Give all rows of a firm in order of user, without holding them all at once."""
+        """Give the rows of a firm in order, a thousand at a time."""
+        after = -(2**63)
+        while True:
+            page = _rows().where(_here(firm_key), _grants.c.user_id > after).order_by(_grants.c.user_id).limit(CHUNK)
+            with self._database.transaction() as database:
+                found = database.execute(page).all()
+            rows = [_row(*row) for row in found if isinstance(row[0], int)]
+            if len(rows) < len(found):
+                _log.warning("%s: %d rows have no valid user id and were left out", self.name, len(found) - len(rows))
+            yield from rows
+            if len(found) < CHUNK or not rows:  # text and bytes come last, after all numbers
+                return
+            after = rows[-1].user_id
 
     def firm_keys(self) -> list[FirmKey]:
         """Return the key of every firm that has a row."""
+        columns = (_grants.c.site, _grants.c.client_id, _grants.c.firm)
+        with self._database.transaction() as database:
+            return [FirmKey(*row) for row in database.execute(sa.select(*columns).distinct().order_by(*columns))]
+
+    def firms_of(self, app: AppKey, user_id: int) -> list[str]:
+        """Return the names of an app's firms that have a row of this user, those whose token has a problem last."""
+        found = sa.select(_grants.c.firm).where(
+            _grants.c.site == app.site, _grants.c.client_id == app.client_id, _grants.c.user_id == user_id
+        )
+        with self._database.transaction() as database:
+            return [
+                str(firm)
+                for firm in database.execute(found.order_by(_grants.c.problem != "", _grants.c.firm)).scalars()
+            ]
 
     def put(self, rows: Iterable[tuple[FirmKey, Row]], key_id: str) -> bool:
-        """Write rows, new or in place of older ones, all or none."""
-
-    def swap(self, firm_key: FirmKey, row: Row, key_id: str) -> bool:
-        """Write one row if its version is still ``row.version``; the new version is one more."""
-
-    def note(self, firm_key: FirmKey, user_id: int, version: int, problem: str) -> bool:
-        """Write only a row's problem, if its version is still the same."""
-
-    def remove(self, firm_key: FirmKey, user_id: int) -> None:
-        """Delete one row."""
-
-    def lease(self, firm_key: FirmKey, user_id: int, owner: str, seconds: float) -> bool:
-        """Take the lease on one row for some seconds; False while another owner has it."""
-
-    def release(self, firm_key: FirmKey, user_id: int, owner: str) -> None:
-        """Give the lease back."""
-
-    def reseal(self, again: Callable[[object], bytes | None], before: str, key_id: str) -> bool:
-        """Replace every sealed text by what ``again`` gives (None: it stays) and set the new key id, all or nothing."""
-
-    def close(self) -> None:
-        """Close the connections."""
-
-
-class MemoryStore:
-    """Rows that end with this process."""
-
-    name = "memory (ends with this process)"
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._rows: dict[tuple[FirmKey, int], Row] = {}
-        self._leases: dict[tuple[FirmKey, int], tuple[str, float]] = {}
-        self._key_id = ""
-
-    def key_id(self, first: str) -> str:
-        """Return the id of the sealing key; the first caller sets it."""
-        with self._lock:
-            self._key_id = self._key_id or first
-            return self._key_id
-
-    def read(self, firm_key: FirmKey, user_id: int) -> Row | None:
-        """Return one row, or None."""
-        return self._rows.get((firm_key, user_id))
-
-    def scan(self, firm_key: FirmKey) -> Iterator[Row]:
-        """Give the rows of a firm as they are now."""
-        with self._lock:
-            rows = [row for (there, _), row in self._rows.items() if there == firm_key]
-        yield from sorted(rows, key=lambda row: row.user_id)
-
-    def firm_keys(self) -> list[FirmKey]:
-        """Return the key of every firm that has a row."""
-        with self._lock:
-            return sorted({firm_key for firm_key, _ in self._rows})
-
-    def put(self, rows: Iterable[tuple[FirmKey, Row]], key_id: str) -> bool:
-        """Write rows."""
-        new = {(firm_key, row.user_id): row for firm_key, row in rows}
-        with self._lock:
-            if key_id != self._key_id:
+        """Write rows, all or none."""
+        insert = self._database.insert(_grants)
+        upsert = insert.on_conflict_do_update(
+            index_elements=list(_grants.primary_key.columns),
+            set_={
+                "sealed": insert.excluded.sealed,
+                "problem": insert.excluded.problem,
+                "version": sa.case((_grants.c.version.between(1, 2**31 - 2), _whole + 1), else_=1),
+            },
+        )
+        with self._database.transaction(write=True) as database:
+            if not self._sealed_under(database, key_id):
                 return False
-            for key, row in new.items():
-                before = self._rows.get(key)
-                self._rows[key] = replace(row, version=before.version + 1 if before else 1)
-            return True
+            values = [{**firm_key._asdict(), **_values(row), "version": 1} for firm_key, row in rows]
+            for start in range(0, len(values), CHUNK):
+                database.execute(upsert, values[start : start + CHUNK])
+        return True
 
     def swap(self, firm_key: FirmKey, row: Row, key_id: str) -> bool:
         """Write one row if its version is the same."""
-        with self._lock:
-            now = self._rows.get((firm_key, row.user_id))
-            if key_id != self._key_id or now is None or now.version != row.version:
+        with self._database.transaction(write=True) as database:
+            if not self._sealed_under(database, key_id):
                 return False
-            self._rows[firm_key, row.user_id] = replace(row, version=row.version + 1)
-            return True
+            new = {"sealed": row.sealed, "problem": row.problem, "version": row.version + 1}
+            return database.execute(_change_same, {**_of(firm_key, row.user_id, row.version), **new}).rowcount == 1
 
     def note(self, firm_key: FirmKey, user_id: int, version: int, problem: str) -> bool:
         """Write only the problem of a row."""
-        with self._lock:
-            row = self._rows.get((firm_key, user_id))
-            if row is None or row.version != version:
-                return False
-            self._rows[firm_key, user_id] = replace(row, problem=problem)
-            return True
+        noted = {**_of(firm_key, user_id, version), "problem": problem}
+        with self._database.transaction(write=True) as database:
+            return database.execute(_change_same, noted).rowcount == 1
 
     def remove(self, firm_key: FirmKey, user_id: int) -> None:
         """Delete one row."""
-        with self._lock:
-            self._rows.pop((firm_key, user_id), None)
+        with self._database.transaction(write=True) as database:
+            database.execute(sa.delete(_grants).where(_here(firm_key), _grants.c.user_id == user_id))
 
     def lease(self, firm_key: FirmKey, user_id: int, owner: str, seconds: float) -> bool:
-        """Take the lease."""
-        with self._lock:
-            holder, until = self._leases.get((firm_key, user_id), (owner, 0.0))
-            if holder != owner and until > time.monotonic():
-                return False
-            self._leases[firm_key, user_id] = (owner, time.monotonic() + seconds)
-            return True
+        """Take the lease on a row. The clock of the database counts."""
+        free = _grants.c.lease_owner.in_(("", owner)) | self._database.over(_grants.c.lease_until, seconds)
+        taken = (
+            sa.update(_grants)
+            .where(_here(firm_key), _grants.c.user_id == user_id, free)
+            .values(lease_owner=owner, lease_until=self._database.now() + seconds)
+        )
+        with self._database.transaction(write=True) as database:
+            return database.execute(taken).rowcount == 1
 
     def release(self, firm_key: FirmKey, user_id: int, owner: str) -> None:
         """Give the lease back."""
-        with self._lock:
-            if self._leases.get((firm_key, user_id), ("", 0.0))[0] == owner:
-                del self._leases[firm_key, user_id]
+        given = sa.update(_grants).where(_here(firm_key), _grants.c.user_id == user_id, _grants.c.lease_owner == owner)
+        with self._database.transaction(write=True) as database:
+            database.execute(given.values(lease_owner="", lease_until=0))
 
     def reseal(self, again: Callable[[object], bytes | None], before: str, key_id: str) -> bool:
-        """Reseal all rows."""
-        with self._lock:
-            if self._key_id != before:
+        """Seal all rows anew in one transaction."""
+        keys = list(_grants.primary_key.columns)
+        with self._database.transaction(write=True) as database:
+            if database.execute(_key.with_for_update()).scalar_one() != before:
                 return False
-            self._rows = {key: replace(row, sealed=again(row.sealed) or row.sealed) for key, row in self._rows.items()}
-            self._key_id = key_id
-            return True
+            rows = database.execute(sa.select(*keys, _sealed)).all()
+            for start in range(0, len(rows), CHUNK):
+                chunk = [
+                    {**{f"of_{column.name}": row[at] for at, column in enumerate(keys)}, "sealed": sealed}
+                    for row in rows[start : start + CHUNK]
+                    if (sealed := again(row[-1])) is not None
+                ]
+                if chunk:
+                    database.execute(_change, chunk)
+            database.execute(sa.update(_settings).where(_settings.c.name == "key").values(value=key_id))
+        return True
 
-    def close(self) -> None:
-        """Do nothing: there is no file or connection."""
+    @staticmethod
+    def _sealed_under(database: sa.Connection, key_id: str) -> bool:
+        """Whether the store is sealed under this key; it stays so until the transaction ends."""
+        return bool(database.execute(_key_shared).scalar_one() == key_id)
+
+
+def _rows() -> sa.Select[Any, Any, Any, Any]:
+    return sa.select(_grants.c.user_id, _sealed, _grants.c.version, _grants.c.problem)
+
+
+def _row(user_id: int, sealed: object, version: object, problem: object) -> Row:
+    """Return a row, or one that cannot be opened: SQLite stores values of any type in any column."""
+    if isinstance(sealed, bytes) and isinstance(version, int) and isinstance(problem, str):
+        return Row(user_id, sealed, version, problem)
+    return Row(user_id, b"")
+
+
+def _here(firm_key: FirmKey) -> sa.ColumnElement[bool]:
+    return sa.and_(*(_grants.c[name] == value for name, value in firm_key._asdict().items()))
+
+
+def _of(firm_key: FirmKey, user_id: int, version: int) -> dict[str, object]:
+    """Return the parameters that name one version of a row."""
+    return {
+        **{f"of_{name}": value for name, value in firm_key._asdict().items()},
+        "of_user_id": user_id,
+        "of_version": version,
+    }
+
+
+def _values(row: Row) -> dict[str, object]:
+    return {"user_id": row.user_id, "sealed": row.sealed, "problem": row.problem}

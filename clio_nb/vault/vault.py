@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, SupportsIndex
+from typing import TYPE_CHECKING, Final, SupportsIndex
 from weakref import WeakValueDictionary
 
 import platformdirs
 
+from ..database.database import Database
+from ..database.firm_key import FirmKey
 from ..errors import VaultError
 from ..models import Site, Token, User
 from ..secret import Secret
@@ -19,7 +22,9 @@ from ._grants import Grant, id_of_user
 from ._sealed import SealedGrants
 from .keys import VARIABLE, Keys, find_keys, passing_keys
 from .refresh import VaultTokens
-from .store import FirmKey, MemoryStore, Store
+
+if TYPE_CHECKING:
+    from ..ledger.ledger import Ledger
 
 FIRM: Final = "default"
 
@@ -32,7 +37,7 @@ class Vault:
     firm; ``firm`` is a name that you choose, needed only when one vault serves several.
 
     Args:
-        store: Where the sealed rows are; by default in memory.
+        database: Where the sealed rows are, opened at its first use; by default in memory.
         keys: What seals them; by default a key that ends with this process.
         find: Looks for the keys again, when another process may have changed them.
 
@@ -48,9 +53,14 @@ class Vault:
     """
 
     def __init__(
-        self, store: Store | None = None, keys: Keys | None = None, *, find: Callable[[], Keys | None] | None = None
+        self,
+        database: Database | None = None,
+        keys: Keys | None = None,
+        *,
+        find: Callable[[], Keys | None] | None = None,
     ) -> None:
-        self.sealed: Final = SealedGrants(store or MemoryStore(), keys or passing_keys(), find)
+        self.database: Final = database or Database()
+        self.sealed: Final = SealedGrants(self.database, keys or passing_keys(), find)
         self._sources: WeakValueDictionary[tuple[FirmKey, int], VaultTokens] = WeakValueDictionary()
 
     @classmethod
@@ -85,15 +95,24 @@ class Vault:
                 stacklevel=3,
             )
             return cls()
-        return cls(_store_at(where), keys, find=lambda: find_keys(key_file))
+        vault = cls(_database_at(where), keys, find=lambda: find_keys(key_file))
+        vault.sealed.check()
+        return vault
 
     def __repr__(self) -> str:
-        return f"<Vault in {self.sealed.store.name}, sealed with the key in {self.sealed.keys.store.name}>"
+        return f"<Vault in {self.database.name}, sealed with the key in {self.sealed.keys.store.name}>"
 
     @property
     def lasting(self) -> bool:
         """Whether it outlives this process."""
-        return not isinstance(self.sealed.store, MemoryStore)
+        return self.database.lasting
+
+    @functools.cached_property
+    def ledger(self) -> Ledger:
+        """What was done with the tokens, what is being done, and what is ours: in the same database."""
+        from ..ledger.ledger import Ledger  # noqa: PLC0415 -- SQLAlchemy is loaded at the first use
+
+        return Ledger(self.database)
 
     def close(self) -> None:
         """Close the file or the connections. The vault can still be used: it opens them again.
@@ -101,7 +120,7 @@ class Vault:
         Examples:
             >>> firm.vault.close()
         """
-        self.sealed.store.close()
+        self.database.close()
 
     def keep(self, site: Site, user: User, token: Token, *, firm: str = FIRM) -> None:
         """Keep a user's token, in place of an older one.
@@ -187,6 +206,22 @@ class Vault:
         here = firm_key_of(site, "")
         return [each.firm for each in self.sealed.store.firm_keys() if each[:2] == here[:2]]
 
+    def firms_of(self, site: Site, user_id: SupportsIndex) -> list[str]:
+        """Return the names of the firms in which a user of this app has a token here.
+
+        Args:
+            site: The app and Clio.
+            user_id: Clio's id of the user.
+
+        Returns:
+            The names.
+
+        Examples:
+            >>> firm.vault.firms_of(site, site.users[0].id)
+            ['default']
+        """
+        return self.sealed.store.firms_of(firm_key_of(site, "").app, id_of_user(user_id))
+
     def elsewhere(self, site: Site, *, firm: str = FIRM) -> dict[int, str]:
         """Return which users of this app and firm have a token for another region.
 
@@ -250,7 +285,7 @@ class Vault:
         unread = self.sealed.rotate()
         if unread:
             warnings.warn(
-                f"{unread} of the tokens in {self.sealed.store.name} cannot be read and were left as they are. "
+                f"{unread} of the tokens in {self.database.name} cannot be read and were left as they are. "
                 'firm.tokens() shows these users as "damaged": sign them in again, or remove them.',
                 stacklevel=2,
             )
@@ -262,14 +297,12 @@ def firm_key_of(site: Site, firm: str) -> FirmKey:
     return FirmKey(site.region.value if at_clio else site.origin, site.client_id, firm)
 
 
-def _store_at(where: str | Path | Secret | None) -> Store:
-    from .database import postgresql_store, sqlite_store  # noqa: PLC0415 -- a database is loaded only for a vault that stays
-
+def _database_at(where: str | Path | Secret | None) -> Database:
     if isinstance(where, Secret) and "://" in where.reveal():
         if not where.reveal().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
             raise VaultError(
                 "Unknown kind of vault address. Use the path of a SQLite file, or a postgresql:// address."
             )
-        return postgresql_store(Secret(where.reveal().replace("postgres://", "postgresql://", 1)))
+        return Database(Secret(where.reveal().replace("postgres://", "postgresql://", 1)))
     path = Path(where.reveal() if isinstance(where, Secret) else where) if where else None
-    return sqlite_store(path or platformdirs.user_data_path("clio-nb") / "vault.sqlite")
+    return Database(path or platformdirs.user_data_path("clio-nb") / "vault.sqlite")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import hmac
-from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -48,8 +46,8 @@ class SealedSignIns:
     """
 
     def __init__(self, key: Key, path: str, *, secure: bool) -> None:
-        self._keys = checked_keys(key)
-        self._sealing = MultiFernet([Fernet(base64.urlsafe_b64encode(self._derived(each))) for each in self._keys])
+        self._keys = [hmac.digest(each.reveal().encode(), b"clio_nb sign-in", "sha256") for each in checked_keys(key)]
+        self._sealing = MultiFernet([Fernet(base64.urlsafe_b64encode(each)) for each in self._keys])
         self._attributes = f"; Path={path}; HttpOnly; SameSite=Lax" + ("; Secure" if secure else "")
 
     def cookie(self, sign_in: SignIn) -> str:
@@ -64,22 +62,14 @@ class SealedSignIns:
 
     def read(self, cookies: str) -> SignIn | None:
         """Return the sign-in of this browser; None when there is none, or it is forged or too old."""
-        for value in _values(cookies):
-            try:
-                return _decoder.decode(self._sealing.decrypt(value.encode("latin-1"), ttl=LIFETIME))
-            except (InvalidToken, msgspec.MsgspecError):
-                continue
+        for name, _, value in (pair.strip().partition("=") for pair in cookies.split(";")):
+            if name == COOKIE:
+                try:
+                    return _decoder.decode(self._sealing.decrypt(value.encode("latin-1", "replace"), ttl=LIFETIME))
+                except (InvalidToken, msgspec.MsgspecError):
+                    continue
         return None
 
-    def digest(self, text: Secret | str) -> bytes:
-        """Return a keyed digest, by which something is claimed once: it tells nothing about the text."""
-        return hmac.digest(self._derived(self._keys[0]), Secret(text).reveal().encode(), hashlib.sha256)
-
-    @staticmethod
-    def _derived(key: Secret) -> bytes:
-        return hmac.digest(key.reveal().encode(), b"clio_nb sign-in", hashlib.sha256)
-
-
-def _values(cookies: str) -> Iterator[str]:
-    pairs = (pair.strip().partition("=") for pair in cookies.split(";"))
-    return (value for name, _, value in pairs if name == COOKIE)
+    def digests(self, text: Secret | str) -> list[bytes]:
+        """Return a digest by each key, by which something is claimed once: they tell nothing about the text."""
+        return sorted(hmac.digest(key, Secret(text).reveal().encode(), "sha256") for key in self._keys)

@@ -2,55 +2,75 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Protocol
 
 from ..http.loopback import AsgiApp, Message, Receive, Send
 from ..launches._pages import PRIVATE, Page, answer, visit_of
-from ..launches.proof.sessions import Sessions
-from ..launches.proof.steps import Actions
-from ._guard import Guard
-from .signed_cookie import Key
-
-KEY: Final = "clio_nb.launch"
-"""Where the page finds its :class:`~clio_nb.launches.ProvedLaunch`: ``request.scope["clio_nb.launch"]``."""
+from ._guard import KEY, Guard, launch_in
+from .proved_launch import AsyncProvedLaunch
 
 
-class LaunchMiddleware:
-    """Guard one path of an app: what comes through it is a launch whose user Clio has confirmed.
+class HasScope(Protocol):
+    """A request of Starlette or FastAPI."""
 
-    ``sessions``, ``target`` and ``actions`` are those of :func:`clio_nb.verify_launch`; ``key`` signs the cookie that
-    shows a proved launch again on a reload (32 characters or more, the same in every process; ``[new, old]`` while it
-    is being replaced); ``path`` is where the launches come in; ``timeout`` is how many seconds a proof may take. Give
-    ``target`` only where the app sees its public scheme and host. Other paths are left alone::
+    @property
+    def scope(self) -> Mapping[str, Any]:
+        """The connection as ASGI describes it."""
+
+
+class LaunchMiddleware(Guard[AsgiApp]):
+    """Guard one address of an ASGI app: what comes through it is a launch whose user Clio has confirmed.
+
+    Other addresses are left alone. The page reads the launch with :func:`launch_of`::
 
         app.add_middleware(LaunchMiddleware, sessions=firm, key=os.environ["LAUNCH_KEY"], path="/launch")
-    """
 
-    def __init__(
-        self,
-        app: AsgiApp,
-        sessions: Sessions,
-        key: Key,
-        *,
-        path: str = "/launch",
-        target: str | None = None,
-        actions: Actions = "known",
-        timeout: float | None = None,
-    ) -> None:
-        self._app = app
-        self._path = path
-        self._guard = Guard(sessions, key, target=target, actions=actions, timeout=timeout)
+    Args:
+        app: Your app.
+        sessions: Where the token of the user who clicked is found: a firm, a list of sessions, or
+            :class:`clio_nb.web.VaultSessions` for all firms of a vault.
+        key: Signs the cookie that shows a proved launch again on a reload: 32 characters or more, the same in every
+            process; ``[new, old]`` while it is being replaced.
+        path: Where the launches come in, as your routes have it; it counts with and without a slash at the end.
+        url: The public address of ``path``. Needed behind a proxy: the path and ``Secure`` of the cookie come from it.
+        target: As in :func:`clio_nb.verify_launch`: launches of any other target are refused.
+        actions: Which actions count as yours, as in :func:`clio_nb.verify_launch`.
+        connect_url: Where a user connects your app to Clio; every page of a refusal leads there.
+        templates: A folder whose templates replace the pages of a refusal: ``click_again.html``,
+            ``not_a_launch.html``, ``too_early.html``, and what they have in common, ``page.html``.
+        timeout: How many seconds a visit may wait in all.
+
+    Raises:
+        errors.InvalidInput: One of these cannot work; ``field`` names it.
+    """
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve one connection."""
-        if scope["type"] != "http" or scope["path"].removeprefix(scope.get("root_path", "")) != self._path:
+        places = self.places(scope.get("root_path", ""), scope["path"]) if scope["type"] == "http" else ()
+        if not places:
             await self._app(scope, receive, send)
             return
-        outcome = await self._guard.admit(visit_of(scope))
+        outcome = await self.admit(visit_of(scope), places)
         if isinstance(outcome, Page):
             await answer(outcome, send)
         else:
             await self._app({**scope, KEY: outcome}, receive, _privately(send))
+
+
+def launch_of(request: HasScope) -> AsyncProvedLaunch:
+    """Return the launch that has led to this request.
+
+    Args:
+        request: What the page was called with.
+
+    Returns:
+        The proved launch.
+
+    Raises:
+        errors.NotAdmitted: No middleware guards this page, so nothing was proved.
+    """
+    return launch_in(request.scope.get(KEY), request.scope.get("path", ""), AsyncProvedLaunch)
 
 
 def _privately(send: Send) -> Send:

@@ -1,71 +1,82 @@
-"""Receive launches in a WSGI app (Flask, Django): proved launches reach your page, all others are refused."""
+"""Receive launches in a WSGI app (Flask): proved launches reach your page, all others are refused."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Protocol
 from urllib.parse import quote
 
 from ..http import loop
 from ..launches._pages import PRIVATE, Page, Visit
-from ..launches.proof.sessions import Sessions
-from ..launches.proof.steps import Actions
-from ._guard import Guard
-from .signed_cookie import Key
-
-KEY: Final = "clio_nb.launch"
-"""Where the page finds its :class:`~clio_nb.launches.ProvedLaunch`: ``request.environ["clio_nb.launch"]``."""
+from ._guard import KEY, Guard, launch_in
+from .proved_launch import ProvedLaunch
 
 Environ = dict[str, Any]
 StartResponse = Callable[..., Any]
 WsgiApp = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
-class LaunchMiddleware:
-    """Guard one path of an app, as :class:`clio_nb.web.asgi.LaunchMiddleware` does.
+class HasEnviron(Protocol):
+    """A request of Flask or Werkzeug."""
+
+    @property
+    def environ(self) -> Mapping[str, Any]:
+        """The request as WSGI describes it."""
+
+
+class LaunchMiddleware(Guard[WsgiApp]):
+    """Guard one address of a WSGI app. Its arguments are those of :class:`clio_nb.web.asgi.LaunchMiddleware`.
 
     In Flask::
 
         app.wsgi_app = LaunchMiddleware(app.wsgi_app, sessions=firm, key=os.environ["LAUNCH_KEY"], path="/launch")
     """
 
-    def __init__(
-        self,
-        app: WsgiApp,
-        sessions: Sessions,
-        key: Key,
-        *,
-        path: str = "/launch",
-        target: str | None = None,
-        actions: Actions = "known",
-        timeout: float | None = None,
-    ) -> None:
-        self._app = app
-        self._path = path
-        self._guard = Guard(sessions, key, target=target, actions=actions, timeout=timeout)
-
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Serve one request."""
-        if environ.get("PATH_INFO", "") != self._path:
+        prefix, path = (_text(environ, name) for name in ("SCRIPT_NAME", "PATH_INFO"))
+        places = self.places(prefix, f"{prefix}/{path}")
+        if not places:
             return self._app(environ, start_response)
-        outcome = loop.run(self._guard.admit, _visit(environ))
+        outcome = loop.run(self.admit, _visit(environ, prefix.rstrip("/") + path), places)
         if isinstance(outcome, Page):
             start_response(outcome.phrase, [*outcome.headers, ("content-length", str(len(outcome.body)))])
             return [outcome.body]
-        return self._app({**environ, KEY: outcome}, _privately(start_response))
+        return self._app({**environ, KEY: ProvedLaunch.of(outcome)}, _privately(start_response))
 
 
-def _visit(environ: Environ) -> Visit:
+def launch_of(request: HasEnviron | Mapping[str, Any]) -> ProvedLaunch:
+    """Return the launch that has led to this request.
+
+    Args:
+        request: Flask's ``request``, or the ``environ`` of WSGI.
+
+    Returns:
+        The proved launch.
+
+    Raises:
+        errors.NotAdmitted: No middleware guards this page, so nothing was proved.
+    """
+    environ = request if isinstance(request, Mapping) else request.environ
+    return launch_in(environ.get(KEY), environ.get("PATH_INFO", ""), ProvedLaunch)
+
+
+def _text(environ: Environ, name: str) -> str:
+    """Return a path, which WSGI gives as bytes in the form of Latin-1."""
+    return str(environ.get(name, "")).encode("latin-1").decode(errors="replace")
+
+
+def _visit(environ: Environ, path: str) -> Visit:
     headers = {
         name.removeprefix("HTTP_").replace("_", "-").lower(): value
         for name, value in environ.items()
         if name.startswith("HTTP_")
     }
-    raw = environ.get("SCRIPT_NAME", "") + environ.get("PATH_INFO", "")
-    path = quote(raw.encode("latin-1"), safe="/:@!$&'()*+,;=~")
     host = headers.get("host") or f"{environ['SERVER_NAME']}:{environ['SERVER_PORT']}"
-    query = environ.get("QUERY_STRING", "")
-    return Visit(environ["REQUEST_METHOD"], environ["wsgi.url_scheme"], host, path, query, headers)
+    plain = quote(path, safe="/:@!$&'()*+,;=~")
+    return Visit(
+        environ["REQUEST_METHOD"], environ["wsgi.url_scheme"], host, plain, environ.get("QUERY_STRING", ""), headers
+    )
 
 
 def _privately(start_response: StartResponse) -> StartResponse:

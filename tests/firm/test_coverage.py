@@ -14,7 +14,7 @@ from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
 from clio_nb.tables import LOCATION_COLUMNS
 from clio_nb.vault import Grant
-from clio_nb.vault.store import FirmKey
+from clio_nb.database.firm_key import FirmKey
 from clio_nb.vocabulary import Location, Region
 
 from .conftest import TARGET, on_matters

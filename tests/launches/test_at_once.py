@@ -13,8 +13,8 @@ import clio_nb as clio
 from clio_nb.http import loop, transport
 from clio_nb.launches import verify_launch
 
+from ..web.test_receiver import APPS, at
 from .conftest import new_browser
-from .test_receiver import APPS, at
 
 DELAY = 0.5
 

@@ -15,7 +15,7 @@ from clio_nb.cli import commands
 from clio_nb.launches import inspect_launch, load_launch, replay, save_launch, verify_launch
 from clio_nb.sandbox.world import nonces
 
-from .test_receiver import APPS
+from ..web.test_receiver import APPS
 
 VISIBLE = "".join(map(chr, range(0x21, 0x7F)))
 NONCES = {

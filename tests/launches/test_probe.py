@@ -28,8 +28,8 @@ from clio_nb.sandbox.world import state
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Region
 
+from ..web.test_receiver import APPS
 from . import receivers
-from .test_receiver import APPS
 
 
 @pytest.fixture

@@ -17,13 +17,14 @@ import clio_nb as clio
 from clio_nb import aio
 from clio_nb.errors import InvalidInput, NeedsLogin
 from clio_nb.http import transport
-from clio_nb.launches import ProvedLaunch, Verdict, verify_launch
+from clio_nb.launches import Verdict, verify_launch
 from clio_nb.launches.proof import known_actions as knowledge
 from clio_nb.launches.proof import used_nonces as memory
 from clio_nb.launches.verdict import STEPS
 from clio_nb.models import Subject, Token
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Location
+from clio_nb.web import ProvedLaunch
 
 from .conftest import new_browser
 

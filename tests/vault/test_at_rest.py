@@ -16,7 +16,7 @@ from clio_nb.errors import VaultError
 from clio_nb.models import App, Token, User
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault
-from clio_nb.vault.store import Row
+from clio_nb.vault._grants import Row
 from clio_nb.vault.vault import firm_key_of
 from clio_nb.vocabulary import Region
 
@@ -123,7 +123,7 @@ def test_a_token_put_into_another_users_row_is_not_used(path: Path) -> None:
 def test_a_full_disk_is_named_and_no_token_is_lost(path: Path) -> None:
     vault = Vault.open(path)
     vault.keep(SITE, ANNA, TOKEN)
-    engine = vault.sealed.store._engine  # type: ignore[attr-defined]
+    engine = vault.database._engine
 
     @sa.event.listens_for(engine, "begin")
     def _no_more_pages(database: sa.Connection) -> None:

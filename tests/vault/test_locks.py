@@ -19,8 +19,9 @@ from clio_nb.firm.apply.journal import Journal
 from clio_nb.firm.plan.plan import Plan
 from clio_nb.models import App, Token, User
 from clio_nb.secret import Secret
-from clio_nb.vault import Vault, _private_files, new_key
-from clio_nb.vault._private_files import private_file
+from clio_nb.database import _private_files
+from clio_nb.vault import Vault, new_key
+from clio_nb.database._private_files import private_file
 from clio_nb.vault.vault import firm_key_of
 from clio_nb.vocabulary import Region
 

@@ -21,11 +21,11 @@ from typing import Any, Final, TypeVar
 import msgspec
 import platformdirs
 
+from ...database._fork import Unshared
+from ...database._private_files import DatabaseFile, locked
+from ...database.firm_key import FirmKey
 from ...errors import InvalidInput, RunInProgress, VaultError
 from ...models import Site
-from ...vault._fork import Unshared
-from ...vault._private_files import DatabaseFile, locked
-from ...vault.store import FirmKey
 from ...vault.vault import FIRM, firm_key_of
 from .._state import ActionFields, Claim, Ledger, Owned
 from ..item import Item, Kind

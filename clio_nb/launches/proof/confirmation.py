@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, Self
 
 from ... import errors
@@ -16,9 +17,10 @@ from ...session import AsyncSession
 from ...vocabulary import NONCE_LIFETIME, Location
 from ..report import Launch
 from ..verdict import State
-from .known_actions import actions_cache
+from .known_actions import MOST, actions_cache
 
 AGAIN: Final = "Click the action in Clio again."
+ELSEWHERE: Final = f"Another process has proved this launch or does so now, and a nonce works once. {AGAIN}"
 ATTEMPTS: Final = 3  # Clio does not carry out a request that it answers 429 or 401
 PAUSE: Final = 1.0  # seconds before a connection that was refused is tried once more
 
@@ -26,7 +28,15 @@ PAUSE: Final = 1.0  # seconds before a connection that was refused is tried once
 class Confirmation:
     """Clio's answer to a nonce: ``state`` and ``reason``, and when verified the ``data`` of the record."""
 
-    def __init__(self, launch: Launch, session: AsyncSession, fields: str | None, arrived: float) -> None:
+    def __init__(
+        self,
+        launch: Launch,
+        session: AsyncSession,
+        fields: str | None,
+        arrived: float,
+        first: Callable[[AsyncSession], Awaitable[bool]] | None = None,
+    ) -> None:
+        self._first = first
         self._launch = launch
         self._session = session
         self._arrived = arrived
@@ -41,11 +51,22 @@ class Confirmation:
 
     async def ask(self) -> Self:
         """Send the nonce, once, with the request for the record; return this, answered."""
+        known = actions_cache.of(self._session, self._launch.user_id)
+        if known.tried >= MOST:
+            self.reason = f"Clio has refused {MOST} launches of this user within a minute. {AGAIN[:-1]} in a minute."
+            return self
+        if self._first is not None and not await self._first(self._session):
+            self.state, self.reason = "refused", ELSEWHERE
+            return self
+        tried = known.note_try()
         try:
             self.data = await self._send()
         except errors.ClioError as error:
             self.state, self.reason = self._meaning(error)
+            if not isinstance(error, errors.Forbidden):
+                known.forget_try(tried)
             return self
+        known.forget_try(tried)
         record_id, asked = self.data.get("id"), self._launch.subject
         if isinstance(record_id, bool) or record_id != asked.record_id:
             self.state, self.reason = "refused", f"Clio answered with a different record, not {asked}. {AGAIN}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,6 +13,18 @@ from ...session import AsyncSession
 
 KNOWN_FOR: Final = 900.0
 """Seconds for which an entry counts."""
+
+JUST_NOW: Final = 10.0
+"""Seconds for which the actions of a user are not listed again."""
+
+TRIES: Final = 60.0
+"""Seconds for which a launch that Clio refused counts against those that are said to be of the same user."""
+
+CAREFUL: Final = 5
+"""Refused launches of a user after which only those of an action that is known to be hers are sent to Clio."""
+
+MOST: Final = 20
+"""Refused launches of a user after which none are: Clio allows 50 requests a minute, and she needs some herself."""
 
 CAPACITY: Final = 10_000
 RECORDS: Final = 100  # for each user
@@ -25,6 +37,7 @@ class KnownUser:
     _read: OrderedDict[Subject, float] = field(default_factory=OrderedDict)
     _actions: dict[int, CustomAction] = field(default_factory=dict)
     _read_at: float = float("-inf")
+    _tries: deque[float] = field(default_factory=deque)
 
     def learn(self, actions: Iterable[CustomAction]) -> None:
         """Keep the actions that Clio has just listed."""
@@ -35,6 +48,28 @@ class KnownUser:
     def listed(self) -> bool:
         """Whether the actions were listed not long ago."""
         return timeouts.now() - self._read_at < KNOWN_FOR
+
+    @property
+    def listed_just_now(self) -> bool:
+        """Whether the actions were listed so short a time ago that asking again would cost more than it tells."""
+        return timeouts.now() - self._read_at < JUST_NOW
+
+    @property
+    def tried(self) -> int:
+        """How many nonces of this user Clio has refused within a minute, or has not answered yet."""
+        while self._tries and timeouts.now() - self._tries[0] >= TRIES:
+            self._tries.popleft()
+        return len(self._tries)
+
+    def note_try(self) -> float:
+        """Count a nonce that is about to be sent."""
+        self._tries.append(now := timeouts.now())
+        return now
+
+    def forget_try(self, tried: float) -> None:
+        """Count a nonce no more: Clio did not refuse it."""
+        if tried in self._tries:
+            self._tries.remove(tried)
 
     def action(self, action_id: int) -> CustomAction | None:
         """Return the action, if it was listed not long ago."""

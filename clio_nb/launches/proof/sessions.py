@@ -16,7 +16,7 @@ T = TypeVar("T")
 class HasSessions(Protocol):
     """Anything that finds the session of a user by id: a firm.
 
-    ``session_of`` gives a session, an awaitable of one, or None; or raises :class:`errors.NeedsLogin`.
+    ``session_of`` gives a session, several, or None, or an awaitable of these; or raises :class:`errors.NeedsLogin`.
     """
 
     def session_of(self, user_id: int) -> object:
@@ -38,15 +38,21 @@ def check_sessions(sessions: object) -> None:
         )
 
 
-async def session_for(user_id: int, sessions: Sessions) -> AsyncSession | None:
-    """Return the session of this user, or None. A session whose user is not known yet is asked first."""
+async def sessions_of(user_id: int, sessions: Sessions) -> list[AsyncSession]:
+    """Return the sessions of this user, one for each app: ids of users are Clio's in each region by itself.
+
+    A session whose user is not known yet is asked, when no other one is this user's.
+    """
     at_hand = await sessions_at_hand(user_id, sessions)
-    if not isinstance(sessions, Session | AsyncSession | Iterable):
-        return next(iter(at_hand), None)
-    for session in at_hand:
+    asked_for = not isinstance(sessions, Session | AsyncSession | Iterable)  # by this id: no need to ask Clio
+    mine = [one for one in at_hand if asked_for or known_user(one) is not None]
+    for session in () if mine else at_hand:
         if (await session.the_user()).id == user_id:
-            return session
-    return None
+            return [session]
+    by_app: dict[str, AsyncSession] = {}
+    for session in mine:
+        by_app.setdefault(app_of(session), session)
+    return list(by_app.values())
 
 
 async def sessions_at_hand(user_id: int, sessions: Sessions) -> list[AsyncSession]:
@@ -56,8 +62,9 @@ async def sessions_at_hand(user_id: int, sessions: Sessions) -> list[AsyncSessio
         found = [session_of_kind(getattr(one, "aio", one), AsyncSession, "verify_launch") for one in several]
     else:
         answer = getattr(sessions, "aio", sessions).session_of(user_id)
-        one = await answer if isawaitable(answer) else answer
-        found = [mine] if isinstance(mine := getattr(one, "aio", one), AsyncSession) else []
+        given = await answer if isawaitable(answer) else answer
+        candidates = [getattr(one, "aio", one) for one in (given if isinstance(given, list | tuple) else [given])]
+        found = [one for one in candidates if isinstance(one, AsyncSession)]
     return [one for one in found if (user := known_user(one)) is None or user.id == user_id]
 
 

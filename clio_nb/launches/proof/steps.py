@@ -6,22 +6,38 @@ first and the list is read afterwards: Clio asks for the nonce in "your next req
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Final, Literal
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Final, Literal, Protocol
 
 from ... import errors
 from ...http import timeouts
-from ...models import CustomAction, Record, User
+from ...models import CustomAction, Record, Subject, User
 from ...session import AsyncSession, known_user
 from ...vocabulary import NONCE_LIFETIME
-from ..report import Launch, ProvedLaunch
+from ..report import Launch
 from ..verdict import CLIO_ANSWERED, HAS_TOKEN, KNOWN_ACTION, PARSED, STEPS, State, Step, Verdict
 from .confirmation import AGAIN, Confirmation, fields_with_id
-from .known_actions import actions_cache
-from .sessions import Sessions, app_of, session_for
+from .known_actions import CAREFUL, actions_cache
+from .sessions import Sessions, app_of, sessions_of
 from .used_nonces import Asker, used_nonces
 
 Actions = Literal["known", "any"] | Iterable[CustomAction]
+
+
+class Said(Protocol):
+    """What a launch says, whether it was proved or not."""
+
+    @property
+    def custom_action_id(self) -> int:
+        """The action."""
+
+    @property
+    def user_id(self) -> int:
+        """The user."""
+
+    @property
+    def subject(self) -> Subject:
+        """The record."""
 
 
 class _Ended(Exception):
@@ -42,28 +58,30 @@ async def prove(
     fields: str | None = None,
     actions: Actions = "known",
     arrived: float | None = None,
-) -> Verdict:
+    first: Callable[[AsyncSession], Awaitable[bool]] | None = None,
+) -> tuple[Verdict, AsyncSession | None]:
     """Prove a launch that came at ``arrived`` by the library's stopwatch, or now, once in this process.
 
-    All who ask before Clio's answer is known share it; the rules of each are applied for each.
+    All who ask before Clio's answer is known share it; the rules of each are applied for each. ``first`` says before
+    the nonce is sent whether no other process has it. Returns the verdict, and the session that has proved the launch.
     """
     asker = asker or used_nonces.join(launch)
     arrived = timeouts.now() if arrived is None else arrived
     proof = _Proof(launch)
     try:
         session = await proof.find_session(sessions)
-        judged = proof.judge_action_beforehand(session, actions)
-        confirmation = await proof.ask_clio(asker, session, fields, arrived)
+        judged = await proof.judge_action_beforehand(session, actions)
+        confirmation = await proof.ask_clio(asker, session, fields, arrived, first)
         if not judged:
             await proof.judge_action_afterwards(session, confirmation)
         record = await proof.record_of(session, confirmation, fields)
     except _Ended as end:
-        return proof.verdict(end.state, end.reason, end.step)
+        return proof.verdict(end.state, end.reason, end.step), None
     who = known_user(session) or f"user {launch.user_id}"
     reason = (
         f"Clio confirmed that {who} clicked. The action and the record ({launch.subject}) are what the browser said."
     )
-    return proof.verdict("verified", reason, record=record, left=confirmation.seconds_left)
+    return proof.verdict("verified", reason, record=record, left=confirmation.seconds_left), session
 
 
 class _Proof:
@@ -92,7 +110,8 @@ class _Proof:
         """Find the session of the user whom the launch names, without sending the nonce anywhere."""
         user_id = self._launch.user_id
         try:
-            session = await session_for(user_id, sessions)
+            several = await sessions_of(user_id, sessions)
+            session = await self._tell_apart(several) if len(several) > 1 else next(iter(several), None)
         except errors.NeedsLogin as error:
             raise _Ended("refused", HAS_TOKEN, str(error)) from None
         except errors.ClioError as error:
@@ -103,22 +122,58 @@ class _Proof:
         self._details[HAS_TOKEN] = f"{self._user or f'user {user_id}'} at {session.site.origin}"
         return session
 
-    def judge_action_beforehand(self, session: AsyncSession, actions: Actions) -> bool:
-        """Judge the action by what is known already. Returns whether that was enough."""
+    async def _tell_apart(self, several: list[AsyncSession]) -> AsyncSession:
+        """Return the session of the region or app that a launch comes from: the one whose user has its action."""
+        having = []
+        for session in several:
+            known = actions_cache.of(session, self._launch.user_id)
+            if known.action(self._launch.custom_action_id) is None and not known.listed_just_now:
+                known.learn(await session.list_actions())
+            if not fault_of(self._launch, known.action(self._launch.custom_action_id)):
+                having.append(session)
+        if len(having) != 1:
+            raise _Ended(
+                "refused",
+                HAS_TOKEN,
+                f"User {self._launch.user_id} is known at {' and '.join(one.site.origin for one in several)}, and "
+                f"action {self._launch.custom_action_id} does not tell which it is. Give each a path of its own.",
+            )
+        return having[0]
+
+    async def judge_action_beforehand(self, session: AsyncSession, actions: Actions) -> bool:
+        """Judge the action by what is known already. Returns whether that was enough.
+
+        Once Clio has refused some launches of a user, no nonce is sent for an action that is not known to be hers.
+        """
         if actions == "any":
             self._details[KNOWN_ACTION] = "not checked, as asked"
             return True
         action = action_of(self._launch, session, actions)
         if isinstance(actions, str) and fault_of(self._launch, action):
-            return False  # perhaps changed since
+            known = actions_cache.of(session, self._launch.user_id)
+            if known.tried < CAREFUL:
+                return False  # perhaps changed since
+            if not known.listed_just_now:
+                known.learn(await self._listed(session.list_actions()))
+            action = known.action(self._launch.custom_action_id)
         self._judge(action)
         return True
 
-    async def ask_clio(self, asker: Asker, session: AsyncSession, fields: str | None, arrived: float) -> Confirmation:
+    async def ask_clio(
+        self,
+        asker: Asker,
+        session: AsyncSession,
+        fields: str | None,
+        arrived: float,
+        first: Callable[[AsyncSession], Awaitable[bool]] | None,
+    ) -> Confirmation:
         """Have Clio confirm the nonce, or share the answer to another caller who asks at the same time."""
         try:
             confirmation = await used_nonces.once(
-                asker, app_of(session), self._launch, lambda: Confirmation(self._launch, session, fields, arrived)
+                asker,
+                app_of(session),
+                self._launch,
+                lambda: Confirmation(self._launch, session, fields, arrived, first),
             )
         except errors.NetworkError:  # this caller's timeout is over
             self._nonce_sent = True
@@ -137,13 +192,15 @@ class _Proof:
     async def judge_action_afterwards(self, session: AsyncSession, confirmation: Confirmation) -> None:
         """Read the user's actions and judge the action by them, the nonce being spent."""
         known = actions_cache.of(session, self._launch.user_id)
-        try:
-            known.learn(await confirmation.list_actions())
-        except errors.ClioError as error:
-            raise _Ended(
-                "unknown", KNOWN_ACTION, f"Clio confirmed the user, but the user's actions could not be read. {error}"
-            ) from None
+        known.learn(await self._listed(confirmation.list_actions(), "Clio confirmed the user, but "))
         self._judge(known.action(self._launch.custom_action_id))
+
+    async def _listed(self, reading: Awaitable[list[CustomAction]], but: str = "") -> list[CustomAction]:
+        try:
+            return await reading
+        except errors.ClioError as error:
+            said = f"{but}the user's actions could not be read. {error}"
+            raise _Ended("unknown", KNOWN_ACTION, said[0].upper() + said[1:]) from None
 
     def _judge(self, action: CustomAction | None) -> None:
         if fault := fault_of(self._launch, action):
@@ -174,14 +231,14 @@ def check_actions(actions: object) -> None:
         )
 
 
-def action_of(launch: Launch | ProvedLaunch, session: AsyncSession, actions: Actions) -> CustomAction | None:
+def action_of(launch: Said, session: AsyncSession, actions: Actions) -> CustomAction | None:
     """Find the action of a launch in a collection, or among those that Clio listed for this user not long ago."""
     if isinstance(actions, str):
         return actions_cache.of(session, launch.user_id).action(launch.custom_action_id)
     return next((one for one in actions if one.id == launch.custom_action_id), None)
 
 
-def fault_of(launch: Launch | ProvedLaunch, action: CustomAction | None) -> str:
+def fault_of(launch: Said, action: CustomAction | None) -> str:
     """Say why a launch cannot be of this action; an empty text when it can."""
     if action is None:
         return (

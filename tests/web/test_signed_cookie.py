@@ -9,7 +9,7 @@ from clio_nb.launches.report import Launch
 from clio_nb.models import Subject
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Location
-from clio_nb.web.signed_cookie import LIFETIME, SignedCookies
+from clio_nb.web.signed_cookie import LIFETIME, SignedCookies, is_of
 
 from .conftest import KEY
 
@@ -43,9 +43,11 @@ def signed(key=KEY, nonce="a-nonce-of-clio", door=DOOR):
 def test_a_cookie_says_what_was_proved_when_and_by_which_app():
     mark, cookie = signed()
     for header in (cookie, f"other=1; {cookie} ;more=a=b"):
-        proved, app = SignedCookies(KEY).read(header, mark, DOOR)
+        proved = SignedCookies(KEY).read(header, mark, DOOR)
         assert (proved.id, proved.custom_action_id, proved.user_id, proved.proved_at) == (mark, 7, 5, int(NOON))
-        assert (proved.subject, app) == (Subject(Location.MATTERS, 12), APP)
+        assert proved.subject == Subject(Location.MATTERS, 12)
+        assert is_of(proved, APP)
+        assert not is_of(proved, "https://eu.app.clio.com client")
 
 
 def test_the_id_is_the_same_for_the_same_nonce_and_tells_nothing_about_it():

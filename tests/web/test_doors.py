@@ -84,7 +84,7 @@ def test_l19_the_same_door_in_another_process_knows_it(anna, entered, tried):
 
 OTHERS = {
     "another path": {"path": "/admin"},
-    "a longer path": {"path": "/view/"},
+    "a longer path": {"path": "/view/more"},
     "a target": {"target": "http://public.example/view"},
     "a list without the action": {"actions": []},
     "a list with that id in another place": {"actions": "misplaced"},

@@ -1,0 +1,162 @@
+"""All tables, and their version: what is missing is made, what is older is upgraded, what is newer is refused."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from ..errors import VaultError
+
+VERSION: Final = 2
+"""1 had the first two tables only, and did not say so."""
+
+meta: Final = sa.MetaData()
+
+
+def _app() -> tuple[sa.Column[str], sa.Column[str]]:
+    """Return the columns that say whose a row is: an app's, at one Clio."""
+    return sa.Column("site", sa.String(200), primary_key=True), sa.Column("client_id", sa.String(200), primary_key=True)
+
+
+def _moment(name: str, *, nullable: bool = False) -> sa.Column[float]:
+    return sa.Column(name, sa.Double, nullable=nullable)  # seconds since the epoch, by the database's clock
+
+
+settings: Final = sa.Table(
+    "clio_nb_vault",
+    meta,
+    sa.Column("name", sa.String(20), primary_key=True),
+    sa.Column("value", sa.String(64), nullable=False),
+)
+grants: Final = sa.Table(
+    "clio_nb_grants",
+    meta,
+    *_app(),
+    sa.Column("firm", sa.String(200), primary_key=True),
+    sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("sealed", sa.LargeBinary, nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("problem", sa.String(200), nullable=False),
+    sa.Column("lease_owner", sa.String(64), nullable=False, server_default=""),
+    sa.Column("lease_until", sa.Float, nullable=False, server_default="0"),
+    sa.Index("clio_nb_grants_user", "site", "client_id", "user_id"),
+)
+firms: Final = sa.Table(
+    "clio_nb_firms",
+    meta,
+    *_app(),
+    sa.Column("firm", sa.String(200), primary_key=True),
+    sa.Column("account_id", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+)
+runs: Final = sa.Table(
+    "clio_nb_runs",
+    meta,
+    sa.Column("run", sa.String(64), primary_key=True),
+    sa.Column("site", sa.String(200), nullable=False),
+    sa.Column("client_id", sa.String(200), nullable=False),
+    sa.Column("account_id", sa.BigInteger, nullable=False),
+    sa.Column("app", sa.Text, nullable=False),
+    sa.Column("purpose", sa.Text, nullable=False),
+    sa.Column("profile", sa.Text),
+    sa.Column("allow_delete", sa.Boolean, nullable=False),
+    sa.Column("manifest", sa.Text),
+    _moment("started"),
+    _moment("finished", nullable=True),
+    sa.Index("clio_nb_runs_firm", "site", "client_id", "account_id"),
+)
+OPEN: Final = sa.text("outcome IN ('sent', 'unknown')")
+"""Intents of which is not known how they ended."""
+
+items: Final = sa.Table(
+    "clio_nb_items",
+    meta,
+    sa.Column("run", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("user_id", sa.BigInteger, nullable=False),
+    sa.Column("user", sa.Text, nullable=False),
+    sa.Column("kind", sa.String(20), nullable=False),
+    sa.Column("key", sa.Text, nullable=False),
+    sa.Column("action_id", sa.BigInteger),
+    sa.Column("before", sa.Text),
+    sa.Column("after", sa.Text),
+    sa.Column("outcome", sa.String(20), nullable=False),
+    sa.Column("message", sa.Text, nullable=False),
+    _moment("at", nullable=True),
+    sa.Index("clio_nb_items_open", "user_id", sqlite_where=OPEN, postgresql_where=OPEN),
+)
+actions: Final = sa.Table(
+    "clio_nb_actions",
+    meta,
+    *_app(),
+    sa.Column("action_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("user_id", sa.BigInteger, nullable=False),
+    sa.Column("account_id", sa.BigInteger, nullable=False),
+    sa.Column("manifest", sa.Text, nullable=False),
+    sa.Column("key", sa.Text, nullable=False),  # empty: made without a manifest
+    sa.Column("fields", sa.Text, nullable=False),
+    sa.Column("created_at", sa.String(40)),
+    sa.Index("clio_nb_actions_firm", "site", "client_id", "account_id"),
+    sa.Index("clio_nb_actions_user", "site", "client_id", "user_id"),
+)
+kept: Final = sa.Table(
+    "clio_nb_kept",
+    meta,
+    sa.Column("site", sa.String(200), primary_key=True),
+    sa.Column("digest", sa.String(64), primary_key=True),  # of both: PostgreSQL indexes no text of any length
+    sa.Column("asked", sa.Text, nullable=False),
+    sa.Column("kept", sa.Text, nullable=False),
+)
+HELD: Final = sa.text("lease_owner <> ''")
+users: Final = sa.Table(
+    "clio_nb_users",
+    meta,
+    *_app(),
+    sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("account_id", sa.BigInteger),  # known once something was written for the user
+    sa.Column("lease_owner", sa.String(64), nullable=False),
+    _moment("lease_until"),
+    sa.Column("writes", sa.BigInteger, nullable=False),
+    sa.Index("clio_nb_users_firm", "site", "client_id", "account_id"),
+    sa.Index("clio_nb_users_held", "lease_owner", sqlite_where=HELD, postgresql_where=HELD),
+)
+claims: Final = sa.Table(
+    "clio_nb_claims",
+    meta,
+    sa.Column("kind", sa.String(20), primary_key=True),
+    sa.Column("digest", sa.LargeBinary(64), primary_key=True),
+    _moment("until"),
+    sa.Index("clio_nb_claims_until", "until"),
+)
+
+_LOCK: Final = 0x0C110_0B  # any number, the same in every process
+_version: Final = sa.select(settings.c.value).where(settings.c.name == "schema")
+
+
+def is_current(database: sa.Connection) -> bool:
+    """Whether the schema is this one. Raises :class:`VaultError` for a newer one."""
+    if not sa.inspect(database).has_table(settings.name):
+        return False
+    found = str(database.execute(_version).scalar() or "1")
+    if not found.isdecimal():
+        raise VaultError("The row that says the version of the schema is damaged. Restore it from a backup.")
+    if int(found) > VERSION:
+        raise VaultError(
+            f"A newer clio-nb has written it (schema {found}; this one knows {VERSION}). Update clio-nb here too."
+        )
+    return int(found) == VERSION
+
+
+def upgrade(database: sa.Connection) -> None:
+    """Make what is missing, in the transaction of ``database``. Of two processes at once, one does it."""
+    if database.dialect.name == "postgresql":
+        database.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
+    if is_current(database):
+        return
+    meta.create_all(database)
+    for table in meta.sorted_tables:
+        for index in table.indexes:
+            index.create(database, checkfirst=True)
+    database.execute(sa.delete(settings).where(settings.c.name == "schema"))
+    database.execute(sa.insert(settings).values(name="schema", value=str(VERSION)))

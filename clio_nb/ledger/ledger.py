@@ -1,0 +1,365 @@
+"""The ledger of all firms in a database: what was done, what is being done, and what is ours.
+
+An intent is written before each request and its outcome after it, so that a run that is killed at any point can be
+resumed, undone and reported, by any process. Each user has a lease, so that two processes never write for her at once.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import hashlib
+import logging
+import secrets
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from ..database import schema
+from ..database.database import Database
+from ..database.firm_key import AppKey, FirmKey
+from ..errors import InvalidInput
+from ..http import timeouts
+from ..models import Account
+from ._rows import action_row, clean, decoded, item_row
+from ._statements import MARGIN, PLANNED, SENT, Statements, whose
+from .records import (
+    ActionFields,
+    Change,
+    Ended,
+    Entry,
+    Intent,
+    ItemRow,
+    Kind,
+    Known,
+    Lost,
+    NewRun,
+    Outcome,
+    Owned,
+    Release,
+    Run,
+    Take,
+)
+
+DAMAGED: Final = "damaged"
+_CHUNK: Final = 500
+_ACTION: Final = ("user_id", "action_id", "manifest", "key", "fields", "created_at")
+_RUN: Final = ("run", "app", "purpose", "profile", "allow_delete", "manifest", "started", "finished")
+_MEND: Final = "Restore the database from a backup, or delete that row."
+_log: Final = logging.getLogger("clio_nb.ledger")
+
+
+class Ledger:
+    """The ledger in a database. Each verb is one transaction; it raises :class:`VaultError` when the database fails."""
+
+    def __init__(self, database: Database) -> None:
+        self.database: Final = database
+
+    @functools.cached_property
+    def _sql(self) -> Statements:
+        return Statements(self.database)
+
+    def firm_id(self, key: FirmKey) -> int | None:
+        """Return Clio's account id of a firm, or None when it is not known yet."""
+        account_id = self._firm(key)[0]
+        return account_id if isinstance(account_id, int) else None
+
+    def learn_firm(self, key: FirmKey, account: Account) -> None:
+        """Note which account a firm is. Nothing is written when that is known already."""
+        name = clean(account.name or "")
+        if self._firm(key) == (account.id, name):
+            return
+        with self.database.transaction(write=True) as database:
+            database.execute(self._sql.learn, {**key._asdict(), "account_id": account.id, "name": name})
+
+    def _firm(self, key: FirmKey) -> tuple[object, object]:
+        table = schema.firms
+        found = sa.select(table.c.account_id, table.c.name).where(_of(table, key.app), table.c.firm == key.firm)
+        with self.database.transaction() as database:
+            row = database.execute(found).one_or_none()
+        return (None, None) if row is None else (row[0], row[1])
+
+    def known(self, app: AppKey, account_id: int, users: Collection[int] | None = None) -> Known:
+        """Return what is known of these users, or of all of a firm."""
+        owned: list[Owned] = []
+        lost: list[Lost] = []
+        writes: dict[int, int] = {}
+        problems: dict[int, str] = {}
+        notes: list[str] = []
+
+        def damaged(table: sa.Table, user_id: object, row: str) -> None:
+            said = self._damaged(table, row)
+            if isinstance(user_id, int):
+                problems[user_id] = said
+            else:
+                notes.append(said)
+
+        with self.database.transaction() as database:
+            for some in _chunks(users):
+                # first how much was written: what is written meanwhile is then told from what was read
+                for user_id, count in database.execute(_writes(app, account_id, some)):
+                    writes[user_id] = count if isinstance(count, int) else -1
+                rows = database.execute(_owned(app, account_id, some)).all()
+                for row, one in decoded(Owned, _ACTION, rows):
+                    if one is None:
+                        damaged(schema.actions, row[0], f"action {row[1]!r:.40}")
+                    else:
+                        owned.append(one)
+                rows = database.execute(_lost(app, account_id, some)).all()
+                for row, create in decoded(Lost, ("user_id", "app", "key", "fields"), [row[2:] for row in rows]):
+                    if create is None:
+                        damaged(schema.items, row[0], "a create")
+                    else:
+                        lost.append(create)
+            kept = database.execute(_kept(app)).all()
+        pairs = frozenset((asked, now) for asked, now in kept if isinstance(asked, str) and isinstance(now, str))
+        return Known(owned, lost, pairs, writes, problems, notes)
+
+    def owner_of(self, app: AppKey, action_id: int) -> int | None:
+        """Return the user whose action this is, if this app made or adopted it."""
+        table = schema.actions
+        found = sa.select(table.c.user_id).where(_of(table, app), table.c.action_id == action_id)
+        with self.database.transaction() as database:
+            user_id = database.execute(found).scalar()
+        return user_id if isinstance(user_id, int) else None
+
+    def begin(self, app: AppKey, account_id: int, new: NewRun, items: Sequence[ItemRow]) -> tuple[str, int]:
+        """Write a run and its items, and adopt what was found to be ours; return its name and its first new number.
+
+        A run that goes on with an interrupted one replaces its items that were not sent. Of a user who was written
+        since ``new.seen``, or whose lease another owner has, nothing is adopted or settled.
+        """
+        sql = self._sql
+        with self.database.transaction(write=True) as database:
+            run = new.run
+            if run is None:
+                now = float(database.execute(sql.now).scalar_one())
+                run = f"{dt.datetime.fromtimestamp(now, dt.UTC):%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+                about = {name: getattr(new, name) for name in ("app", "purpose", "profile", "allow_delete", "manifest")}
+                about = {name: clean(value) if isinstance(value, str) else value for name, value in about.items()}
+                database.execute(
+                    sql.new_run, {**app._asdict(), **about, "run": run, "account_id": account_id, "started": now}
+                )
+            database.execute(sql.lock_run, {"of_run": run})
+            unchanged = self._unchanged(database, app, new)
+            database.execute(sql.drop_planned, {"of_run": run})
+            for some in _chunks(unchanged):
+                database.execute(sql.settle, {**whose(app), "user_ids": some, "of_manifest": clean(new.app)})
+            for statement, found in ((sql.own, new.as_wanted), (sql.keep_ours, new.differing)):
+                rows = [
+                    {**app._asdict(), "account_id": account_id, **action_row(one)}
+                    for one in found
+                    if one.user_id in unchanged
+                ]
+                if rows:
+                    database.execute(statement, rows)
+            first = int(database.execute(sql.next_number, {"of_run": run}).scalar_one())
+            rows = [
+                {"run": run, "number": number, **item_row(item), "outcome": PLANNED, "message": ""}
+                for number, item in enumerate(items, first)
+            ]
+            if rows:
+                database.execute(sql.new_items, rows)
+        return run, first
+
+    def _unchanged(self, database: sa.Connection, app: AppKey, new: NewRun) -> set[int]:
+        """Return the users for whom nothing was written since they were read, and nothing is being written."""
+        same = set(new.seen)
+        for some in _chunks(new.seen):
+            for user_id, writes, owner in database.execute(self._sql.seen, {**whose(app), "user_ids": some}):
+                if owner not in ("", new.owner) or (writes if isinstance(writes, int) else -1) != new.seen[user_id]:
+                    same.discard(user_id)
+        return same
+
+    def write(self, app: AppKey, changes: Sequence[Change]) -> list[bool]:
+        """Write what several users of runs have to say, in one transaction; return whether each could be written.
+
+        An :class:`Intent` is only answered with True soon enough for the request to end before the lease does.
+        """
+        started = timeouts.now()
+        written = [False] * len(changes)
+        in_order = sorted(enumerate(changes), key=lambda each: each[1].user_id)  # nobody then waits in a circle
+        with self.database.transaction(write=True) as database:
+            write = _Writer(database, self._sql, app)
+            for place, change in in_order:
+                written[place] = write(change)
+        if timeouts.now() - started > MARGIN:
+            written = [done and not isinstance(change, Intent) for done, change in zip(written, changes, strict=True)]
+        return written
+
+    def extend(self, owners: Collection[str]) -> None:
+        """Let the leases of these owners end later: the heartbeat."""
+        with self.database.transaction(write=True) as database:
+            if self.database.on_postgresql:
+                database.execute(self._sql.lock_held, {"owners": list(owners)})
+            database.execute(self._sql.extend, {"owners": list(owners)})
+
+    def finish(self, run: str) -> None:
+        """Note that a run has ended."""
+        with self.database.transaction(write=True) as database:
+            database.execute(self._sql.finish, {"of_run": run})
+
+    def runs(self, app: AppKey, account_id: int) -> list[Run]:
+        """Return all runs of a firm, the oldest first."""
+        table = schema.runs
+        asked = sa.select(*(table.c[name] for name in _RUN)).where(_of(table, app), table.c.account_id == account_id)
+        with self.database.transaction() as database:
+            rows = database.execute(asked.order_by(table.c.started, table.c.run)).all()
+        found = []
+        for row, run in decoded(Run, _RUN, rows):
+            if run is None:
+                _log.warning("%s", self._damaged(table, f"run {row[0]!r:.40}"))
+            else:
+                found.append(run)
+        return found
+
+    def run(self, app: AppKey, account_id: int, name: str) -> Run:
+        """Return one run of a firm. Raises :class:`InvalidInput` that names the latest when there is no such run."""
+        runs = self.runs(app, account_id)
+        found = next((run for run in runs if run.run == name), None)
+        if found is None:
+            latest = ", ".join(run.run for run in runs[-5:]) or "none"
+            raise InvalidInput(f"This firm has no run {name[:40]!r}. Its latest runs: {latest}.", field="run")
+        return found
+
+    def entries(self, app: AppKey, account_id: int, run: str | None = None) -> list[Entry]:
+        """Return the entries of one run, or of all of a firm, in their order."""
+        table, of = schema.items, schema.runs
+        asked = (
+            sa.select(*(table.c[name] for name in Entry._fields))
+            .join_from(table, of, table.c.run == of.c.run)
+            .where(_of(of, app), of.c.account_id == account_id)
+            .order_by(of.c.started, of.c.run, table.c.number)
+        )
+        with self.database.transaction() as database:
+            rows = database.execute(asked if run is None else asked.where(of.c.run == run)).all()
+        return [
+            _damaged_entry(row, self._damaged(table, f"run {row[0]!r:.40}, number {row[1]!r:.40}"))
+            if entry is None
+            else entry
+            for row, entry in decoded(Entry, Entry._fields, rows)
+        ]
+
+    def claim(self, kind: str, digest: bytes, seconds: float) -> bool:
+        """Return True to the first who claims this digest within so many seconds, in all processes."""
+        with self.database.transaction(write=True) as database:
+            database.execute(self._sql.forget)
+            claimed = database.execute(self._sql.claim, {"kind": kind, "digest": digest, "seconds": seconds})
+            return bool(claimed.rowcount == 1)
+
+    def _damaged(self, table: sa.Table, row: str) -> str:
+        said = f"{self.database.name}: a row of {table.name} is damaged ({row}). {_MEND}"
+        _log.warning("%s", said)
+        return said
+
+
+class _Writer:
+    """Writes one change after the other, in one transaction."""
+
+    def __init__(self, database: sa.Connection, sql: Statements, app: AppKey) -> None:
+        self._database = database
+        self._sql = sql
+        self._app = app
+
+    def __call__(self, change: Change) -> bool:
+        user = {**whose(self._app), "of_user": change.user_id, "of_owner": change.owner}
+        match change:
+            case Take():
+                return self._done(self._sql.take, user)
+            case Release():
+                return self._done(self._sql.release, user)
+            case Intent():
+                item = {"of_run": change.run, "of_number": change.number, "of_user": change.user_id}
+                return self._done(self._sql.hold, {**user, "of_run": change.run}) and self._done(self._sql.send, item)
+            case Ended():
+                return self._ended(change, user)
+
+    def _ended(self, change: Ended, user: dict[str, Any]) -> bool:
+        held = self._done(self._sql.count, user)
+        before = [SENT, change.outcome.value] if held else []
+        if change.outcome not in (Outcome.DONE, Outcome.UNKNOWN):
+            before.append(PLANNED)
+        action_id = change.action.id if change.action else None
+        ended = {
+            "of_run": change.run,
+            "of_number": change.number,
+            "of_user": change.user_id,
+            "of_outcomes": before,
+            "new_outcome": change.outcome.value,
+            "new_message": clean(change.message),
+            "new_action": action_id,
+        }
+        if not before or not self._done(self._sql.end, ended):
+            return False
+        if change.item is not None:
+            self._note_ours(change.run, change.item, change)
+        return True
+
+    def _note_ours(self, run: str, item: ItemRow, change: Ended) -> None:
+        if change.action is None:
+            self._database.execute(self._sql.disown, {**whose(self._app), "of_action": item.action_id})
+            return
+        table = schema.runs
+        account_id, manifest = self._database.execute(
+            sa.select(table.c.account_id, table.c.app).where(table.c.run == run)
+        ).one()
+        fields = ActionFields.of(change.action)
+        made = Owned(item.user_id, change.action.id, manifest, item.key, fields, change.action.created_at)
+        self._database.execute(self._sql.own, {**self._app._asdict(), "account_id": account_id, **action_row(made)})
+        for asked, now in fields.kept_for(item.after):
+            digest = hashlib.sha256(f"{asked}\0{now}".encode(errors="replace")).hexdigest()
+            pair = {"site": self._app.site, "digest": digest, "asked": clean(asked), "kept": clean(now)}
+            self._database.execute(self._sql.keep, pair)
+
+    def _done(self, statement: Any, values: dict[str, Any]) -> bool:
+        return bool(self._database.execute(statement, values).rowcount == 1)
+
+
+def _of(table: sa.Table, app: AppKey) -> sa.ColumnElement[bool]:
+    return sa.and_(table.c.site == app.site, table.c.client_id == app.client_id)
+
+
+def _chunks(users: Iterable[int] | None) -> Iterator[list[int] | None]:
+    """Give the users a few hundred at a time: databases bound how much one statement may name."""
+    if users is None:
+        yield None
+        return
+    several = sorted(users)
+    for start in range(0, len(several), _CHUNK):
+        yield several[start : start + _CHUNK]
+
+
+def _among(table: sa.Table, firm: sa.Table, account_id: int, users: list[int] | None) -> sa.ColumnElement[bool]:
+    return firm.c.account_id == account_id if users is None else table.c.user_id.in_(users)
+
+
+def _writes(app: AppKey, account_id: int, users: list[int] | None) -> sa.Select[Any]:
+    table = schema.users
+    return sa.select(table.c.user_id, table.c.writes).where(_of(table, app), _among(table, table, account_id, users))
+
+
+def _owned(app: AppKey, account_id: int, users: list[int] | None) -> sa.Select[Any]:
+    table = schema.actions
+    return sa.select(*(table.c[name] for name in _ACTION)).where(
+        _of(table, app), _among(table, table, account_id, users)
+    )
+
+
+def _lost(app: AppKey, account_id: int, users: list[int] | None) -> sa.Select[Any]:
+    table, of = schema.items, schema.runs
+    return (
+        sa.select(table.c.run, table.c.number, table.c.user_id, of.c.app, table.c.key, table.c.after)
+        .join_from(table, of, table.c.run == of.c.run)
+        .where(_of(of, app), _among(table, of, account_id, users), table.c.kind == Kind.CREATE.value, schema.OPEN)
+        .order_by(table.c.at)
+    )
+
+
+def _kept(app: AppKey) -> sa.Select[Any]:
+    return sa.select(schema.kept.c.asked, schema.kept.c.kept).where(schema.kept.c.site == app.site)
+
+
+def _damaged_entry(row: Sequence[Any], said: str) -> Entry:
+    number, user_id = (value if isinstance(value, int) else 0 for value in row[1:3])
+    return Entry(str(row[0]), number, user_id, "", Kind.BLOCKED, "", None, None, None, DAMAGED, said, None)

@@ -1,0 +1,16 @@
+"""The people, the sandbox and the servers of the tests of launches, for a partner's server that receives them."""
+
+from ..launches.conftest import (  # noqa: F401 -- fixtures
+    KEY,
+    Person,
+    _as_a_new_process,
+    anna,
+    ben,
+    browser,
+    canary,
+    clock,
+    new_browser,
+    sent,
+    serve,
+    site,
+)
