@@ -6,18 +6,35 @@ function of this module too: ``clio_nb.create_action(session, ...)`` is ``sessio
 
 from __future__ import annotations
 
-from typing import Any, Self
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Protocol, Self, TypeVar
 
 from . import errors
 from .action_rules import as_sent, check, location_of, same_label, same_url
 from .arguments import a_site, on_session
 from .http import messages, timeouts
-from .http.client import Client
+from .http.client import Client, fence
 from .http.sync_and_async import awaited, on_loop, sync_method
 from .http.tokens import TokenSource, revoke
 from .models import CustomAction, Record, Site, Subject, Token, User
 from .secret import Secret
 from .vocabulary import Location
+
+T = TypeVar("T", bound=CustomAction | None)
+
+
+class Notes(Protocol):
+    """Where a firm notes what its sessions write without a manifest."""
+
+    async def write(
+        self,
+        verb: str,
+        user: User,
+        action_id: int | None,
+        fields: Mapping[str, str],
+        work: Callable[[], Awaitable[T]],
+    ) -> T:
+        """Do the work of a verb, which creates, changes or deletes an action, and note it."""
 
 
 @awaited
@@ -44,6 +61,8 @@ class AsyncSession(Client):
     ) -> None:
         super().__init__(a_site(site), token, user)
         self.timeout = timeouts.checked_timeout(timeout)
+        self._notes: Notes | None = None
+        self._made: dict[int, CustomAction] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._user or 'of an unknown user'} at {self.site.origin}>"
@@ -151,6 +170,10 @@ class AsyncSession(Client):
         location = location_of(at)
         check(label=label, target_url=target_url)
         target_url = as_sent(target_url)
+        fields = {"label": label, "target_url": target_url, "ui_reference": location.value}
+        return await self._noted("create_action", None, fields, lambda: self._create(label, target_url, location))
+
+    async def _create(self, label: str, target_url: str, location: Location) -> CustomAction:
         request = messages.create_action(label, target_url, location)
         try:
             return await self._data(request, CustomAction)
@@ -203,7 +226,8 @@ class AsyncSession(Client):
         if not changes:
             raise errors.InvalidInput("Say what to change: a label, a target URL or a location.", field="label")
         etag = action.etag if isinstance(action, CustomAction) else None
-        return await self._data(messages.update_action(_id_of(action), changes, etag), CustomAction)
+        request = messages.update_action(_id_of(action), changes, etag)
+        return await self._noted("update_action", _id_of(action), changes, lambda: self._data(request, CustomAction))
 
     @on_loop
     async def delete_action(self, action: CustomAction | int) -> None:
@@ -221,7 +245,8 @@ class AsyncSession(Client):
             >>> clio.list_actions(session)
             []
         """
-        await self._data(messages.delete_action(_id_of(action)), type(None))
+        request = messages.delete_action(_id_of(action))
+        await self._noted("delete_action", _id_of(action), {}, lambda: self._data(request, type(None)))
 
     @on_loop
     async def record(self, subject: Subject, *, fields: str | None = None) -> Record:
@@ -284,6 +309,20 @@ class AsyncSession(Client):
         """Return the user; Clio is asked only when the user is not known yet."""
         return self._user or await self.who_am_i()
 
+    async def _noted(
+        self, verb: str, action_id: int | None, fields: Mapping[str, str], work: Callable[[], Awaitable[T]]
+    ) -> T:
+        """Do the work of a verb that writes. A firm's session notes it there, unless a run of the firm does already."""
+        if self._notes is not None and fence.get() is None:
+            return await self._notes.write(verb, await self.the_user(), action_id, fields, work)
+        now = await work()
+        if self._notes is None:
+            if now is not None and (verb == "create_action" or now.id in self._made):
+                self._made[now.id] = now
+            elif now is None and action_id is not None:
+                self._made.pop(action_id, None)
+        return now
+
     async def _read_back(self, label: str, location: Location, target_url: str) -> CustomAction | None:
         try:
             return await self._find(label, location, target_url)
@@ -322,6 +361,13 @@ class AsyncSession(Client):
                 action_id=twin.id,
             )
         )
+
+
+def note_in(session: AsyncSession, notes: Notes) -> list[CustomAction]:
+    """Have a session note in a firm what it writes from now on; return what it has made before."""
+    session._notes, made = notes, list(session._made.values())  # noqa: SLF001 -- as below
+    session._made.clear()  # noqa: SLF001 -- as below
+    return made
 
 
 def known_user(session: AsyncSession) -> User | None:

@@ -1,6 +1,21 @@
-"""What holds for every test: no deadline on a busy machine, and no options of this run for the runs inside tests."""
+"""What holds for every test: no deadline on a busy machine, and no options of this run for the runs inside tests.
 
-from collections.abc import Iterator
+And a PostgreSQL of our own on a free port, for those that ask for it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -15,3 +30,93 @@ def no_options_of_this_run() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("PYTEST_ADDOPTS", raising=False)
         yield
+
+
+_numbers = itertools.count()
+
+
+class Cluster:
+    """A private PostgreSQL in a temporary folder."""
+
+    def __init__(self, binaries: Path, folder: Path) -> None:
+        self._binaries, self._folder = binaries, folder
+        self._user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
+        self.port = _free_port()
+        self._run("initdb", "-D", str(folder / "data"), "-U", "clio", "-A", "trust", "--no-sync")
+        self.start()
+
+    def new(self) -> str:
+        """Make a database; return its address."""
+        name = f"clio{next(_numbers)}"
+        self.execute(f"CREATE DATABASE {name}")
+        return self.url(name)
+
+    def execute(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
+        import psycopg
+
+        with psycopg.connect(self.url(database), autocommit=True) as admin:
+            done = admin.execute(statement)  # type: ignore[call-overload]
+            return done.fetchall() if done.description else []
+
+    @contextlib.contextmanager
+    def pooled(self) -> Iterator[Callable[[str], str]]:
+        """Run a pgbouncer in front, which gives a connection for each transaction; give what turns an address to it."""
+        program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
+        if program is None:
+            pytest.skip("pgbouncer is not installed on this machine")
+        port = _free_port()
+        (self._folder / "users").write_text('"clio" ""')
+        (self._folder / "pgbouncer.ini").write_text(
+            f"[databases]\n* = host=127.0.0.1 port={self.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
+            f"listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {self._folder}/users\n"
+            f"pool_mode = transaction\ndefault_pool_size = 4\npidfile = {self._folder}/pid\n"
+            f"logfile = {self._folder}/pgbouncer.log\n"
+        )
+        subprocess.run([*self._user, program, "-d", "-q", str(self._folder / "pgbouncer.ini")], check=True, timeout=60)
+        pid = int((self._folder / "pid").read_text())
+        yield lambda url: url.replace(f":{self.port}/", f":{port}/")
+        os.kill(pid, signal.SIGTERM)
+
+    def url(self, database: str = "postgres") -> str:
+        return f"postgresql://clio:not-shown@127.0.0.1:{self.port}/{database}"
+
+    def start(self) -> None:
+        options = f"-p {self.port} -k {self._folder} -c listen_addresses=127.0.0.1 -c fsync=off"
+        self._run(
+            "pg_ctl", "-D", str(self._folder / "data"), "-o", options, "-l", str(self._folder / "log"), "-w", "start"
+        )
+
+    def stop(self) -> None:
+        self._run("pg_ctl", "-D", str(self._folder / "data"), "-m", "immediate", "-w", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [*self._user, str(self._binaries / program), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self._folder, timeout=120)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    pytest.importorskip("psycopg", reason="the PostgreSQL driver is not installed (extra: postgres)")
+    found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    initdb = shutil.which("initdb") or (str(found[-1]) if found else None)
+    if initdb is None:
+        pytest.skip("PostgreSQL is not installed on this machine (no initdb)")
+    folder = Path(tempfile.mkdtemp(prefix="clio-pg-"))
+    if os.geteuid() == 0:
+        import pwd
+
+        try:
+            owner = pwd.getpwnam("postgres")
+        except KeyError:
+            pytest.skip("PostgreSQL refuses to run as root, and there is no user postgres")
+        os.chown(folder, owner.pw_uid, owner.pw_gid)
+    cluster = Cluster(Path(initdb).parent, folder)
+    yield cluster
+    cluster.stop()
+    shutil.rmtree(folder)

@@ -38,7 +38,7 @@ def undo(
     vault: VaultAt = None,
     yes: Yes = False,
 ) -> None:
-    """Undo what a run changed, except what somebody changed since."""
+    """Undo what a run changed on any machine, except what somebody changed since."""
     firm = firm_at(site, vault)
     _do(firm, firm.plan_undo(run), yes=yes)
 
@@ -48,11 +48,14 @@ def offboard(
     site: Site = None,
     vault: VaultAt = None,
     manifest: Annotated[
-        Path | None, typer.Option(help="The manifest that names our actions, if the journal is not on this machine.")
+        Path | None, typer.Option(help="Delete what this manifest made, also where the ledger does not know it.")
     ] = None,
     yes: Yes = False,
 ) -> None:
-    """Delete all our actions, and list those that have to be deleted by hand."""
+    """Delete all our actions, and list those that have to be deleted by hand.
+
+    Exit code 0 when nothing is left, 1 when something has to be done by hand or is not in the ledger.
+    """
     wanted, firm = manifest and read(manifest), firm_at(site, vault)
     named = [int(user) if user.isascii() and user.isdigit() else user for user in users or []] or None
     _do(firm, firm.plan_offboard(named, manifest=wanted), yes=yes)
@@ -61,15 +64,16 @@ def offboard(
 def _do(firm: Firm, plan: Plan, *, yes: bool) -> None:
     """Show a plan, have it confirmed, and apply it."""
     show_plan(plan)
+    left = ERROR if plan.leaves_ours else NOTHING
     if not plan.changes:
-        raise typer.Exit(nothing_to_do(plan))
+        raise typer.Exit(left or nothing_to_do(plan))
     if not yes:
         if not sys.stdin.isatty():
             raise InvalidInput("Nothing was changed. No terminal to confirm on: pass --yes to apply without asking.")
         typer.confirm(f"Make these {len(plan.changes)} changes?", abort=True)
     result = firm.apply(plan, progress=sys.stderr.isatty())
     _show_result(result)
-    raise typer.Exit(NOTHING if result else ERROR)
+    raise typer.Exit(left if result else ERROR)
 
 
 def _show_result(result: Result) -> None:

@@ -28,7 +28,8 @@ VaultAt = Annotated[
     typer.Option(
         "--vault",
         envvar="CLIO_NB_VAULT",
-        help="Where the tokens are stored: a file or a postgresql:// address. Default: a file in your user folder.",
+        help="Where the tokens and the ledger are: a file or a postgresql:// address. Default: a file in your user "
+        "folder, another one for sandboxes.",
     ),
 ]
 ManifestAt = Annotated[Path, typer.Argument(help="A TOML file that says what every user should see.")]
@@ -50,7 +51,9 @@ def firm_at(site: str | None, vault: str | None) -> Firm:
 
     Raises :class:`NeedsLogin` when the vault has no token: an empty firm would look as if all were well.
     """
-    from ..firm import Firm, journal_path  # noqa: PLC0415 -- a database, for these commands only
+    import platformdirs  # noqa: PLC0415 -- as below
+
+    from ..firm import Firm  # noqa: PLC0415 -- a database, for these commands only
     from ..vault import Vault  # noqa: PLC0415 -- as above
 
     app = site_at(site)
@@ -62,7 +65,7 @@ def firm_at(site: str | None, vault: str | None) -> Firm:
                 "clio-nb login, or name another vault with --vault or CLIO_NB_VAULT."
             )
         return firm
-    firm = Firm(app, journal=journal_path(app))
+    firm = Firm(app, Vault.open(vault or platformdirs.user_data_path("clio-nb") / "sandboxes.sqlite"))
     firm.sign_in_everyone()
     return firm
 

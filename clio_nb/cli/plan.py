@@ -54,7 +54,7 @@ def show_plan(plan: Plan) -> None:
     for note in plan.notes:
         show(note, style="yellow")
     frame = plan.to_frame()
-    items = frame[~frame["kind"].isin(["ok", "foreign"])]
+    items = frame[~frame["kind"].isin(["ok", "foreign"]) | (frame["reason"] == "not in the ledger")]
     if len(items):
         shown = items[["kind", "user", "location", "label", "changes", "reason", "advice"]].astype("string").fillna("")
         show(frame_table(shown.loc[:, (shown != "").any()]))

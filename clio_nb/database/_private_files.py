@@ -73,9 +73,16 @@ class DatabaseFile:
         self.path = private_file(path)
         self._found = self._now()
 
+    @property
+    def writable(self) -> bool:
+        """Whether the folder can be written to from here: SQLite keeps its log there."""
+        return os.access(self.path.parent, os.W_OK)
+
     def connect(self, *pragmas: str, timeout: float) -> sqlite3.Connection:
-        """Open the file, which must be there."""
-        uri = f"file:{quote(str(self.path))}?mode=rw"
+        """Open the file, which must be there. Where nothing can be written, not even a log, it is read as it is."""
+        log = self.path.with_name(f"{self.path.name}-wal")
+        mode = "rw" if self.writable or log.exists() else "ro&immutable=1"
+        uri = f"file:{quote(str(self.path))}?mode={mode}"
         database = sqlite3.connect(uri, uri=True, timeout=timeout, check_same_thread=False, isolation_level=None)
         try:
             self.check()  # what was opened by its name is what was looked at

@@ -96,7 +96,7 @@ class Database(Unshared):
         return self._engine
 
     def _made(self) -> sa.Engine:
-        """Return an engine for the database, whose tables are there."""
+        """Return an engine for the database, whose tables are there. They are only written if they have to be."""
         from . import schema  # noqa: PLC0415 -- as above
 
         engine = self._postgresql(self._where) if isinstance(self._where, Secret) else self._sqlite(self._where)
@@ -104,8 +104,15 @@ class Database(Unshared):
             with engine.connect() as database, database.begin():
                 current = schema.is_current(database)
             if not current:
-                with engine.connect().execution_options(clio_nb_write=True) as database, database.begin():
+                with (
+                    self._explained("Its tables must be made or upgraded: open it once where that is allowed."),
+                    engine.connect().execution_options(clio_nb_write=True) as database,
+                    database.begin(),
+                ):
                     schema.upgrade(database)
+        except schema.Unusable as wrong:
+            engine.dispose()
+            raise VaultError(f"{self.name}: {wrong} {_SAFE}") from None
         except BaseException:
             engine.dispose()
             raise
@@ -122,7 +129,7 @@ class Database(Unshared):
             return file.connect("journal_mode=WAL", "synchronous=FULL", timeout=PATIENCE)
 
         file = self._file = DatabaseFile(path) if path else None
-        pool = sa.pool.QueuePool if path else sa.pool.StaticPool
+        pool = sa.pool.StaticPool if file is None else sa.pool.QueuePool if file.writable else sa.pool.NullPool
         engine = sa.create_engine("sqlite://", creator=connect, poolclass=pool, hide_parameters=True)
 
         @sa.event.listens_for(engine, "begin")
@@ -149,15 +156,13 @@ class Database(Unshared):
             raise VaultError('PostgreSQL needs its driver: python -m pip install "clio-nb[postgres]"') from None
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _explained(self, hint: str = "") -> Iterator[None]:
         import sqlalchemy as sa  # noqa: PLC0415 -- as above
 
         try:
             yield
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as cause:
-            raise VaultError(f"{self.name}: {_why(cause)} Nothing was changed.") from None
-        except sqlite3.Error as cause:  # of the pragmas
-            raise VaultError(f"{self.name}: {_why(cause)} Nothing was changed.") from None
+            raise VaultError(" ".join(filter(None, (f"{self.name}: {_why(cause)}", hint, _SAFE)))) from None
 
 
 def _parsed(url: Secret) -> sa.URL:
@@ -169,6 +174,7 @@ def _parsed(url: Secret) -> sa.URL:
         raise VaultError("Invalid vault address. Use the form postgresql://user@host/database.") from None
 
 
+_SAFE: Final = "Nothing was changed."
 _REASONS: Final = {
     "database or disk is full": "the disk is full. Free some space and try again.",
     "file is not a database": "it is not a database. Choose another path, or move it away.",

@@ -6,8 +6,6 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from ..errors import VaultError
-
 VERSION: Final = 2
 """1 had the first two tables only, and did not say so."""
 
@@ -134,15 +132,19 @@ _LOCK: Final = 0x0C110_0B  # any number, the same in every process
 _version: Final = sa.select(settings.c.value).where(settings.c.name == "schema")
 
 
+class Unusable(Exception):
+    """The schema is not one that this library can use; the message says why."""
+
+
 def is_current(database: sa.Connection) -> bool:
-    """Whether the schema is this one. Raises :class:`VaultError` for a newer one."""
+    """Whether the schema is this one. Raises :class:`Unusable` for a newer one."""
     if not sa.inspect(database).has_table(settings.name):
         return False
     found = str(database.execute(_version).scalar() or "1")
     if not found.isdecimal():
-        raise VaultError("The row that says the version of the schema is damaged. Restore it from a backup.")
+        raise Unusable("The row that says the version of the schema is damaged. Restore it from a backup.")
     if int(found) > VERSION:
-        raise VaultError(
+        raise Unusable(
             f"A newer clio-nb has written it (schema {found}; this one knows {VERSION}). Update clio-nb here too."
         )
     return int(found) == VERSION

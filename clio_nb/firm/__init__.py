@@ -1,8 +1,7 @@
 """A firm: everyone who has signed in, and the verbs over all of them at once."""
 
 from .actions import actions_table
-from .apply.journal import journal_path
 from .async_firm import AsyncFirm
 from .firm import Firm
 
-__all__ = ["AsyncFirm", "Firm", "actions_table", "journal_path"]
+__all__ = ["AsyncFirm", "Firm", "actions_table"]

@@ -11,21 +11,22 @@ from ..arguments import a_site, session_of_kind, sessions_of_kind
 from ..errors import InvalidInput, NeedsLogin
 from ..http.sync_and_async import awaited, on_loop
 from ..http.timeouts import checked_timeout
+from ..ledger.records import Entry, Run
 from ..login import login
 from ..models import CustomAction, Site, Token, User
-from ..session import AsyncSession, Session
+from ..session import AsyncSession, Session, note_in
 from ..tracebacks import verbs
 from ..vault import Vault
 from ..vault._grants import DAMAGED, Grant
 from ..vault.vault import FIRM, firm_key_of
 from ._planner import Planner
 from ._state import Access
-from .apply.apply import Result, Stop, apply
-from .apply.journal import Journal, journal_path
+from .apply._user_run import Stop
+from .apply.apply import Result, apply, apply_one
+from .apply.unkeyed import UnkeyedWrites
 from .coverage import Coverage
 from .export import manifest_of
 from .item import Item, ItemResult
-from .journal_entry import Entry, Run
 from .manifest import Manifest
 from .plan.plan import Plan
 from .survey import Survey, Users
@@ -62,8 +63,6 @@ class AsyncFirm:
         site: The app and Clio to talk to.
         vault: Where the tokens are, by default in memory.
         name: The firm's name in the vault, needed when one vault serves several.
-        journal: A file that remembers what was written; by default in this user's data folder, or in memory when the
-            vault is.
         timeout: Seconds that each verb may wait in all (:func:`clio_nb.timeout`), and each verb of its sessions.
     """
 
@@ -73,7 +72,6 @@ class AsyncFirm:
         vault: Vault | None = None,
         *,
         name: str = FIRM,
-        journal: Path | str | None = None,
         timeout: float | None = None,
     ) -> None:
         self.site = a_site(site)
@@ -81,11 +79,9 @@ class AsyncFirm:
         self.vault = vault or Vault()
         self.name = name
         self._firm_key = firm_key_of(site, name)
-        if journal is None and self.vault.lasting:
-            journal = journal_path(site, name)
-        self._journal = Journal(None if journal is None else Path(journal), self._firm_key)
         self._survey = Survey(site, self.vault, name, timeout)
-        self._planner = Planner(site, self._firm_key, self._survey, self._journal)
+        self._planner = Planner(site, self._survey, self.vault.ledger)
+        self._notes = self._survey.notes = UnkeyedWrites(self.vault.ledger, self._firm_key.app, self._survey.account_id)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r} of app {self.site.client_id} at {self.site.origin}>"
@@ -93,6 +89,8 @@ class AsyncFirm:
     @on_loop
     async def add(self, session: Session | AsyncSession) -> User:
         """Keep a signed-in user's token in the vault.
+
+        What this session has made, and will make, is noted as ours: see :meth:`plan_offboard`.
 
         Args:
             session: The user's session, awaited or not.
@@ -110,6 +108,7 @@ class AsyncFirm:
         session = session_of_kind(session.aio if isinstance(session, Session) else session, AsyncSession, "add")
         user = await session.the_user()
         await self._keep([(user, await session.token())])
+        await self._notes.take_over(user, note_in(session, self._notes))
         return user
 
     @on_loop
@@ -176,7 +175,7 @@ class AsyncFirm:
     ) -> list[Coverage]:
         """Return for each user what that user sees in each of the five locations, and why not.
 
-        With a manifest it is held against that; without one, against what was written last (the journal).
+        With a manifest it is held against that; without one, against what was written last (the ledger).
         """
         return await self._planner.coverage(manifest, profile)
 
@@ -235,11 +234,13 @@ class AsyncFirm:
     async def plan_offboard(self, users: Users = None, *, manifest: Manifest | Path | str | None = None) -> Plan:
         """Return the plan that removes all that is ours from these users.
 
-        Ours is what the journal knows. What has to be removed by hand, because the token is gone, is blocked.
+        Ours is what the ledger knows, on whichever machine it was made; what was made without a manifest is listed
+        apart, as deletes that say so. What the ledger does not know is listed as foreign, and stays. What has to be
+        removed by hand, because the user cannot be read, is blocked.
 
         Args:
             users: Ids or e-mail addresses; everyone, if left out.
-            manifest: Says what is ours, if you do not have the journal.
+            manifest: Says what is ours: only what this manifest made, also where the ledger does not know it.
 
         Returns:
             The plan.
@@ -287,12 +288,61 @@ class AsyncFirm:
         Raises:
             errors.InvalidInput: The plan is of another firm.
             errors.InvalidAction: It has an action that :func:`clio_nb.lint` calls an error.
-            errors.RunInProgress: Another run is changing this one.
+            errors.VaultError: The ledger cannot be written.
         """
-        if (plan.site, plan.client_id, plan.firm) != self._firm_key:
-            raise InvalidInput(f"This plan is for firm {plan.firm!r} at {plan.site}, not for this one.", field="plan")
+        account_id = await self._survey.account_id()
+        if (plan.site, plan.client_id, plan.account_id) != (*self._firm_key.app, account_id):
+            raise InvalidInput(
+                f"This plan is for firm {plan.account_id} at {plan.site}, not for this one ({account_id}).",
+                field="plan",
+            )
         on_result = progress if callable(progress) else lambda _: None
-        return await apply(plan, self._survey.session_of, self._journal, on_result=on_result, stop=stop)
+        again = self._planner.again
+        return await apply(plan, self._survey.session_of, self.vault.ledger, again, on_result=on_result, stop=stop)
+
+    @on_loop
+    async def equip(
+        self,
+        user: Session | AsyncSession | SupportsIndex,
+        manifest: Manifest | Path | str,
+        *,
+        profile: str | None = None,
+    ) -> Result:
+        """Make for one user what a manifest says: for the moment at which a colleague has signed in.
+
+        It costs the user's list of actions and a request for each change, those that create together. Who the user is
+        is asked only where that is unknown, or where the manifest chooses by roles.
+
+        Args:
+            user: The user's session, which is added as :meth:`add` does; or the id of a user who has signed in.
+            manifest: What the user should see, or the path of a file that says it.
+            profile: Which target URLs of the manifest to use.
+
+        Returns:
+            The result for each change, and for what is blocked. Nothing is deleted.
+
+        Raises:
+            errors.ManifestError: The manifest cannot be read.
+            errors.RunInProgress: Another run is changing this user, and did not end in time.
+            errors.NeedsLogin: The user has not signed in, or has no access any more.
+
+        Examples:
+            >>> firm.equip(clio.login(site), "actions.toml").counts()
+            {'done': 1}
+        """
+        wanted = self._planner.read(manifest, profile)
+        if isinstance(user, Session | AsyncSession):
+            user = (await self.add(user)).id
+        session = await self._survey.session_of(user)
+        return await apply_one(
+            session.user.id,
+            lambda: self._planner.for_one(session, wanted, profile),
+            self._survey.session_of,
+            self.vault.ledger,
+            self._planner.again,
+            self._firm_key.app,
+            await self._survey.account_id(),
+        )
 
     @on_loop
     async def undo(self, run: str, *, progress: Progress = True) -> Result:
@@ -328,12 +378,16 @@ class AsyncFirm:
     @on_loop
     async def audit(self, run: str | None = None) -> list[Entry]:
         """Return who got which action when, in one run or in all."""
-        return list(self._journal.entries(run and self._journal.run(run).run))
+        if run is not None:
+            await self._planner.run(run)
+        return await asyncio.to_thread(
+            self.vault.ledger.entries, self._firm_key.app, await self._survey.account_id(), run
+        )
 
     @on_loop
     async def runs(self) -> list[Run]:
-        """Return the runs that the journal knows, oldest first."""
-        return list(self._journal.runs())
+        """Return the runs that the ledger knows, oldest first, of whichever machine."""
+        return await asyncio.to_thread(self.vault.ledger.runs, self._firm_key.app, await self._survey.account_id())
 
     @on_loop
     async def export(self, path: Path | str | None = None, *, app: str = "exported") -> Manifest:
@@ -362,13 +416,15 @@ class AsyncFirm:
         grants = self.vault.grants(self.site, firm=self.name)
         first = next((grant for grant in grants if grant.problem != DAMAGED), None)
         users = [user for user, _ in tokens] if first is None else [first.user, *(user for user, _ in tokens)]
-        accounts = {user.account.id: user.account.name for user in users if user.account is not None}
+        accounts = {user.account.id: user.account for user in users if user.account is not None}
         if len(accounts) > 1:
             raise InvalidInput(
-                f"These users belong to several firms: {', '.join(map(str, accounts.values()))}. "
+                f"These users belong to several firms: {', '.join(str(each.name) for each in accounts.values())}. "
                 "Use one Firm for each: Firm(site, vault, name=...).",
                 field="session",
             )
         await asyncio.to_thread(
             self.vault.sealed.keep_all, [(self._firm_key, Grant(user, token)) for user, token in tokens]
         )
+        for account in accounts.values():
+            await self._survey.learn(account)

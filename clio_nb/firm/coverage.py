@@ -6,10 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from ..ledger.records import Kind
 from ..models import NOT_WANTED, NOTHING, User
 from ..vocabulary import Location
 from ._state import Access, UserState
-from .item import Item, Kind
+from .item import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,6 @@ def _moves(item: Item) -> bool:
 _ODD: Final = {
     Kind.DUPLICATE: "duplicate",
     Kind.ORPHAN: "no longer wanted",
-    Kind.FOREIGN: "not ours",
 }
 
 

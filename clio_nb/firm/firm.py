@@ -15,7 +15,8 @@ from ..session import Session
 from ..tracebacks import verbs
 from ..vault import Vault
 from ..vault.vault import FIRM
-from .apply.apply import Result, Stop
+from .apply._user_run import Stop
+from .apply.apply import Result
 from .async_firm import AsyncFirm, Progress
 from .item import ItemResult
 from .manifest import Manifest
@@ -42,12 +43,9 @@ class Firm:
         site: The app and Clio to talk to.
         vault: Where the tokens are, by default in memory.
         name: The firm's name in the vault, needed when one vault serves several.
-        journal: A file that remembers what was written; by default in this user's data folder, or in memory when the
-            vault is.
         timeout: Seconds that each verb may wait in all (:func:`clio_nb.timeout`), and each verb of its sessions.
 
-    Raises:
-        errors.VaultError: The journal cannot be opened.
+    Nothing is opened before a verb is called. What was done, and what is ours, is remembered in the vault: the ledger.
 
     Examples:
         >>> one_firm = clio.Firm(site)
@@ -61,10 +59,9 @@ class Firm:
         vault: Vault | None = None,
         *,
         name: str = FIRM,
-        journal: Path | str | None = None,
         timeout: float | None = None,
     ) -> None:
-        self.aio = AsyncFirm(site, vault, name=name, journal=journal, timeout=timeout)
+        self.aio = AsyncFirm(site, vault, name=name, timeout=timeout)
 
     @property
     def site(self) -> Site:
@@ -80,6 +77,7 @@ class Firm:
         return repr(self.aio)
 
     add = sync_method(AsyncFirm.add)
+    equip = sync_method(AsyncFirm.equip)
     sign_in_everyone = sync_method(AsyncFirm.sign_in_everyone)
     plan = sync_method(AsyncFirm.plan)
     plan_undo = sync_method(AsyncFirm.plan_undo)
@@ -142,7 +140,7 @@ class Firm:
         odd about them in brackets (``Sign (renamed by hand)``), or a dash and the reason why there is nothing.
 
         Args:
-            manifest: What it is held against, or the path of one; without it, what was written last (the journal).
+            manifest: What it is held against, or the path of one; without it, what was written last (the ledger).
             profile: Which target URLs of the manifest count.
 
         Returns:
@@ -182,7 +180,7 @@ class Firm:
         return tables.items_frame(loop.run(self.aio.drift, manifest, profile=profile))
 
     def audit(self, run: str | None = None) -> pd.DataFrame:
-        """Return who got which action when: one row for each change in the journal.
+        """Return who got which action when: one row for each change in the ledger.
 
         Columns: ``at`` (datetime64[ns, UTC], missing if it was never sent), ``run`` and ``purpose`` (string),
         ``user_id`` (Int64), ``user`` (string), ``kind`` (category), ``key`` (string), ``location`` (category),
@@ -193,7 +191,7 @@ class Firm:
             run: The run; all, if left out.
 
         Returns:
-            The table. Awaited: a list of :class:`clio_nb.firm.journal_entry.Entry`.
+            The table. Awaited: a list of :class:`clio_nb.ledger.records.Entry`.
 
         Raises:
             errors.InvalidInput: There is no such run.
@@ -206,13 +204,13 @@ class Firm:
         return tables.audit_frame(loop.run(self.aio.audit, run), loop.run(self.aio.runs))
 
     def runs(self) -> pd.DataFrame:
-        """Return the runs that the journal knows, oldest first.
+        """Return the runs that the ledger knows, oldest first.
 
         Columns: ``run``, ``purpose``, ``app`` (string), ``started``, ``finished`` (datetime64[ns, UTC]; the last is
         missing for an interrupted run, which can be resumed).
 
         Returns:
-            The table. Awaited: a list of :class:`clio_nb.firm.journal_entry.Run`.
+            The table. Awaited: a list of :class:`clio_nb.ledger.records.Run`.
 
         Examples:
             >>> firm.runs().empty
@@ -354,7 +352,7 @@ class Firm:
 
         Args:
             users: Ids or e-mail addresses; everyone, if left out.
-            manifest: Says what is ours, if you do not have the journal.
+            manifest: Says what is ours: only what this manifest made, also where the ledger does not know it.
             progress: As in :meth:`apply`.
 
         Returns:

@@ -9,7 +9,9 @@ import msgspec
 
 from ..ledger.records import ActionFields, Kind, Outcome
 
-__all__ = ["WRITES", "Item", "ItemResult", "Kind", "Outcome"]
+WITHOUT_MANIFEST: Final = "made without a manifest"
+NOT_IN_LEDGER: Final = "not in the ledger"
+"""Two reasons of a foreign item: it is this app's, and no plan of a manifest touches it."""
 
 WRITES: Final = (Kind.CREATE, Kind.UPDATE, Kind.DELETE)
 

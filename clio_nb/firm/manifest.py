@@ -103,6 +103,11 @@ class Manifest(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_def
     actions: tuple[Action, ...] = ()
     profiles: dict[str, dict[str, str]] = {}
 
+    @property
+    def asks_for_roles(self) -> bool:
+        """Whether it chooses users by role or type."""
+        return any(action.who.roles or action.who.subscription_types for action in self.actions)
+
     def target_url(self, action: Action, profile: str | None) -> str:
         """Return where an action leads in a profile, as it is sent: its own target URL where that names no other."""
         return as_sent(self.profiles.get(profile or "", {}).get(action.key, action.target_url))

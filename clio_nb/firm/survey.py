@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, SupportsIndex, TypeAlias
 
 from .. import errors
-from ..models import Site, User
-from ..session import AsyncSession
+from ..database.firm_key import AppKey
+from ..models import Account, Site, User
+from ..session import AsyncSession, Notes, note_in
 from ..vault import Grant, Vault
 from ..vault._grants import id_of_user
+from ..vault.vault import firm_key_of
 from ._state import Access, UserState
 
 ASKED_FOR_USERS: Final = 10  # users tried for the list of all; one is enough as a rule
 KEPT: Final = 10_000  # sessions that are kept, the newest, because each knows what is left of its token's budget
+FEW: Final = 20  # users who are asked one by one who they are, where asking for the list of all would cost more
 AHEAD: Final = 250  # users read at the same time; how many requests are under way is the transport's business
 
 
@@ -28,21 +32,22 @@ Users: TypeAlias = Iterable[SupportsIndex | str] | SupportsIndex | str | None
 class FirmUsers:
     """The users of a firm, each with what is known of the access before asking; ``note`` if the list is not whole.
 
-    ``grants`` are handed over as users are read, so that a large firm's tokens do not stay in memory.
+    ``grants`` are handed over as users are read, so that a large firm's tokens do not stay in memory. ``everyone`` is
+    false where only those are here who were asked for.
     """
 
     people: tuple[tuple[User, Access], ...]
     grants: dict[int, Grant]
     note: str = ""
+    everyone: bool = True
 
-    def ids(self, users: Users) -> set[int] | None:
-        """Return the ids of these users; None for everyone. Raises :class:`InvalidInput` for an unknown one."""
+    def ids(self, users: Users, *, strict: bool = True) -> set[int] | None:
+        """Return the ids of these users; None for everyone. An unknown one is :class:`InvalidInput` if ``strict``."""
         if users is None:
             return None
-        several = users if isinstance(users, Iterable) and not isinstance(users, str) else [users]
-        found = {name: self.find(name) for name in several}
+        found = {name: self.find(name) for name in several(users) or ()}
         unknown = next((name for name, user in found.items() if user is None), None)
-        if unknown is not None:
+        if unknown is not None and strict:
             raise errors.InvalidInput(
                 f"{unknown!r} is not a user of this firm. Use an id or an e-mail address.", field="users"
             )
@@ -62,8 +67,46 @@ class Survey:
         self._site = site
         self._vault = vault
         self._firm = firm
+        self.firm_key = firm_key_of(site, firm)
         self._timeout = timeout
         self._sessions: dict[int, AsyncSession] = {}
+        self._account_id: int | None = None
+        self.notes: Notes | None = None
+
+    @property
+    def app(self) -> AppKey:
+        """The app whose firm this is."""
+        return self.firm_key.app
+
+    async def account_id(self) -> int:
+        """Return Clio's id of the firm: what the ledger is kept by. 0 as long as nobody has signed in.
+
+        It is known from a sign-in. Where all tokens came from elsewhere, Clio is asked once who one of their users is.
+        """
+        if self._account_id is None:
+            self._account_id = await asyncio.to_thread(self._vault.ledger.firm_id, self.firm_key)
+        if self._account_id is None:
+            account = await self._account()
+            if account is None:
+                return 0
+            await self.learn(account)
+        assert self._account_id is not None  # noqa: S101 -- for mypy
+        return self._account_id
+
+    async def learn(self, account: Account) -> None:
+        """Remember which firm at Clio this is."""
+        await asyncio.to_thread(self._vault.ledger.learn_firm, self.firm_key, account)
+        self._account_id = account.id
+
+    async def _account(self) -> Account | None:
+        grants = [grant for grant in (await asyncio.to_thread(self._grants)).values() if not grant.problem]
+        known = next((grant.user.account for grant in grants if grant.user.account is not None), None)
+        for grant in [] if known is not None else grants[:ASKED_FOR_USERS]:
+            with contextlib.suppress(errors.NeedsLogin, errors.Unauthorized, errors.Forbidden):
+                known = (await (await self.session_of(grant.user.id, grant)).who_am_i()).account
+                if known is not None:
+                    break
+        return known
 
     async def session_of(self, user_id: SupportsIndex, grant: Grant | None = None) -> AsyncSession:
         """Return the session of a user. Raises :class:`errors.NeedsLogin` when the vault has no token."""
@@ -78,6 +121,8 @@ class Survey:
             raise errors.NeedsLogin(f"User {user_id} has never signed in. Ask this user to sign in.")
         source = self._vault.source(self._site, user_id, firm=self._firm, grant=grant)
         session = self._sessions[user_id] = AsyncSession(self._site, source, user=grant.user, timeout=self._timeout)
+        if self.notes is not None:
+            note_in(session, self.notes)
         if len(self._sessions) > KEPT:
             del self._sessions[next(iter(self._sessions))]
         return session
@@ -94,6 +139,61 @@ class Survey:
         users += [grant.user for grant in grants.values() if grant.user.id not in listed]
         people = tuple((user, _access(user, grants.get(user.id), elsewhere)) for user in users)
         return FirmUsers(people, grants, note)
+
+    async def read(
+        self, users: Users = None, *, in_full: bool = False, strict: bool = True
+    ) -> tuple[FirmUsers, AsyncIterator[UserState]]:
+        """Return the users of the firm, and the states of these of them.
+
+        One whom the firm does not have is an error, or left out where that is not ``strict``.
+
+        A few users who have signed in are asked with their own tokens alone, one request each; and, where roles and
+        type of each count (``in_full``), one more. The list of all is asked for where it is needed.
+        """
+        users = several(users)
+        states = None if users is None else await self._few(users, in_full=in_full)
+        if states is not None:
+            people = tuple((state.user, state.access) for state in states)
+            return FirmUsers(people, {}, everyone=False), _each(states)
+        firm_users = await self.users()
+        return firm_users, self.states(firm_users, firm_users.ids(users, strict=strict))
+
+    async def _few(self, names: Sequence[SupportsIndex | str], *, in_full: bool) -> list[UserState] | None:
+        """Return the states of a few users. None when one of them cannot be read: the list of all may say why."""
+        if not 0 < len(names) <= FEW:
+            return None
+        grants = await asyncio.to_thread(self._grants_of, names)
+        if not all(grant is not None and not grant.problem for grant in grants):
+            return None
+        once = {grant.user.id: grant for grant in grants if grant is not None}
+        if in_full:
+            try:
+                users = await asyncio.gather(*(self._who(grant) for grant in once.values()))
+            except (errors.NeedsLogin, errors.ApiError, errors.NetworkError):
+                return None
+        else:
+            users = [grant.user for grant in once.values()]
+        states = await asyncio.gather(*(self._state(user, Access.SIGNED_IN, once[user.id]) for user in users))
+        return states if all(state.access is Access.SIGNED_IN for state in states) else None
+
+    async def _who(self, grant: Grant) -> User:
+        return await (await self.session_of(grant.user.id, grant)).who_am_i()
+
+    def _grants_of(self, names: Sequence[SupportsIndex | str]) -> list[Grant | None]:
+        by_email = {}
+        if any(isinstance(name, str) for name in names):
+            by_email = {(grant.user.email or "").casefold(): grant for grant in self._grants().values()}
+        found = []
+        for name in names:
+            try:
+                found.append(
+                    by_email.get(name.casefold())
+                    if isinstance(name, str)
+                    else self._vault.grant(self._site, name, firm=self._firm)
+                )
+            except errors.InvalidInput:  # no user has such an id
+                found.append(None)
+        return found
 
     async def states(self, firm_users: FirmUsers, only: Collection[int] | None = None) -> AsyncIterator[UserState]:
         """Give the state of each user, or ``only`` of these ids, in the order of ``firm_users``.
@@ -158,6 +258,18 @@ class Survey:
 
     def _grants(self) -> dict[int, Grant]:
         return {grant.user.id: grant for grant in self._vault.grants(self._site, firm=self._firm)}
+
+
+def several(users: Users) -> list[SupportsIndex | str] | None:
+    """Return users as a list, also one alone; None for everyone."""
+    if users is None:
+        return None
+    return list(users) if isinstance(users, Iterable) and not isinstance(users, str) else [users]
+
+
+async def _each(states: Iterable[UserState]) -> AsyncIterator[UserState]:
+    for state in states:
+        yield state
 
 
 def _access(user: User, grant: Grant | None, elsewhere: Collection[int]) -> Access:

@@ -1,4 +1,4 @@
-"""Plans, results, the journal and coverage as tables, and the HTML that a notebook shows of a plan or result."""
+"""Plans, results, the ledger and coverage as tables, and the HTML that a notebook shows of a plan or result."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Final
 
 import pandas as pd
 
+from ..ledger.records import ActionFields, Entry, Kind, Outcome, Run
 from ..models import User, visible
 from ..tables import LOCATION_COLUMNS, integers, locations, styled, texts, times
-from ._state import Access, ActionFields
+from ._state import Access
 from .coverage import Coverage
-from .item import Item, ItemResult, Kind, Outcome
-from .journal_entry import Entry, Run
+from .item import Item, ItemResult
 
 ROWS_SHOWN: Final = 200
 _NO_FIELDS: Final = ActionFields(None, None, None)

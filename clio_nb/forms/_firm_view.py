@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Final
 
 from .. import markup
 from ..firm.apply.apply import Result
-from ..firm.item import Item, Kind
+from ..firm.item import Item
 from ..firm.plan.plan import Plan
+from ..ledger.records import Kind
 from ..models import NOT_WANTED, NOTHING
 from ..tables import LOCATION_COLUMNS
 from ..vocabulary import Location

@@ -10,12 +10,14 @@ from traitlets import Bool, Instance, Unicode
 
 from ..errors import InvalidInput
 from ..firm import Firm
-from ..firm.apply.apply import Result, Stop
-from ..firm.item import ItemResult, Kind
+from ..firm.apply._user_run import Stop
+from ..firm.apply.apply import Result
+from ..firm.item import ItemResult
 from ..firm.manifest import Manifest
 from ..firm.plan.plan import Plan
 from ..firm.tables import coverage_frame
 from ..http import loop
+from ..ledger.records import Kind
 from . import _firm_view
 from ._form import Form, Status, Work, html, push, say
 

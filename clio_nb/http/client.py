@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
+from collections.abc import Awaitable, Callable
+from contextvars import ContextVar
 from typing import Final, TypeVar
 
 from .. import errors
@@ -17,6 +19,9 @@ from .tokens import OwnToken, TokenSource
 
 T = TypeVar("T")
 E = TypeVar("E", bound=errors.ClioError)
+
+fence: Final[ContextVar[Callable[[], Awaitable[None]] | None]] = ContextVar("clio_nb.fence", default=None)
+"""Awaited just before each request that changes something; what it raises keeps that request from being sent."""
 
 MARGIN: Final = 60.0  # seconds before its end at which a token is renewed beforehand: a nonce must not meet a 401
 
@@ -111,7 +116,11 @@ class Client:
             headers["if-match"] = request.if_match
         try:
             raw = await transport.exchange(
-                request.method, request.url(self.site.origin), headers=headers, content=request.body or b""
+                request.method,
+                request.url(self.site.origin),
+                headers=headers,
+                content=request.body or b"",
+                before=None if request.method == "GET" else fence.get(),
             )
             rate = messages.rate(raw.headers)
         finally:

@@ -13,7 +13,7 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -72,20 +72,24 @@ async def exchange(
     headers: Mapping[str, str | Secret] = MappingProxyType({}),
     content: bytes | Secret = b"",
     deadline: float = DEADLINE,
+    before: Callable[[], Awaitable[None]] | None = None,
 ) -> Raw:
     """Send one request and return the answer, whatever its status.
 
     What is secret comes as such, also a URL with a nonce, and is revealed in the call of the engine and nowhere else.
     ``deadline`` in seconds covers it all, and so does a timeout around it; redirects are not followed; a body over
-    32 MiB is not read. Raises :class:`errors.NetworkError` when no whole answer came.
+    32 MiB is not read. ``before`` is awaited when there is nothing left to wait for but the answer.
+    Raises :class:`errors.NetworkError` when no whole answer came.
     """
     shown = urlsplit(Secret(url).reveal())._replace(query="")
     what = f"{method} {shown.path}"
     here = asyncio.get_running_loop()
     gate = _gate(here)
     await timeouts.within(gate.acquire(), f"{what} was not sent: the requests before it")
-    started = time.perf_counter()
     try:
+        if before is not None:
+            await timeouts.within(before(), f"{what} was not sent: what had to be done before it")
+        started = time.perf_counter()
         response = await _engine(here).handle_async_request(
             httpx.Request(
                 method,

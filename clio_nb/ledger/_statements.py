@@ -11,13 +11,10 @@ from ..database.database import Database
 from ..database.firm_key import AppKey
 from ..database.schema import HELD, OPEN, actions, claims, firms, items, kept, runs, users
 from ..http.transport import DEADLINE
-from .records import Outcome
+from .records import PLANNED, SENT, SETTLED, Outcome
 
 LEASE: Final = 90.0  # seconds, by the database's clock
 MARGIN: Final = 15.0  # seconds that may pass between the note of an intent and its request
-PLANNED: Final = "planned"
-SENT: Final = "sent"
-_SETTLED: Final = "settled"  # a newer plan has read this user, and shows whether it was made
 _FORGOTTEN: Final = 100  # expired claims that go when a new one is written
 
 
@@ -58,12 +55,13 @@ class Statements:
                 "writes": sa.case((mine, users.c.writes), else_=more),
             },
             where=mine | database.over(users.c.lease_until, LEASE),
-        )
+        ).execution_options(preserve_rowcount=True)
         account = sa.select(runs.c.account_id).where(runs.c.run == run).scalar_subquery()
         self.count = sa.update(users).where(held).values(writes=more)
         self.hold = self.count.where(
             users.c.lease_until > now + (DEADLINE + MARGIN), ~database.over(users.c.lease_until, LEASE)
         ).values(account_id=sa.func.coalesce(account, users.c.account_id))
+        self.holder = sa.select(users.c.user_id).where(held).with_for_update()
         self.release = sa.update(users).where(held).values(lease_owner="", lease_until=0)
         item = sa.and_(items.c.run == run, items.c.number == sa.bindparam("of_number"), items.c.user_id == user)
         self.send = sa.update(items).where(item, items.c.outcome.in_((PLANNED, SENT))).values(outcome=SENT, at=now)
@@ -90,6 +88,13 @@ class Statements:
             .values(lease_until=now + LEASE)
         )
 
+        self.held = (
+            sa.select(sa.literal(1))
+            .where(HELD, ~database.over(users.c.lease_until, LEASE), *_same(users, app))
+            .where(users.c.user_id.in_(sa.bindparam("user_ids", expanding=True)))
+            .limit(1)
+        )
+
         self.lock_run = sa.select(runs.c.run).where(runs.c.run == run).with_for_update()
         self.drop_planned = sa.delete(items).where(items.c.run == run, items.c.outcome == PLANNED)
         self.next_number = sa.select(sa.func.coalesce(sa.func.max(sa.cast(items.c.number, sa.Integer)), -1) + 1).where(
@@ -106,7 +111,7 @@ class Statements:
         )
         of_app = sa.select(runs.c.run).where(*_same(runs, app), runs.c.app == sa.bindparam("of_manifest"))
         self.settle = sa.update(items).where(OPEN, items.c.user_id.in_(ids), items.c.run.in_(of_app))
-        self.settle = self.settle.values(outcome=_SETTLED)
+        self.settle = self.settle.values(outcome=SETTLED)
         self.finish = sa.update(runs).where(runs.c.run == run).values(finished=now)
 
         self.claim = insert(claims).values(
@@ -118,7 +123,7 @@ class Statements:
             index_elements=list(claims.primary_key.columns),
             set_={"until": now + sa.bindparam("seconds", type_=sa.Double)},
             where=claims.c.until <= now,
-        )
+        ).execution_options(preserve_rowcount=True)
         over = sa.select(claims.c.kind, claims.c.digest).where(claims.c.until <= now).limit(_FORGOTTEN)
         over = over.with_for_update(skip_locked=True)
         self.forget = sa.delete(claims).where(sa.tuple_(claims.c.kind, claims.c.digest).in_(over))

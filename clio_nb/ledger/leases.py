@@ -44,7 +44,7 @@ def lease_owner(ledger: Ledger) -> Iterator[str]:
     heart = _hearts.setdefault(ledger.database, _Heart())
     owner = secrets.token_hex(16)
     heart.owners.add(owner)
-    if heart.task is None:
+    if heart.task is None or heart.task.done():
         heart.task = asyncio.get_running_loop().create_task(heart.beat(ledger))
     try:
         yield owner

@@ -11,7 +11,7 @@ import functools
 import hashlib
 import logging
 import secrets
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -23,9 +23,12 @@ from ..errors import InvalidInput
 from ..http import timeouts
 from ..models import Account
 from ._rows import action_row, clean, decoded, item_row
-from ._statements import MARGIN, PLANNED, SENT, Statements, whose
+from ._statements import MARGIN, Statements, whose
 from .records import (
+    PLANNED,
+    SENT,
     ActionFields,
+    Adopt,
     Change,
     Ended,
     Entry,
@@ -144,16 +147,7 @@ class Ledger:
             database.execute(sql.lock_run, {"of_run": run})
             unchanged = self._unchanged(database, app, new)
             database.execute(sql.drop_planned, {"of_run": run})
-            for some in _chunks(unchanged):
-                database.execute(sql.settle, {**whose(app), "user_ids": some, "of_manifest": clean(new.app)})
-            for statement, found in ((sql.own, new.as_wanted), (sql.keep_ours, new.differing)):
-                rows = [
-                    {**app._asdict(), "account_id": account_id, **action_row(one)}
-                    for one in found
-                    if one.user_id in unchanged
-                ]
-                if rows:
-                    database.execute(statement, rows)
+            self._adopt(database, app, account_id, new, unchanged)
             first = int(database.execute(sql.next_number, {"of_run": run}).scalar_one())
             rows = [
                 {"run": run, "number": number, **item_row(item), "outcome": PLANNED, "message": ""}
@@ -162,6 +156,19 @@ class Ledger:
             if rows:
                 database.execute(sql.new_items, rows)
         return run, first
+
+    def _adopt(
+        self, database: sa.Connection, app: AppKey, account_id: int, found: NewRun | Adopt, users: set[int]
+    ) -> None:
+        """Settle what was left open of these users, and note what was found to be ours of them."""
+        for some in _chunks(users if found.app is not None else ()):
+            database.execute(self._sql.settle, {**whose(app), "user_ids": some, "of_manifest": clean(found.app or "")})
+        for statement, ours in ((self._sql.own, found.as_wanted), (self._sql.keep_ours, found.differing)):
+            rows = [
+                {**app._asdict(), "account_id": account_id, **action_row(one)} for one in ours if one.user_id in users
+            ]
+            if rows:
+                database.execute(statement, rows)
 
     def _unchanged(self, database: sa.Connection, app: AppKey, new: NewRun) -> set[int]:
         """Return the users for whom nothing was written since they were read, and nothing is being written."""
@@ -181,7 +188,7 @@ class Ledger:
         written = [False] * len(changes)
         in_order = sorted(enumerate(changes), key=lambda each: each[1].user_id)  # nobody then waits in a circle
         with self.database.transaction(write=True) as database:
-            write = _Writer(database, self._sql, app)
+            write = _Writer(database, self._sql, app, self._adopt)
             for place, change in in_order:
                 written[place] = write(change)
         if timeouts.now() - started > MARGIN:
@@ -194,6 +201,13 @@ class Ledger:
             if self.database.on_postgresql:
                 database.execute(self._sql.lock_held, {"owners": list(owners)})
             database.execute(self._sql.extend, {"owners": list(owners)})
+
+    def is_held(self, app: AppKey, users: Collection[int]) -> bool:
+        """Return whether a run holds one of these users."""
+        with self.database.transaction() as database:
+            return any(
+                database.execute(self._sql.held, {**whose(app), "user_ids": some}).first() for some in _chunks(users)
+            )
 
     def finish(self, run: str) -> None:
         """Note that a run has ended."""
@@ -257,10 +271,11 @@ class Ledger:
 class _Writer:
     """Writes one change after the other, in one transaction."""
 
-    def __init__(self, database: sa.Connection, sql: Statements, app: AppKey) -> None:
+    def __init__(self, database: sa.Connection, sql: Statements, app: AppKey, adopt: Callable[..., None]) -> None:
         self._database = database
         self._sql = sql
         self._app = app
+        self._adopt = adopt
 
     def __call__(self, change: Change) -> bool:
         user = {**whose(self._app), "of_user": change.user_id, "of_owner": change.owner}
@@ -269,6 +284,10 @@ class _Writer:
                 return self._done(self._sql.take, user)
             case Release():
                 return self._done(self._sql.release, user)
+            case Adopt():
+                held = self._database.execute(self._sql.holder, user).first() is not None
+                self._adopt(self._database, self._app, change.account_id, change, {change.user_id} if held else set())
+                return held
             case Intent():
                 item = {"of_run": change.run, "of_number": change.number, "of_user": change.user_id}
                 return self._done(self._sql.hold, {**user, "of_run": change.run}) and self._done(self._sql.send, item)

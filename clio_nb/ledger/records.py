@@ -9,7 +9,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Final, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 
@@ -18,6 +18,11 @@ from ..models import CustomAction
 
 Kept: TypeAlias = AbstractSet[tuple[str, str]]
 """What Clio changed when it stored it: a label or target URL as it was sent, and as Clio answered."""
+
+
+PLANNED: Final = "planned"
+SENT: Final = "sent"
+SETTLED: Final = "settled"  # a newer plan has read this user, and shows whether it was made
 
 
 class Kind(StrEnum):
@@ -113,6 +118,11 @@ class UserRecord:
     kept: Kept = frozenset()
     writes: int = 0
     problem: str = ""
+
+    @property
+    def is_blank(self) -> bool:
+        """Whether this ledger has never heard of the user."""
+        return not (self.owned or self.lost or self.writes or self.problem)
 
 
 class Known:
@@ -262,6 +272,20 @@ class Ended(NamedTuple):
     action: CustomAction | None = None
 
 
+class Adopt(NamedTuple):
+    """Note what is ours of a user who was read under the lease of this owner: as :class:`NewRun` does for all others.
+
+    What was left open of the runs of this ``app`` is settled: what is there now has been read. None settles nothing.
+    """
+
+    user_id: int
+    owner: str
+    account_id: int
+    app: str | None
+    as_wanted: Sequence[Owned] = ()
+    differing: Sequence[Owned] = ()
+
+
 class Release(NamedTuple):
     """Give the lease of a user back."""
 
@@ -269,4 +293,4 @@ class Release(NamedTuple):
     owner: str
 
 
-Change: TypeAlias = Take | Intent | Ended | Release
+Change: TypeAlias = Take | Adopt | Intent | Ended | Release

@@ -83,7 +83,7 @@ class Vault:
         Examples:
             >>> from pathlib import Path
             >>> vault = clio.Vault.open("vault.sqlite", key_file=Path("vault.key"))
-            >>> clio.Firm(site, vault, journal="journal.sqlite").add(session).name
+            >>> clio.Firm(site, vault).add(session).name
             'Odalys Hartwell-Oyelaran'
         """
         where = Secret(where) if isinstance(where, str) else where

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from clio_nb.database.firm_key import FirmKey
 from clio_nb.errors import NeedsLogin
 from clio_nb.firm import Firm
 from clio_nb.firm.manifest import Manifest
@@ -14,7 +15,6 @@ from clio_nb.sandbox import Sandbox
 from clio_nb.secret import Secret
 from clio_nb.tables import LOCATION_COLUMNS
 from clio_nb.vault import Grant
-from clio_nb.database.firm_key import FirmKey
 from clio_nb.vocabulary import Location, Region
 
 from .conftest import TARGET, on_matters

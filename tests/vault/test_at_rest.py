@@ -20,7 +20,7 @@ from clio_nb.vault._grants import Row
 from clio_nb.vault.vault import firm_key_of
 from clio_nb.vocabulary import Region
 
-from .conftest import Cluster
+from ..conftest import Cluster
 
 SITE = App(Region.US, "app-1", Secret("hush"))
 ANNA = User(id=7, name="Anna Canary", email="canary@x.example")

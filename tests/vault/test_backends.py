@@ -16,7 +16,7 @@ from clio_nb.vault import Grant, Vault
 from clio_nb.vault.vault import firm_key_of
 from clio_nb.vocabulary import Region
 
-from .conftest import Cluster
+from ..conftest import Cluster
 
 SITE = App(Region.EU, "app-1", Secret("hush"))
 ANNA, BEN = (

@@ -15,7 +15,7 @@ import pytest
 
 from clio_nb.vault import new_key
 
-from .conftest import Cluster
+from ..conftest import Cluster
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 

@@ -14,14 +14,14 @@ from pathlib import Path
 
 import pytest
 
+from clio_nb.database import _private_files
+from clio_nb.database._private_files import private_file
 from clio_nb.errors import RunInProgress, VaultError
 from clio_nb.firm.apply.journal import Journal
 from clio_nb.firm.plan.plan import Plan
 from clio_nb.models import App, Token, User
 from clio_nb.secret import Secret
-from clio_nb.database import _private_files
 from clio_nb.vault import Vault, new_key
-from clio_nb.database._private_files import private_file
 from clio_nb.vault.vault import firm_key_of
 from clio_nb.vocabulary import Region
 

@@ -23,7 +23,7 @@ from clio_nb.secret import Secret
 from clio_nb.vault import Vault, VaultTokens, new_key
 from clio_nb.vault.vault import firm_key_of
 
-from .conftest import Cluster
+from ..conftest import Cluster
 
 rotating = pytest.mark.clio_sandbox(assumptions=Assumptions(refresh_rotates=True))
 MONTH = 2_592_001

@@ -22,7 +22,7 @@ from clio_nb.vault import Vault, new_key
 from clio_nb.vault import _sealed as room
 from clio_nb.vault.vault import firm_key_of
 
-from .conftest import Cluster
+from ..conftest import Cluster
 
 pytestmark = pytest.mark.clio_sandbox(rate_limit=None)
 MANY = parse_manifest(

@@ -10,10 +10,10 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 from ... import errors
+from ...ledger.records import ActionFields, Kind
 from ...models import CustomAction
 from ...session import AsyncSession
-from .._state import ActionFields
-from ..item import Item, Kind
+from ..item import Item
 
 _LOST: Final = (errors.NetworkError, errors.ServerError, errors.UnexpectedAnswer)
 """After these errors it is unknown whether Clio made the change. So it is read back, never repeated blindly."""

@@ -1,10 +1,10 @@
-"""Apply a plan: all users at the same time, each user's items in order; one failure does not stop the others."""
+"""Apply a plan: many users at the same time, each user's items in order; one failure does not stop the others."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
@@ -12,14 +12,15 @@ import msgspec
 
 from ... import errors
 from ...action_rules import check
-from ...models import CustomAction
+from ...database.firm_key import AppKey
+from ...http.transport import IN_FLIGHT
+from ...ledger.ledger import Ledger
+from ...ledger.records import Kind, NewRun, Outcome
 from ...session import AsyncSession
-from .._state import ActionFields
-from ..item import Item, ItemResult, Kind, Outcome
-from ..journal_entry import EntryChange
+from ..item import Item, ItemResult
 from ..plan.plan import Plan
-from ._write import Changed, NotKnown, NotSent, write
-from .journal import SENT, Journal
+from ._hold import BUSY, holding
+from ._user_run import OURS, Numbered, Stop, UserRun, found_ours
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,37 +72,34 @@ class Result:
         return f"run {self.run}: {ends}"
 
 
-class Stop:
-    """Ends a run early when ``asked`` is set: requests under way are finished and recorded, nothing more is sent."""
-
-    def __init__(self) -> None:
-        self.asked = False
+WORKERS: Final = 2 * IN_FLIGHT  # users at a time; so memory does not grow with the firm, and no request waits long
 
 
 async def apply(
     plan: Plan,
     session_of: Callable[[int], Awaitable[AsyncSession]],
-    journal: Journal,
+    ledger: Ledger,
+    planned_again: Callable[[Plan, int], Awaitable[tuple[Item, ...]]],
     *,
     on_result: Callable[[ItemResult], object] = lambda _: None,
     stop: Stop | None = None,
 ) -> Result:
     """Do exactly what the plan says, and nothing else.
 
-    ``session_of`` gives the session of a user; ``on_result`` is called with each result, on the library's loop. Raises
-    :class:`errors.InvalidAction` when the manifest has an action that no session would send,
-    :class:`errors.RunInProgress` when another run changes the firm, :class:`errors.VaultError` when the journal fails.
+    ``session_of`` gives the session of a user, ``planned_again`` the items that a plan would have for one user now;
+    ``on_result`` is called with each result, on the library's loop. Raises :class:`errors.InvalidAction` when the
+    manifest has an action that no session would send, :class:`errors.VaultError` when the ledger fails.
     """
     _refuse_wrong(plan)
     stop = stop or Stop()
-    work = asyncio.ensure_future(_run(plan, session_of, journal, on_result, stop))
+    work = asyncio.ensure_future(_run(plan, session_of, ledger, planned_again, on_result, stop))
     _under_way.add(work)
     work.add_done_callback(_under_way.discard)
     try:
         return await asyncio.shield(work)
     except asyncio.CancelledError:
         # A cancelled run first finishes the requests under way. Cancelled again, it goes on by itself without being
-        # awaited, and holds the lock of the firm until it has ended.
+        # awaited, and holds its users until it has ended.
         stop.asked = True
         await asyncio.wait([work])
         raise
@@ -129,106 +127,90 @@ def _refuse_wrong(plan: Plan) -> None:
 async def _run(
     plan: Plan,
     session_of: Callable[[int], Awaitable[AsyncSession]],
-    journal: Journal,
+    ledger: Ledger,
+    planned_again: Callable[[Plan, int], Awaitable[tuple[Item, ...]]],
     on_result: Callable[[ItemResult], object],
     stop: Stop,
 ) -> Result:
-    with journal.lock():
-        run, first = journal.begin(plan)
-        lists: dict[int, list[tuple[int, Item]]] = {}
+    with holding(ledger, AppKey(plan.site, plan.client_id), plan.account_id) as hold:
+        first = await hold.begin(_new_run(plan, hold.owner), plan.changes)
+        lists: dict[int, list[tuple[int, Item]]] = {user_id: [] for user_id in plan.unsettled}
         for number, item in enumerate(plan.changes, first):
             lists.setdefault(item.user_id, []).append((number, item))
-        changes = _Changes(journal, run, plan.app)
-        users = [_UserRun(session_of, changes, on_result, stop) for _ in lists]
-        work = [user.apply(each) for user, each in zip(users, lists.values(), strict=True)]
-        results: list[ItemResult] = []
-        for several in await asyncio.gather(*work, return_exceptions=True):
-            if isinstance(several, BaseException):
-                raise several
-            results += several
+        one = UserRun(plan, session_of, hold, planned_again, on_result, stop)
+        results = await _each(one, lists, stop)
+        await hold.written()
         if not stop.asked:
-            journal.finish(run)
-    return Result(run, tuple(results))
+            await hold.finish()
+    return Result(hold.run, tuple(result for user_id in lists for result in results[user_id]))
 
 
-class _Changes:
-    """Collects what all users record in one turn of the loop, and writes it to the journal in one transaction."""
+async def apply_one(
+    user_id: int,
+    planned: Callable[[], Awaitable[Plan]],
+    session_of: Callable[[int], Awaitable[AsyncSession]],
+    ledger: Ledger,
+    planned_again: Callable[[Plan, int], Awaitable[tuple[Item, ...]]],
+    app: AppKey,
+    account_id: int,
+) -> Result:
+    """Plan and apply for one user who is held all the time, so that the plan cannot become stale.
 
-    def __init__(self, journal: Journal, run: str, app: str) -> None:
-        self._journal = journal
-        self._run = run
-        self._app = app
-        self._changes: list[EntryChange] = []
-        self._written: asyncio.Task[None] | None = None
-
-    def add(self, change: EntryChange) -> asyncio.Task[None]:
-        """Record a change soon; the task ends when it is written, or with :class:`errors.VaultError`."""
-        self._changes.append(change)
-        if self._written is None:
-            self._written = asyncio.create_task(self._write())
-        return self._written
-
-    async def _write(self) -> None:
-        changes, self._changes, self._written = self._changes, [], None
-        self._journal.record(self._run, self._app, changes)
-
-
-class _UserRun:
-    """One user's part of a run."""
-
-    def __init__(
-        self,
-        session_of: Callable[[int], Awaitable[AsyncSession]],
-        changes: _Changes,
-        on_result: Callable[[ItemResult], object],
-        stop: Stop,
-    ) -> None:
-        self._session_of = session_of
-        self._changes = changes
-        self._on_result = on_result
-        self._stop = stop
-        self._over = ""
-        self._recorded: asyncio.Task[None] | None = None
-
-    async def apply(self, numbered: Sequence[tuple[int, Item]]) -> list[ItemResult]:
-        """Do the items one after the other."""
-        results = []
+    Raises :class:`errors.RunInProgress` when another run does not give the user back in time. What is blocked is among
+    the results, since nobody has seen the plan.
+    """
+    with holding(ledger, app, account_id) as hold:
+        if not await hold.take(user_id):
+            raise errors.RunInProgress(BUSY)
         try:
-            for number, item in numbered:
-                result = await self._result_of(number, item)
-                self._on_result(result)
-                results.append(result)
-            if self._recorded is not None:
-                await self._recorded
-        except BaseException:
-            self._stop.asked = True  # the journal fails: nothing more may be sent, for any user
-            raise
-        return results
-
-    async def _result_of(self, number: int, item: Item) -> ItemResult:
-        """Do one item. Its outcome is recorded in the same transaction as the next request."""
-        if self._stop.asked or self._over:
-            return ItemResult(item, Outcome.NOT_SENT, self._over or "The run was stopped before this change.")
-        await self._changes.add(EntryChange(number, SENT))
-        try:
-            action = await write(await self._session_of(item.user_id), item)
-        except errors.ClioError as error:
-            if isinstance(error, Changed) and error.made is not None:
-                self._done(number, msgspec.structs.replace(item, after=None), error.made)
-            if isinstance(error, _ENDS_THE_USER):
-                self._over = f"Not sent, because an earlier change for this user failed: {error.args[0]}"
-            return self._ended(number, item, _OUTCOMES.get(type(error), Outcome.FAILED), error)
-        return self._done(number, item, action)
-
-    def _done(self, number: int, item: Item, action: CustomAction | None) -> ItemResult:
-        self._recorded = self._changes.add(EntryChange(number, Outcome.DONE, item=item, action=action))
-        kept = ActionFields.of(action).kept_for(item.after) if action else ()
-        return ItemResult(item, Outcome.DONE, " ".join(f"Clio stored {sent!r} as {now!r}." for sent, now in kept))
-
-    def _ended(self, number: int, item: Item, outcome: Outcome, error: errors.ClioError) -> ItemResult:
-        self._recorded = self._changes.add(EntryChange(number, outcome, str(error.args[0])))
-        return ItemResult(item, outcome, str(error.args[0]))
+            plan = await planned()
+            _refuse_wrong(plan)
+            results = [ItemResult(item, Outcome.NOT_SENT, f"{item.reason}. {item.advice}") for item in plan.blocked]
+            if plan.changes:
+                first = await hold.begin(_new_run(plan, hold.owner), plan.changes)
+                one = UserRun(plan, session_of, hold, planned_again)
+                results += await one.write_all(list(enumerate(plan.changes, first)))
+            else:
+                await hold.adopt(user_id, plan.app, *(found_ours(plan.app, plan.items, of) for of in OURS))
+        finally:
+            hold.release(user_id)
+        await hold.written()
+        if hold.run:
+            await hold.finish()
+    return Result(hold.run, tuple(results))
 
 
-_ENDS_THE_USER: Final = (errors.NeedsLogin, errors.Unauthorized, errors.Forbidden, errors.LoginError)
-_OUTCOMES: Final = {Changed: Outcome.CONFLICT, NotKnown: Outcome.UNKNOWN, NotSent: Outcome.NOT_SENT}
+async def _each(one: UserRun, lists: Mapping[int, Numbered], stop: Stop) -> dict[int, list[ItemResult]]:
+    """Do the part of each user, so many at a time."""
+    results: dict[int, list[ItemResult]] = {}
+    left = iter(lists.items())
+
+    async def work() -> None:
+        for user_id, items in left:
+            try:
+                results[user_id] = await one.apply(user_id, items)
+            except BaseException:
+                stop.asked = True  # the ledger fails: nothing more may be sent, for any user
+                raise
+
+    workers = (work() for _ in range(min(WORKERS, len(lists))))
+    for failure in await asyncio.gather(*workers, return_exceptions=True):
+        if failure is not None:
+            raise failure
+    return results
+
+
+def _new_run(plan: Plan, owner: str) -> NewRun:
+    """Say what the ledger should know of a run, and what its plan found to be ours."""
+    return NewRun(
+        owner,
+        plan.app,
+        plan.purpose,
+        plan.profile,
+        plan.allow_delete,
+        plan.manifest.to_toml() if plan.manifest else None,
+        plan.run,
+        seen={item.user_id: plan.writes.get(item.user_id, 0) for item in plan.items if item.kind is not Kind.BLOCKED},
+        as_wanted=found_ours(plan.app, plan.items, OURS[0]),
+        differing=found_ours(plan.app, plan.items, OURS[1]),
+    )

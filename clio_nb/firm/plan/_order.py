@@ -11,7 +11,8 @@ from collections.abc import Iterable
 
 import msgspec
 
-from ..item import Item, Kind
+from ...ledger.records import Kind
+from ..item import WITHOUT_MANIFEST, Item
 
 _Slot = tuple[str | None, str | None]
 
@@ -75,7 +76,12 @@ def _kept_labels(circle: list[Item], held: dict[_Slot, Item]) -> list[Item]:
 def _blocked(item: Item, held: dict[_Slot, Item]) -> Item:
     holder = held[_slot(item)]
     target = holder.before and holder.before.target_url
-    if holder.kind is Kind.FOREIGN:
+    if holder.kind is Kind.FOREIGN and holder.reason == WITHOUT_MANIFEST:
+        advice = (
+            f"Action {holder.action_id} has this label here and was made without a manifest. Delete it with "
+            "delete_action, or choose another label."
+        )
+    elif holder.kind is Kind.FOREIGN:
         advice = (
             f"Another action already has this label here (id {holder.action_id}) and opens {target}. If it is yours, "
             "add that URL to formerly; if not, choose another label."

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import msgspec
 
 from ...action_rules import canonical
+from ...ledger.records import ActionFields, Kept, Kind, Known, Owned, UserRecord
 from ...models import CustomAction
-from .._state import Access, ActionFields, Kept, Ledger, Owned, UserState, Wanted
-from ..item import Item, Kind
+from .._state import Access, UserState, Wanted
+from ..item import NOT_IN_LEDGER, WITHOUT_MANIFEST, Item
 from ..manifest import Action, Manifest
 from ._match import Match, match
 from ._order import in_order
@@ -19,18 +20,18 @@ class Comparison:
     """A manifest, prepared once to be compared with every user."""
 
     def __init__(
-        self, manifest: Manifest, ledger: Ledger, *, profile: str | None = None, allow_delete: bool = False
+        self, manifest: Manifest, known: Known, *, profile: str | None = None, allow_delete: bool = False
     ) -> None:
         self._app = manifest.app.name
         self._urls = urls_of(manifest)
-        self._ledger = ledger
+        self._known = known
         self._allow_delete = allow_delete
         self._wanted = [(action.who, self._wanted_in(action, manifest, profile)) for action in manifest.actions]
 
     def items_of(self, state: UserState) -> Iterator[Item]:
         """Give the items of one user, in the order in which Clio can take them."""
         wanted = [one for who, several in self._wanted if who.includes(state.user) for one in several]
-        return user_items(self._app, wanted, self._urls, state, self._ledger, allow_delete=self._allow_delete)
+        return user_items(self._app, wanted, self._urls, state, self._known, allow_delete=self._allow_delete)
 
     def _wanted_in(self, action: Action, manifest: Manifest, profile: str | None) -> list[Wanted]:
         """Say what an action should be in each location; all users share these."""
@@ -45,19 +46,19 @@ def user_items(
     wanted: Sequence[Wanted],
     urls: Mapping[str, frozenset[str]],
     state: UserState,
-    ledger: Ledger,
+    known: Known,
     *,
     allow_delete: bool,
 ) -> Iterator[Item]:
     """Give the items of one user, from what this user should see. ``urls`` is what :func:`urls_of` gives."""
-    known = ledger.of(state.user.id)
-    mine = [one for one in known.owned.values() if one.manifest == app]
+    record = known.of(state.user.id)
+    mine = [one for one in record.owned.values() if one.key and one.manifest == app]
     if state.access is not Access.SIGNED_IN:
         yield from _blocked(state, wanted, mine)
         return
-    found = match(app, wanted, urls, state.actions, known)
+    found = match(app, wanted, urls, state.actions, record)
     yield from in_order(
-        [*_paired(found, state, mine, known.kept), *_left_over(found, state, allow_delete=allow_delete)]
+        [*_paired(found, state, mine, record.kept), *_left_over(found, state, record, allow_delete=allow_delete)]
     )
 
 
@@ -88,14 +89,14 @@ def _paired(found: Match, state: UserState, mine: Sequence[Owned], kept: Kept) -
             yield item_for(Kind.UPDATE, state, wanted.key, action, after=after, reason=reason)
 
 
-def _left_over(found: Match, state: UserState, *, allow_delete: bool) -> Iterator[Item]:
+def _left_over(found: Match, state: UserState, record: UserRecord, *, allow_delete: bool) -> Iterator[Item]:
     extra = [(Kind.DUPLICATE, "duplicate", *pair) for pair in found.duplicates]
     extra += [(Kind.ORPHAN, "no longer wanted", *pair) for pair in found.orphans]
     for kind, reason, key, action in extra:
         advice = "" if allow_delete else "Plan with allow_delete to have it deleted."
         yield item_for(Kind.DELETE if allow_delete else kind, state, key, action, reason=reason, advice=advice)
     for action in found.foreign:
-        yield item_for(Kind.FOREIGN, state, "", action, reason="not ours", advice="This app leaves it alone.")
+        yield left_alone(state, action, record)
 
 
 def _blocked(state: UserState, wanted: Sequence[Wanted], mine: Sequence[Owned]) -> Iterator[Item]:
@@ -106,6 +107,17 @@ def _blocked(state: UserState, wanted: Sequence[Wanted], mine: Sequence[Owned]) 
         yield item_for(Kind.BLOCKED, state, one.key, after=one.fields, reason=state.access.value, advice=state.advice)
     for known in left.values():
         yield blocked_by_hand(state, known)
+
+
+def left_alone(state: UserState, action: CustomAction, record: UserRecord, reason: str = "not ours") -> Item:
+    """Give the item of an action that a plan does not touch, and say why not."""
+    owner = record.owned.get(action.id)
+    advice = "This app leaves it alone."
+    if owner is not None and not owner.key and owner.is_same(action):
+        reason, advice = WITHOUT_MANIFEST, "Plans leave it alone. Delete it with delete_action, or by offboarding."
+    elif reason == NOT_IN_LEDGER:
+        advice = "The ledger does not know who made it. If a manifest did, pass that manifest."
+    return item_for(Kind.FOREIGN, state, "", action, reason=reason, advice=advice)
 
 
 def blocked_by_hand(state: UserState, known: Owned) -> Item:

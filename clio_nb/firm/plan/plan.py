@@ -5,17 +5,22 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
 from ...errors import InvalidInput
 from ...http.pace import LOWEST, WINDOW
-from ..item import WRITES, Item, Kind
+from ...ledger.records import Kind
+from ..item import NOT_IN_LEDGER, WRITES, Item
 from ..manifest import Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+UNDO: Final = "undo of "  # the run follows
+OFFBOARD: Final = "offboarding"
 
 
 class Cost(NamedTuple):
@@ -34,12 +39,14 @@ class Cost(NamedTuple):
 class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What would have to be done, item by item. It is shown as a table; :meth:`save` writes it as JSON.
 
-    ``run`` names the interrupted run that it resumes, if it does.
+    ``account_id`` is Clio's id of the firm. ``run`` names the interrupted run that it resumes, if it does. ``writes``
+    says how often each user had been written when the user was read: who was written since is planned again. Of the
+    ``unsettled`` users it was not known whether what was sent for them arrived.
     """
 
     site: str
     client_id: str
-    firm: str
+    account_id: int
     app: str
     profile: str | None = None
     purpose: str = "plan"
@@ -49,6 +56,8 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     manifest: Manifest | None = None
     items: tuple[Item, ...] = ()
     notes: tuple[str, ...] = ()
+    writes: dict[int, int] = {}
+    unsettled: tuple[int, ...] = ()
 
     @property
     def changes(self) -> tuple[Item, ...]:
@@ -59,6 +68,12 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     def blocked(self) -> tuple[Item, ...]:
         """The items that cannot be done, each with its reason."""
         return tuple(item for item in self.items if item.kind is Kind.BLOCKED)
+
+    @property
+    def leaves_ours(self) -> bool:
+        """Whether something may be left afterwards that is ours: unknown to the ledger, or to be removed by hand."""
+        by_hand = self.purpose == OFFBOARD and self.blocked
+        return bool(by_hand) or any(item.reason == NOT_IN_LEDGER for item in self.items)
 
     def counts(self) -> dict[str, int]:
         """Return how many items there are of each kind."""
