@@ -15,11 +15,11 @@ from ..arguments import sessions_of_kind
 from ..errors import ClioError
 from ..http import loop
 from ..launches._compose import compose
+from ..menus import menu_picture
 from ..models import CustomAction, User
 from ..session import AsyncSession, Session
 from ..vocabulary import LABEL_MAX, Location
 from ._form import Form, Status, Work, call, html, say
-from .menus import menu_picture
 
 EVERYONE: Final = 0
 

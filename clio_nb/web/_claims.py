@@ -50,4 +50,5 @@ class Claims:
 
 def claim_all(ledger: Ledger, kind: str, digests: Iterable[bytes], seconds: float) -> bool:
     """Return True to the first who claims any of these digests of one thing: by each key, while keys are replaced."""
-    return all([ledger.claim(kind, digest, seconds) for digest in digests])
+    claimed = [ledger.claim(kind, digest, seconds) for digest in digests]  # each, whichever of them was claimed
+    return all(claimed)

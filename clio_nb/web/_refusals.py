@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+
 from ..action_rules import read_url
 from ..errors import InvalidInput
 from ._pages import Pages
