@@ -152,7 +152,7 @@ class Onboarding(VaultSessions):
             region = next(iter(self._apps))
         if region not in self._apps:
             raise errors.InvalidInput("Say in which region the firm is: us, eu, ca or au.", field="region")
-        invited = Invitation(Region(region).value, firm_id, user.id if isinstance(user, User) else user)
+        invited = Invitation(Region(region).value, firm_id, getattr(user, "id", user))
         return f"{self.url}/{CONNECT}?{urlencode({'invitation': self._invitations.sign(invited)})}"
 
     @on_loop
