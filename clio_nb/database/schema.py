@@ -119,6 +119,15 @@ users: Final = sa.Table(
     sa.Index("clio_nb_users_firm", "site", "client_id", "account_id"),
     sa.Index("clio_nb_users_held", "lease_owner", sqlite_where=HELD, postgresql_where=HELD),
 )
+people: Final = sa.Table(
+    "clio_nb_people",
+    meta,
+    *_app(),
+    sa.Column("user_id", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("account_id", sa.BigInteger, nullable=False),
+    sa.Column("user", sa.Text, nullable=False),
+    sa.Index("clio_nb_people_firm", "site", "client_id", "account_id"),
+)
 claims: Final = sa.Table(
     "clio_nb_claims",
     meta,

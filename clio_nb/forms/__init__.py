@@ -10,13 +10,13 @@ Examples:
     "clio.create_action(session, 'Sign', 'https://partner.example/launch', at='matters')"
 """
 
+from ..menus import Menus
 from ._form import Form, Status
 from .create_action import ActionForm, CreateResult
 from .firm import FirmForm
 from .inbox import InboxForm
 from .launch import LaunchForm
 from .login import LoginForm
-from .menus import Menus
 from .my_actions import MyActionsForm
 from .screens import Screens
 from .workbench import Workbench

@@ -13,13 +13,13 @@ from .. import markup
 from ..action_rules import Finding, check, lint
 from ..errors import ClioError, InvalidInput
 from ..launches._compose import compose
+from ..menus import menu_picture
 from ..models import CustomAction, User
 from ..session import AsyncSession
 from ..urls import as_sent
 from ..vocabulary import LABEL_MAX, Location
 from ._form import Form, Status, Trimmed, Work, call, html, say
 from ._who import people_of
-from .menus import menu_picture
 
 EVERYONE: Final = 0
 _GONE: Final = " (signed out)"

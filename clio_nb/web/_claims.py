@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Final, Protocol
 
 from ..errors import VaultError
@@ -37,7 +37,7 @@ class Claims:
             self._say(logging.INFO, "There is no vault that outlives this process")
             return True
         try:
-            return await asyncio.to_thread(_all_claimed, self._ledger.claim, digests)
+            return await asyncio.to_thread(claim_all, self._ledger, "launch", digests, CLAIMED_FOR)
         except VaultError as error:
             self._say(logging.WARNING, str(error))
             return True
@@ -48,5 +48,7 @@ class Claims:
         self._said = True
 
 
-def _all_claimed(claim: Callable[[str, bytes, float], bool], digests: list[bytes]) -> bool:
-    return all(claim("launch", digest, CLAIMED_FOR) for digest in digests)
+def claim_all(ledger: Ledger, kind: str, digests: Iterable[bytes], seconds: float) -> bool:
+    """Return True to the first who claims any of these digests of one thing: by each key, while keys are replaced."""
+    claimed = [ledger.claim(kind, digest, seconds) for digest in digests]  # each, whichever of them was claimed
+    return all(claimed)

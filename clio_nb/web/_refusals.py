@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final
-
-import jinja2
 
 from ..errors import InvalidInput
-from ..launches._pages import Page, html_page
 from ..urls import read_url
-
-FOLDER: Final = Path(__file__).with_name("templates")
+from ._pages import Pages
 
 
 class Refusals:
@@ -23,23 +18,11 @@ class Refusals:
                 "connect_url must be an http or https address, or a path of this site such as '/clio/connect'.",
                 field="connect_url",
             )
-        if folder is not None and not Path(folder).is_dir():
-            raise InvalidInput(f"templates: there is no folder {folder}.", field="templates")
-        folders = [FOLDER] if folder is None else [Path(folder), FOLDER]
-        templates = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(folders), autoescape=True, undefined=jinja2.StrictUndefined
-        )
-
-        def drawn(status: int, name: str, *headers: tuple[str, str]) -> Page:
-            try:
-                return html_page(status, templates.get_template(name).render(connect_url=connect_url), *headers)
-            except (jinja2.TemplateError, UnicodeDecodeError) as error:
-                raise InvalidInput(f"The template {name} cannot be used: {error}", field="templates") from None
-
-        self.click_again = drawn(403, "click_again.html")
-        self.not_a_launch = drawn(400, "not_a_launch.html")
-        self.method = drawn(405, "not_a_launch.html", ("allow", "GET"))
-        self.too_early = drawn(503, "too_early.html")
+        pages = Pages(folder, connect_url=connect_url)
+        self.click_again = pages.show(403, "click_again.html")
+        self.not_a_launch = pages.show(400, "not_a_launch.html")
+        self.method = pages.show(405, "not_a_launch.html", ("allow", "GET"))
+        self.too_early = pages.show(503, "too_early.html")
 
 
 def _is_link(url: object) -> bool:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from ..http.loopback import AsgiApp, Message, Receive, Send
 from ..launches._pages import PRIVATE, Page, answer, visit_of
+from . import onboarding
 from ._guard import KEY, Guard, launch_in
 from .proved_launch import AsyncProvedLaunch
 
@@ -56,6 +57,29 @@ class LaunchMiddleware(Guard[AsgiApp]):
             await answer(outcome, send)
         else:
             await self._app({**scope, KEY: outcome}, receive, _privately(send))
+
+
+class Onboarding(onboarding.Onboarding):
+    """The pages by which users connect. Its arguments are those of :class:`clio_nb.web.onboarding.Onboarding`."""
+
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] != "http":
+            raise RuntimeError("These pages are served over HTTP only.")
+        route = scope["path"].removeprefix(scope.get("root_path", ""))
+        page = await self.respond(route, visit_of(scope), await body_of(receive))
+        await answer(page, send)
+
+
+async def body_of(receive: Receive) -> bytes | None:
+    """Return the body of a request; None when it is larger than any that is expected."""
+    body = b""
+    while len(body) <= onboarding.BODY_MAX:
+        message = await receive()
+        body += bytes(message.get("body", b""))
+        if not message.get("more_body"):
+            return body
+    return None
 
 
 def launch_of(request: HasScope) -> AsyncProvedLaunch:

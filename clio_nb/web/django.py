@@ -10,11 +10,14 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.http.response import HttpResponseBase
+from django.urls import URLPattern, re_path
 from django.utils.module_loading import import_string
+from django.views.decorators.csrf import csrf_exempt
 
 from ..errors import InvalidInput
 from ..http import loop
 from ..launches._pages import PRIVATE, Page, Visit
+from . import onboarding
 from ._guard import KEY, Guard, launch_in
 from .proved_launch import AsyncProvedLaunch, ProvedLaunch
 
@@ -58,6 +61,20 @@ class LaunchMiddleware(Guard[GetResponse]):
     async def _serve(self, request: HttpRequest, places: tuple[str, ...]) -> HttpResponseBase:
         outcome = await self.admit(_visit(request), places)
         return _answer(outcome) if isinstance(outcome, Page) else _privately(await self._app(_with(request, outcome)))
+
+
+class Onboarding(onboarding.Onboarding):
+    """The pages by which users connect. Its arguments are those of :class:`clio_nb.web.onboarding.Onboarding`."""
+
+    @property
+    def urls(self) -> list[URLPattern]:
+        """The addresses, for ``path("clio/", include(onboarding.urls))``."""
+        return [re_path("^(?P<route>[a-z]+)/?$", csrf_exempt(self._view))]
+
+    def _view(self, request: HttpRequest, route: str) -> HttpResponse:
+        length = request.headers.get("content-length", "0")
+        body = request.body if length.isdigit() and int(length) <= onboarding.BODY_MAX else None
+        return _answer(loop.run(self.respond, route, _visit(request), body))
 
 
 def launch_of(request: HttpRequest) -> ProvedLaunch:

@@ -51,14 +51,7 @@ class SignedCookies:
     """
 
     def __init__(self, key: Key) -> None:
-        keys = key if isinstance(key, list | tuple) else [key]
-        self._keys = [Secret(one) for one in keys if isinstance(one, Secret | str)]
-        if len(self._keys) < len(keys) or min((len(one.reveal()) for one in self._keys), default=0) < KEY_MIN:
-            raise InvalidInput(
-                f"Each key that signs the cookies needs {KEY_MIN} characters or more (secrets.token_urlsafe(32)). Keep "
-                "it with your other secrets, the same in every process.",
-                field="key",
-            )
+        self._keys = checked_keys(key)
 
     def ids(self, launch: Launch, door: str) -> list[str]:
         """Return the id of a launch by each key, newest first: digests of the nonce that tell nothing about it."""
@@ -126,3 +119,16 @@ def _digest(app: str) -> str:
 def is_of(signed: Signed, app: str) -> bool:
     """Whether a cookie was signed for a launch that this app has proved."""
     return hmac.compare_digest(signed.app, _digest(app))
+
+
+def checked_keys(key: Key) -> list[Secret]:
+    """Return the keys, newest first. Raises :class:`InvalidInput` for one that is too short to sign with."""
+    keys = key if isinstance(key, list | tuple) else [key]
+    several = [Secret(one) for one in keys if isinstance(one, Secret | str)]
+    if len(several) < len(keys) or min((len(one.reveal()) for one in several), default=0) < KEY_MIN:
+        raise InvalidInput(
+            f"Each key that signs the cookies needs {KEY_MIN} characters or more (secrets.token_urlsafe(32)). Keep it "
+            "with your other secrets, the same in every process.",
+            field="key",
+        )
+    return several

@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 from ..http import loop
 from ..launches._pages import PRIVATE, Page, Visit
+from . import onboarding
 from ._guard import KEY, Guard, launch_in
 from .proved_launch import ProvedLaunch
 
@@ -43,6 +44,20 @@ class LaunchMiddleware(Guard[WsgiApp]):
             start_response(outcome.phrase, [*outcome.headers, ("content-length", str(len(outcome.body)))])
             return [outcome.body]
         return self._app({**environ, KEY: ProvedLaunch.of(outcome)}, _privately(start_response))
+
+
+class Onboarding(onboarding.Onboarding):
+    """The pages by which users connect. Its arguments are those of :class:`clio_nb.web.onboarding.Onboarding`."""
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Serve one request."""
+        length = str(environ.get("CONTENT_LENGTH") or 0)
+        size = int(length) if length.isascii() and length.isdigit() and len(length) < 10 else onboarding.BODY_MAX + 1
+        body = environ["wsgi.input"].read(size) if size <= onboarding.BODY_MAX else None
+        prefix, path = (_text(environ, name) for name in ("SCRIPT_NAME", "PATH_INFO"))
+        page = loop.run(self.respond, path, _visit(environ, prefix + path), body)
+        start_response(page.phrase, [*page.headers, ("content-length", str(len(page.body)))])
+        return [page.body]
 
 
 def launch_of(request: HasEnviron | Mapping[str, Any]) -> ProvedLaunch:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from html import escape
 from typing import Final
 
-from .. import markup
-from ..vocabulary import MENUS, Menu
+from . import markup
+from .vocabulary import MENUS, Menu
 
 _WIDTH: Final = 280
 _HEIGHT: Final = 134
