@@ -87,6 +87,7 @@ class Workbench(Displayed):
         self.login.observe(self._draw_screens, "sessions")
         for form in (self.create_action, self.my_actions):
             form.observe(self._draw_screens, "value")
+        self.create_action.observe(lambda _: self.my_actions.again.click(), "value")
 
     def __repr__(self) -> str:
         return f"<Workbench at {self._site.origin}>"

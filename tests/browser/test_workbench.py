@@ -68,8 +68,15 @@ def test_s9_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secre
     page.set_default_timeout(60_000)
     requests, frames = [], []
     page.context.on("request", lambda request: requests.append(request.url))
-    for event in ("framereceived", "framesent"):
-        page.on("websocket", lambda connection, event=event: connection.on(event, frames.append))
+
+    def keep(frame):
+        frames.append(frame if isinstance(frame, str) else frame.decode(errors="ignore"))
+
+    def listen(connection):
+        connection.on("framereceived", keep)
+        connection.on("framesent", keep)
+
+    page.on("websocket", listen)
     page.goto(address)
     page.locator(".clio-workbench").wait_for()
     assert page.url == f"{address.partition('/login')[0]}/", "the token stays in no address"
@@ -102,9 +109,7 @@ def test_s9_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secre
     secrets = [value for query in queries for name in ("code", "custom_action_nonce") for value in query.get(name, [])]
     assert len(set(secrets)) >= 2, "a code and a nonce were seen on their way"
     secrets += [site.client_secret, parse_qs(urlsplit(address).query)["token"][0]]
-    told = page.content() + "".join(
-        frame if isinstance(frame, str) else frame.decode(errors="ignore") for frame in frames
-    )
+    told = page.content() + "".join(frames)
     assert "Send for signature" in told
     assert [secret for secret in secrets if secret in told] == []
     page.context.close()
