@@ -1,6 +1,6 @@
 """Launches of custom actions: inspect a launch URL, have Clio confirm it, collect launches, and replay them.
 
-In a server: :class:`clio_nb.web.asgi.LaunchMiddleware` and :class:`clio_nb.web.wsgi.LaunchMiddleware`.
+In a server: the ``LaunchMiddleware`` of :mod:`clio_nb.web.asgi`, ``wsgi`` and ``django``.
 Each name is imported on first use, so a server that only verifies launches loads neither pandas nor ipywidgets.
 """
 

@@ -30,7 +30,8 @@ def stripping(origin, prefix="/clio"):
 
         def do_GET(self):
             with contextlib.closing(http.client.HTTPConnection(urlsplit(origin).netloc, timeout=30)) as line:
-                line.request("GET", self.path.removeprefix(prefix), headers={**self.headers, "host": "inside"})
+                headers = {name.lower(): value for name, value in self.headers.items()} | {"host": "inside"}
+                line.request("GET", self.path.removeprefix(prefix), headers=headers)
                 answer = line.getresponse()
                 body = answer.read()
             self.send_response_only(answer.status)
