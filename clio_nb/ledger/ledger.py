@@ -279,7 +279,7 @@ class _Writer:
         self._sql = sql
         self._app = app
         self._adopt = adopt
-        self._runs: dict[str, sa.Row[tuple[int, str]]] = {}
+        self._runs: dict[str, tuple[Any, ...]] = {}
 
     def __call__(self, change: Change) -> bool:
         user = {**whose(self._app), "of_user": change.user_id, "of_owner": change.owner}
@@ -326,7 +326,7 @@ class _Writer:
         table = schema.runs
         if run not in self._runs:
             found = sa.select(table.c.account_id, table.c.app).where(table.c.run == run)
-            self._runs[run] = self._database.execute(found).one()
+            self._runs[run] = tuple(self._database.execute(found).one())
         account_id, manifest = self._runs[run]
         fields = ActionFields.of(change.action)
         made = Owned(item.user_id, change.action.id, manifest, item.key, fields, change.action.created_at)
