@@ -282,12 +282,16 @@ class _Writer:
         self._sql = sql
         self._app = app
         self._adopt = adopt
+<<<<<<< HEAD
         self._kept: dict[str, dict[str, object]] = {}
 
     def keep(self) -> None:
         """Write what Clio keeps differently, in an order that is the same for everyone."""
         for digest in sorted(self._kept):
             self._database.execute(self._sql.keep, self._kept[digest])
+=======
+        self._runs: dict[str, tuple[Any, ...]] = {}
+>>>>>>> work-H
 
     def __call__(self, change: Change) -> bool:
         user = {**whose(self._app), "of_user": change.user_id, "of_owner": change.owner}
@@ -332,9 +336,10 @@ class _Writer:
             self._database.execute(self._sql.disown, {**whose(self._app), "of_action": item.action_id})
             return
         table = schema.runs
-        account_id, manifest = self._database.execute(
-            sa.select(table.c.account_id, table.c.app).where(table.c.run == run)
-        ).one()
+        if run not in self._runs:
+            found = sa.select(table.c.account_id, table.c.app).where(table.c.run == run)
+            self._runs[run] = tuple(self._database.execute(found).one())
+        account_id, manifest = self._runs[run]
         fields = ActionFields.of(change.action)
         made = Owned(item.user_id, change.action.id, manifest, item.key, fields, change.action.created_at)
         self._database.execute(self._sql.own, {**self._app._asdict(), "account_id": account_id, **action_row(made)})
