@@ -282,16 +282,13 @@ class _Writer:
         self._sql = sql
         self._app = app
         self._adopt = adopt
-<<<<<<< HEAD
+        self._runs: dict[str, tuple[Any, ...]] = {}
         self._kept: dict[str, dict[str, object]] = {}
 
     def keep(self) -> None:
         """Write what Clio keeps differently, in an order that is the same for everyone."""
         for digest in sorted(self._kept):
             self._database.execute(self._sql.keep, self._kept[digest])
-=======
-        self._runs: dict[str, tuple[Any, ...]] = {}
->>>>>>> work-H
 
     def __call__(self, change: Change) -> bool:
         user = {**whose(self._app), "of_user": change.user_id, "of_owner": change.owner}
