@@ -193,7 +193,7 @@ class Onboarding(VaultSessions):
             site = next(iter(self._apps.values()))
         if site is None:
             rest = {name: asked[name] for name in ("next", "from") if name in asked}
-            links = [(here.value, "?" + urlencode({"region": here.value, **rest})) for here in self._apps]
+            links = [(here.value, "?" + urlencode([("region", here.value), *rest.items()])) for here in self._apps]
             return self._pages.show(200, "region.html", regions=links)
         return self._begin(site, CONNECT, asked, invited)
 
