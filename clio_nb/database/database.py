@@ -149,8 +149,12 @@ class Database(Unshared):
                 pool_timeout=PATIENCE,
                 hide_parameters=True,
                 isolation_level="READ COMMITTED",
-                # None: between two transactions pgbouncer may give another connection, which has prepared nothing
-                connect_args={"connect_timeout": int(PATIENCE), "prepare_threshold": None},
+                connect_args={
+                    "connect_timeout": int(PATIENCE),
+                    "tcp_user_timeout": int(PATIENCE * 1000),  # of a server that is gone without a word
+                    "keepalives_idle": int(PATIENCE),
+                    "prepare_threshold": None,  # pgbouncer may give each transaction another connection
+                },
             )
         except ModuleNotFoundError:
             raise VaultError('PostgreSQL needs its driver: python -m pip install "clio-nb[postgres]"') from None

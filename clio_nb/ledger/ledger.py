@@ -165,11 +165,13 @@ class Ledger:
             database.execute(self._sql.settle, {**whose(app), "user_ids": some, "of_manifest": clean(found.app or "")})
         for statement, ours in ((self._sql.own, found.as_wanted), (self._sql.keep_ours, found.differing)):
             rows = [
-                {**app._asdict(), "account_id": account_id, **action_row(one)} for one in ours if one.user_id in users
+                {**app._asdict(), "account_id": account_id, **action_row(one)}
+                for one in sorted(ours, key=lambda one: one.action_id)
+                if one.user_id in users
             ]
             if rows:
                 database.execute(statement, rows)
-        gone = [{**whose(app), "of_action": action_id} for user_id, action_id in found.gone if user_id in users]
+        gone = [{**whose(app), "of_action": action_id} for user_id, action_id in sorted(found.gone) if user_id in users]
         if gone:
             database.execute(self._sql.disown, gone)
 
@@ -194,6 +196,7 @@ class Ledger:
             write = _Writer(database, self._sql, app, self._adopt)
             for place, change in in_order:
                 written[place] = write(change)
+            write.keep()
         if timeouts.now() - started > MARGIN:
             written = [done and not isinstance(change, Intent) for done, change in zip(written, changes, strict=True)]
         return written
@@ -280,6 +283,12 @@ class _Writer:
         self._app = app
         self._adopt = adopt
         self._runs: dict[str, tuple[Any, ...]] = {}
+        self._kept: dict[str, dict[str, object]] = {}
+
+    def keep(self) -> None:
+        """Write what Clio keeps differently, in an order that is the same for everyone."""
+        for digest in sorted(self._kept):
+            self._database.execute(self._sql.keep, self._kept[digest])
 
     def __call__(self, change: Change) -> bool:
         user = {**whose(self._app), "of_user": change.user_id, "of_owner": change.owner}
@@ -333,8 +342,8 @@ class _Writer:
         self._database.execute(self._sql.own, {**self._app._asdict(), "account_id": account_id, **action_row(made)})
         for asked, now in fields.kept_for(item.after):
             digest = hashlib.sha256(f"{asked}\0{now}".encode(errors="replace")).hexdigest()
-            pair = {"site": self._app.site, "digest": digest, "asked": clean(asked), "kept": clean(now)}
-            self._database.execute(self._sql.keep, pair)
+            pair: dict[str, object] = {"site": self._app.site, "asked": clean(asked), "kept": clean(now)}
+            self._kept[digest] = {**pair, "digest": digest}
 
     def _done(self, statement: Any, values: dict[str, Any]) -> bool:
         return bool(self._database.execute(statement, values).rowcount == 1)
