@@ -69,9 +69,7 @@ def create_app(site: clio.App, vault: clio.Vault, *, key: str, url: str) -> Star
 
     return Starlette(
         routes=[Route("/connect", connect), Route("/callback", callback), Route("/launch", launch)],
-        middleware=[
-            Middleware(LaunchMiddleware, sessions=firm, key=key, path="/launch", connect_url=f"{url}/connect")
-        ],
+        middleware=[Middleware(LaunchMiddleware, sessions=firm, key=key, path="/launch", connect_url=f"{url}/connect")],
     )
 
 
