@@ -23,7 +23,6 @@ from ..errors import ClioError, NetworkError, NotAdmitted
 from ..http import sync_and_async, timeouts
 from ..launches._pages import Page, Visit, moved
 from ..launches.inspect import fits_target, inspect_launch
-from ..launches.proof.confirmation import ELSEWHERE
 from ..launches.proof.known_actions import actions_cache
 from ..launches.proof.sessions import Sessions, app_of, check_sessions, lasting, sessions_at_hand
 from ..launches.proof.steps import Actions, action_of, check_actions, fault_of, prove
@@ -152,8 +151,11 @@ class Guard(Generic[App]):
         if before is not None and _same(before, launch):
             return _redirect(at, own, _PARAMETER, before.id)
 
-        async def first(session: AsyncSession) -> bool:
-            return await self._claims.first(self._cookies.claims(launch, app_of(session)))
+        claims: list[bool] = []
+
+        async def first() -> bool:
+            claims.append(await self._claims.first(self._cookies.claims(launch)))
+            return claims[0]
 
         at_once = self._under_way[ids[0]]
         self._under_way[ids[0]] += 1
@@ -168,7 +170,9 @@ class Guard(Generic[App]):
             return _redirect(at, own, _PARAMETER, ids[0], *cookies)
         _log.info("launch %s: %s", verdict.state, verdict.reason)
         again = at_once or self._kept(ids[0], JUST_NOW)
-        pauses = PAUSES if verdict.reason == ELSEWHERE else PAUSES[:1] if again else ()
+        # also what was not sent is claimed, so that a second visit does not tell whether a user has a token
+        won = claims[0] if claims else await first()
+        pauses = (PAUSES[:1] if again else ()) if won else PAUSES
         return await self._wait(at, own, ids, pauses if before is None else ())
 
     async def _wait(self, at: _Visited, own: str, ids: list[str], pauses: Sequence[float]) -> Page:

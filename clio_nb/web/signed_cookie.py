@@ -101,9 +101,9 @@ class SignedCookies:
             return None
         return ids, pauses
 
-    def claims(self, launch: Launch, app: str) -> list[bytes]:
+    def claims(self, launch: Launch) -> list[bytes]:
         """Return a digest of the nonce by each key, in an order that is the same in every process."""
-        said = f"{app}\n{launch.nonce.reveal()}".encode()
+        said = launch.nonce.reveal().encode()
         keys = (hmac.digest(key.reveal().encode(), b"clio_nb claim", "sha256") for key in self._keys)
         return sorted(hmac.digest(key, said, "sha256") for key in keys)
 

@@ -72,7 +72,7 @@ def serving(site, folder, server, app, *, workers=1, vault=None, **options):
 
 def wait_for(port, running, log):
     """Wait until somebody listens."""
-    for _ in range(600):
+    for _ in range(2400):
         assert running.poll() is None, log.read_text()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return

@@ -172,11 +172,22 @@ def test_l23_the_claim_is_a_digest_under_the_key_and_holds_no_nonce(anna, worker
     assert claimed[1][1] != digest
 
 
-@pytest.mark.parametrize("refused", [{"user_id": "77"}, {"subject_url": "x"}, {"custom_action_id": None}])
-def test_l23_what_is_refused_without_a_request_claims_nothing(anna, workers, refused):
+@pytest.mark.parametrize("refused", [{"user_id": None}, {"subject_url": "x"}, {"custom_action_id": "x"}])
+def test_l23_what_is_no_launch_claims_nothing(anna, workers, refused):
     (first,) = workers(KEY)
     first._claims._ledger = SimpleNamespace(claim=None)  # would fail
     assert visit(first, query_of(anna.click(**refused)))[0].status in (400, 403)
+
+
+def test_l24_a_second_visit_does_not_tell_either_whether_a_user_has_a_token(anna, site, workers):
+    seen = []
+    for number, forged in enumerate(({}, {"user_id": "77"}, {"custom_action_id": "77"})):
+        first, second = workers()
+        query = query_of(anna.click(custom_action_nonce=f"forged-{number}", **forged))
+        statuses = [visit(first, query)[0].status, visit(second, query)[0].status]
+        statuses += [visit(second, query, new_process=False)[0].status, visit(first, query)[0].status]
+        seen.append(statuses)
+    assert seen == [[403, 303, 303, 303]] * 3
 
 
 def test_l23_without_a_lasting_vault_each_process_proves_once_and_says_so_once(anna, site, caplog):

@@ -34,7 +34,7 @@ class Confirmation:
         session: AsyncSession,
         fields: str | None,
         arrived: float,
-        first: Callable[[AsyncSession], Awaitable[bool]] | None = None,
+        first: Callable[[], Awaitable[bool]] | None = None,
     ) -> None:
         self._first = first
         self.launch: Final = launch
@@ -55,7 +55,7 @@ class Confirmation:
         if known.tried >= MOST:
             self.reason = f"Clio has refused {MOST} launches of this user within a minute. {AGAIN[:-1]} in a minute."
             return
-        if self._first is not None and not await self._first(self._session):
+        if self._first is not None and not await self._first():
             self.state, self.reason = "refused", ELSEWHERE
             return
         tried = known.note_try()

@@ -59,7 +59,7 @@ async def prove(
     fields: str | None = None,
     actions: Actions = "known",
     arrived: float | None = None,
-    first: Callable[[AsyncSession], Awaitable[bool]] | None = None,
+    first: Callable[[], Awaitable[bool]] | None = None,
 ) -> tuple[Verdict, AsyncSession | None]:
     """Prove a launch that came at ``arrived`` by the library's stopwatch, or now, once in this process.
 
@@ -165,7 +165,7 @@ class _Proof:
         session: AsyncSession,
         fields: str | None,
         arrived: float,
-        first: Callable[[AsyncSession], Awaitable[bool]] | None,
+        first: Callable[[], Awaitable[bool]] | None,
     ) -> Confirmation:
         """Have Clio confirm the nonce, or share the answer to another caller who asks at the same time."""
         mine = Confirmation(self._launch, session, fields, arrived, first)
