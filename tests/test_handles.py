@@ -225,10 +225,11 @@ def test_a_launch_and_a_form_say_which_sessions_they_need(others, wrong):
     with pytest.raises(InvalidInput, match=r"Pass the session of the user who clicked"):
         clio_nb.verify_launch("https://partner.example/", others[wrong])
     with pytest.raises(InvalidInput, match="needs a session, not"):
-        clio_nb.forms.launch(others[wrong])
+        clio_nb.actions_table(others[wrong])
     if wrong not in ("a site", "a form"):  # which tell who is signed in
-        with pytest.raises(InvalidInput, match="needs a session, not"):
-            clio_nb.forms.create_action(others[wrong])
+        for form in (clio_nb.forms.create_action, clio_nb.forms.launch, clio_nb.forms.my_actions):
+            with pytest.raises(InvalidInput, match="needs a session, not"):
+                form(others[wrong])
     with pytest.raises(InvalidInput, match="Pass a table of actions"):
         clio_nb.locations_matrix(others[wrong])
 

@@ -23,6 +23,7 @@ from ..http import loop, timeouts
 from ..session import Session
 from . import _firm_view
 from ._form import Form, Status, Trimmed, Work, call, html, push, say
+from ._save import Save
 from ._who import people_of
 
 if TYPE_CHECKING:
@@ -74,13 +75,14 @@ class FirmForm(Form[Result]):
         self.halt: Final = push("Stop", self.stop)
         self.back: Final = self._starter("Plan the undo", self._prepare_undo, self._show_plan)
         self.halt.layout.display = self.back.layout.display = self.button.layout.display = "none"
+        self.save: Final = Save()
         self._age, self._table, self._preview, self._progress, self._failed = (html() for _ in range(5))
         self._arrange(
             *(self.fields["manifest"], self.fields["allow_delete"], w.HBox([self.look, self.make])),
             *(self.fields["containing"], self._age, self._table),
             *(self._preview, self.fields["confirmation"], self._progress),
             buttons=(self.halt, self.back),
-            below=(self._failed,),
+            below=(self._failed, self.save.view),
         )
         self.observe(self._draw_coverage, ["containing", "manifest"])
         self.observe(self._drop_plan, ["manifest", "allow_delete"])
@@ -157,6 +159,7 @@ class FirmForm(Form[Result]):
         self.back.layout.display = "flex"
         say(self._progress, "")
         say(self._failed, _firm_view.result(value))
+        self.save.offer("result", value.to_frame)
         done, total = len(value.results) - len(value.failed), len(value.results)
         return Status("done" if value else "failed", f"{done} of {total} changes made, in run {value.run}.")
 
@@ -224,6 +227,7 @@ class FirmForm(Form[Result]):
 
     def _show_plan(self, plan: Plan) -> Status:
         say(self._failed, "")
+        self.save.offer("result", None)
         if self._made_at != self._changes:
             return Status("idle", "Something was changed while the plan was made. Plan again.")
         self._offer(plan)
@@ -237,6 +241,7 @@ class FirmForm(Form[Result]):
         self.plan, self._made_at = plan, self._changes
         phrase = _phrase(plan) if plan else ""
         say(self._preview, _firm_view.plan(plan) if plan else "")
+        self.save.offer("plan", plan.to_frame if plan else None)
         self.fields["confirmation"].layout.display = "flex" if phrase else "none"
         self.fields["confirmation"].placeholder = f"This deletes: type {phrase}"
         self.button.layout.display = "flex" if plan and plan.changes else "none"
@@ -309,8 +314,9 @@ class FirmForm(Form[Result]):
         return self.manifest
 
     def _draw_coverage(self, _change: object = None) -> None:
-        if self._coverage is None:
+        if (coverage := self._coverage) is None:
             return
+        self.save.offer("coverage", lambda: coverage)
         manifest, at = self._read
         if self._since:
             note = f"⚠ Read at {at}, before {self._since}. Read it again to see who sees what now."
@@ -319,7 +325,7 @@ class FirmForm(Form[Result]):
         else:
             note = f"Read at {at}."
         say(self._age, markup.muted(markup.text(note)))
-        say(self._table, _firm_view.coverage(self._coverage, self.containing))
+        say(self._table, _firm_view.coverage(coverage, self.containing))
 
     def _draw_code_of_firm(self, _change: object = None) -> None:
         """Draw what the buttons do, in order; with a plan to undo, what that one does."""

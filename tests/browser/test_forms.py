@@ -166,6 +166,7 @@ def test_the_inbox_fills_up_and_replays(lab, open_notebook, site):
         "clio.forms.inbox(box, site)",
     )
     form = form_in(page)
+    form.wait_for()
     expect(form.get_by_text("Nothing has arrived yet")).to_be_visible()
     [action] = actions_of(site, site.users[0])
     for matter in site.records("matters")[:2]:
