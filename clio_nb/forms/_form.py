@@ -173,21 +173,18 @@ class Form(Displayed, HasTraits, Generic[T]):
         self.fields[name] = widget
         widget.observe(self._forget_error, "value")
         if isinstance(widget, w.Text):
-            widget.on_msg(lambda _widget, content, _buffers: self._on_message(name, content))
+            widget.on_msg(lambda _widget, content, _buffers: self._on_message(lambda: self.enter(name), content))
         return widget
 
-    def _on_message(self, name: str, content: dict[str, object]) -> None:
-        if content.get("event") == "submit":  # Enter
-            self._settled(self.enter, name)
-
-    def _settled(self, action: Callable[..., object], *arguments: object) -> None:
-        """Do something once the last letters that were typed are here, too."""
+    def _on_message(self, action: Callable[[], object], content: dict[str, object]) -> None:
+        """Do something on a click or Enter in a page, once the letters that were typed before it are here, too."""
 
         async def settle() -> None:
             await timeouts.sleep(SETTLE)
-            await anyio.to_thread.run_sync(action, *arguments)
+            await anyio.to_thread.run_sync(action)
 
-        loop.submit(settle).add_done_callback(self._tell_unexpected)
+        if content.get("event") in ("click", "submit"):
+            loop.submit(settle).add_done_callback(self._tell_unexpected)
 
     def _starter(
         self, text: str, prepare: Callable[[], Work[U]], finish: Callable[[U], Status], *, style: str = ""
@@ -195,7 +192,7 @@ class Form(Displayed, HasTraits, Generic[T]):
         """Return a button that starts work. It is disabled, with all others of this kind, while there is any."""
         button = push(text, lambda clicked: self._begin(prepare, finish, clicked), style=style)
         button.on_msg(button._handle_button_msg, remove=True)  # noqa: SLF001 -- which clicks at once
-        button.on_msg(lambda _button, content, _buffers: content.get("event") == "click" and self._settled(button.click))
+        button.on_msg(lambda clicked, content, _buffers: self._on_message(clicked.click, content))
         self._starters.append(button)
         return button
 
