@@ -17,7 +17,7 @@ from ..session import Session
 from ..vocabulary import Location
 from . import _actions_view
 from ._action_lists import ActionLists, Row
-from ._form import Form, Status, Trimmed, Work, call, html, say
+from ._form import Form, Status, Trimmed, Work, call, html, say, trimmed
 from ._save import Save
 from ._who import people_of
 
@@ -333,7 +333,8 @@ def _entered(action: CustomAction | None) -> dict[str, Any]:
     """Return what the fields hold for an action."""
     if action is None:
         return {"label": "", "target_url": "", "at": None}
-    return {"label": action.label or "", "target_url": action.target_url or "", "at": action.location}
+    label, target_url = trimmed(action.label or ""), trimmed(action.target_url or "")
+    return {"label": label, "target_url": target_url, "at": action.location}
 
 
 def _first_error(findings: Iterable[Finding]) -> Finding | None:

@@ -56,10 +56,10 @@ def click(until: Callable[[Callable[[], object]], None]) -> Callable[..., None]:
 
 @pytest.fixture
 def drawn() -> Callable[[Form], str]:
-    """Return all that a form has drawn, as HTML."""
+    """Return all that a form has drawn, as HTML, without the places where a line may break."""
 
     def read(form: Form) -> str:
-        return "".join(widget.value for widget in _inside(form.view) if isinstance(widget, HTML))
+        return "".join(widget.value for widget in _inside(form.view) if isinstance(widget, HTML)).replace("<wbr>", "")
 
     return read
 
