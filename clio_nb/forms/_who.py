@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from traitlets import HasTraits
@@ -49,6 +49,10 @@ class People:
                 loop.run(source.aio.the_user)
                 source.aio.at_logout.append(self._changed)
         self.sessions = self._now()
+
+    def __iter__(self) -> Iterator[Session]:
+        """Give the sessions as they are at the moment."""
+        return iter(self.sessions)
 
     def on_change(self, callback: Callable[[], object]) -> None:
         """Have a function called whenever ``sessions`` has changed, in whichever thread that happens."""
