@@ -42,6 +42,7 @@ _IN_LITTLE_ROOM: Final = f"""
 {_OURS}.clio-N td:empty{{display:none}}
 """
 _ADDRESS: Final = re.compile(r"(?=[&%])|(?<==)")
+_HYPHENATED: Final = re.compile(r"(?<![\w-])(?=[\w-]{3,24}(?![\w-]))\w+(?:-\w+)+")  # a name, a date
 _LONG: Final = re.compile(r"([^\s/?&%=-]{20})(?=[^\s/?&%=-])")
 
 
@@ -55,7 +56,7 @@ def _breakable(value: str, *places: re.Pattern[str]) -> str:
 
 def text(value: object) -> str:
     """Escape a text, and keep right-to-left marks in it from turning what stands around it."""
-    drawn = _breakable(str(value))
+    drawn = _HYPHENATED.sub(r'<span style="white-space:nowrap">\g<0></span>', _breakable(str(value)))
     return f"<bdi>{drawn}</bdi>" if drawn else ""
 
 

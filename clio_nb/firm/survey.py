@@ -115,10 +115,18 @@ class Survey:
             return self._sessions[user_id]
         if grant is None:
             grant = await asyncio.to_thread(self._vault.grant, self._site, user_id, firm=self._firm)
-        if user_id in self._sessions:  # made by another task meanwhile
-            return self._sessions[user_id]
         if grant is None:
             raise errors.NeedsLogin(f"User {user_id} has never signed in. Ask this user to sign in.")
+        return self._session(grant)
+
+    def sessions(self) -> list[AsyncSession]:
+        """Return the sessions of all users whose tokens can be used, as the vault has them; Clio is not asked."""
+        return [self._session(grant) for grant in self._grants().values() if not grant.problem]
+
+    def _session(self, grant: Grant) -> AsyncSession:
+        user_id = grant.user.id
+        if user_id in self._sessions:
+            return self._sessions[user_id]
         source = self._vault.source(self._site, user_id, firm=self._firm, grant=grant)
         session = self._sessions[user_id] = AsyncSession(self._site, source, user=grant.user, timeout=self._timeout)
         if self.notes is not None:

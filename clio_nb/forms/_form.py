@@ -28,12 +28,12 @@ U = TypeVar("U")
 Work = Callable[[], Coroutine[Any, Any, T]]
 
 REST: Final = 0.5  # seconds after a click, or the end of what it did, in which another one is half of a double click
-SETTLE: Final = 0.3  # seconds: a frontend sends the last letters late, and Enter at once
+SETTLE: Final = 0.3  # seconds: a frontend holds the last letters back while the kernel works, and no click and no Enter
 _UNSEEN: Final = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying from a page or chat brings along
 
 _log: Final = logging.getLogger("clio_nb.forms")
 _WRONG: Final = "clio-wrong"
-_LABELS: Final = "9em"  # width of the column of labels
+LABELS: Final = "9em"  # width of the column of labels
 _STYLE: Final = f"""
 .clio-form{{container-type:inline-size;border:1px solid {markup.EDGE};border-radius:6px;padding:14px 18px 12px;margin:4px 2px;max-width:56em}}
 .clio-form .widget-label{{text-align:left}}
@@ -44,7 +44,7 @@ _STYLE: Final = f"""
 .clio-form .clio-title{{font-size:1.15em;font-weight:600;padding-bottom:4px}}
 .clio-form td code{{display:inline-block;min-width:19em}}
 .clio-form .clio-wrong :is(input,textarea){{border-color:{markup.BAD};box-shadow:0 0 0 1px {markup.BAD}}}
-.clio-form .clio-hint{{margin:0 3px 4px calc({_LABELS} + 10px)}}
+.clio-form .clio-hint{{margin:0 3px 4px calc({LABELS} + 10px)}}
 @container (max-width:36em){{
 .clio-form .widget-inline-hbox{{flex-wrap:wrap;height:auto}}
 .clio-form .widget-inline-hbox>.widget-label{{flex:1 0 100%}}
@@ -168,27 +168,31 @@ class Form(Displayed, HasTraits, Generic[T]):
 
     def _widget_for(self, name: str, widget: w.Widget) -> w.Widget:
         """Remember the widget for that argument, so that an error about it names the widget."""
-        widget.style = {"description_width": _LABELS}
+        widget.style = {"description_width": LABELS}
         widget.layout.width = "auto"
         self.fields[name] = widget
         widget.observe(self._forget_error, "value")
         if isinstance(widget, w.Text):
-            widget.on_msg(lambda _widget, content, _buffers: self._on_message(name, content))
+            widget.on_msg(lambda _widget, content, _buffers: self._on_message(lambda: self.enter(name), content))
         return widget
 
-    def _on_message(self, name: str, content: dict[str, object]) -> None:
-        if content.get("event") == "submit":  # Enter
-            loop.submit(self._on_enter, name).add_done_callback(self._tell_unexpected)
+    def _on_message(self, action: Callable[[], object], content: dict[str, object]) -> None:
+        """Do something on a click or Enter in a page, once the letters that were typed before it are here, too."""
 
-    async def _on_enter(self, name: str) -> None:
-        await timeouts.sleep(SETTLE)
-        await anyio.to_thread.run_sync(self.enter, name)
+        async def settle() -> None:
+            await timeouts.sleep(SETTLE)
+            await anyio.to_thread.run_sync(action)
+
+        if content.get("event") in ("click", "submit"):
+            loop.submit(settle).add_done_callback(self._tell_unexpected)
 
     def _starter(
         self, text: str, prepare: Callable[[], Work[U]], finish: Callable[[U], Status], *, style: str = ""
     ) -> w.Button:
         """Return a button that starts work. It is disabled, with all others of this kind, while there is any."""
         button = push(text, lambda clicked: self._begin(prepare, finish, clicked), style=style)
+        button.on_msg(button._handle_button_msg, remove=True)  # noqa: SLF001 -- which clicks at once
+        button.on_msg(lambda clicked, content, _buffers: self._on_message(clicked.click, content))
         self._starters.append(button)
         return button
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from traitlets import HasTraits
@@ -50,6 +50,10 @@ class People:
                 source.aio.at_logout.append(self._changed)
         self.sessions = self._now()
 
+    def __iter__(self) -> Iterator[Session]:
+        """Give the sessions as they are at the moment."""
+        return iter(self.sessions)
+
     def on_change(self, callback: Callable[[], object]) -> None:
         """Have a function called whenever ``sessions`` has changed, in whichever thread that happens."""
         self._callbacks.append(callback)
@@ -76,6 +80,12 @@ class People:
         """Whether what was given can never be several users."""
         return isinstance(self._given, Session) or is_site(self._given)
 
+    def code_for(self, user_id: int) -> str:
+        """Return how the ``session`` of one user comes from what was given."""
+        if len(self.sessions) < 2:
+            return self.code(several=False)
+        return f"{self.code(several=True)}session = next(each for each in sessions if each.user.id == {user_id})\n"
+
     def code(self, *, several: bool) -> str:
         """Return how the sessions that are called so in code come from what was given; empty when they were given."""
         if self._form is not None:
@@ -92,7 +102,9 @@ class People:
         if self._form is not None:
             found: Iterable[Session] = self._form.sessions  # type: ignore[attr-defined]  # the trait asked for above
         elif self.firm is not None:
-            found = _of_firm(self.firm, {session.user.id: session for session in self.sessions})
+            known = {id(session.aio): session for session in self.sessions}
+            at_hand = self.firm.aio._survey.sessions()  # noqa: SLF001 -- of this package, and nothing that a person needs
+            found = [known.get(id(each)) or Session.of(each) for each in at_hand]
         else:
             groups = [each.sessions if isinstance(each, People) else (each,) for each in self._sources]
             found = [session for group in groups for session in group]
@@ -122,19 +134,3 @@ def people_of(given: object, verb: str) -> People:
         errors.InvalidInput: It is none of these; the error says what to pass.
     """
     return given if isinstance(given, People) else People(given, verb)
-
-
-def _of_firm(firm: Firm, known: dict[int, Session]) -> list[Session]:
-    """Return the sessions of a firm's users whose tokens can be used, without asking Clio."""
-    name = firm.aio.name
-    usable = [grant for grant in firm.vault.grants(firm.site, firm=name) if not grant.problem]
-    return [
-        known.get(grant.user.id)
-        or Session(
-            firm.site,
-            firm.vault.source(firm.site, grant.user.id, firm=name, grant=grant),
-            user=grant.user,
-            timeout=firm.aio.timeout,
-        )
-        for grant in usable
-    ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import ipywidgets as w
 from traitlets import Enum, Int
@@ -18,8 +18,13 @@ from ..models import CustomAction, User
 from ..session import AsyncSession
 from ..urls import as_sent
 from ..vocabulary import LABEL_MAX, Location
-from ._form import Form, Status, Trimmed, Work, call, html, say
+from ._copy import Copyable
+from ._form import LABELS, Form, Status, Trimmed, Work, call, html, say
+from ._save import Save, texts
 from ._who import people_of
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 EVERYONE: Final = 0
 _GONE: Final = " (signed out)"
@@ -64,9 +69,12 @@ class ActionForm(Form[tuple[CreateResult, ...]]):
         self._field("at", w.Dropdown(description="Location", options=locations, value=self.at))
         self._field("user", w.Dropdown(description="For", options=[("", EVERYONE)], value=self.user))
         self._hints: Final = {name: html(hint=True) for name in self.fields}
+        preview = Copyable("what a click opens", display="none", margin=f"0 3px 4px calc({LABELS} + 10px)")
+        self._hints["target_url"] = preview
         self._results: Final = html()
+        self.save: Final = Save()
         rows = [widget for name, field in self.fields.items() for widget in (field, self._hints[name])]
-        self._arrange(*rows, below=(self._results,))
+        self._arrange(*rows, below=(self._results, self.save.view))
         self.observe(self._draw, ["label", "target_url", "at", "user"])
         self.follow()
 
@@ -95,10 +103,13 @@ class ActionForm(Form[tuple[CreateResult, ...]]):
         draft = (self.label, self.target_url, self.at)
         self.status = Status("busy", f"Creating {self.label!r} …")
         say(self._results, "")
+        self.save.offer("created", None)
 
         async def work() -> tuple[CreateResult, ...]:
             outcomes = await asyncio.gather(*(_create(session.aio, *draft) for session in sessions))
-            say(self._results, _results(draft[0], outcomes) if len(outcomes) > 1 else "")
+            if len(outcomes) > 1:
+                say(self._results, _results(draft[0], outcomes))
+                self.save.offer("created", lambda: _table(draft[0], outcomes))
             return tuple(outcomes)
 
         return work
@@ -118,12 +129,11 @@ class ActionForm(Form[tuple[CreateResult, ...]]):
         """Draw the call, the hints under each field, and the menus."""
         arguments = [repr(self.label), repr(self.target_url), f"at={self.at.resource!r}"]
         created = call("create_action", "session", *arguments)
-        several = len(self._who.sessions) > 1
-        if several and self.user == EVERYONE:
-            created = f"for session in sessions:\n    try:\n{_indent(_indent(created))}\n{_ELSE}"
-        elif several:
-            created = f"session = next(each for each in sessions if each.user.id == {self.user})\n{created}"
-        self.code = self._who.code(several=several) + created
+        if len(self._who.sessions) > 1 and self.user == EVERYONE:
+            each = f"for session in sessions:\n    try:\n{_indent(_indent(created))}\n{_ELSE}"
+            self.code = self._who.code(several=True) + each
+        else:
+            self.code = self._who.code_for(self.user) + created
 
         said = {finding.field: finding for finding in reversed(self.findings())}
         count = f"{len(self.label)} of {LABEL_MAX} characters"
@@ -160,6 +170,12 @@ def _preview(target_url: str, at: Location) -> str:
     """Return what a click on the action would open, with ids made up."""
     subject = ("subject_url", f"/api/v4/{at.resource}/3003")
     return compose(as_sent(target_url), [*_EXAMPLE, subject, ("custom_action_nonce", "single-use-code")])
+
+
+def _table(label: str, outcomes: Iterable[CreateResult]) -> pd.DataFrame:
+    """Return what came of it for each user, for a file."""
+    rows = ((one.user.id, one.user.name, label, one.action and one.action.id, one.problem) for one in outcomes)
+    return texts(rows, ["user_id", "user", "label", "action_id", "problem"])
 
 
 def _results(label: str, outcomes: Iterable[CreateResult]) -> str:

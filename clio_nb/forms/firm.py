@@ -12,7 +12,6 @@ from traitlets import Bool, Instance
 
 from .. import markup
 from ..errors import ClioError, InvalidInput
-from ..firm import Firm
 from ..firm.apply._user_run import Stop
 from ..firm.apply.apply import Result
 from ..firm.async_firm import AsyncFirm
@@ -22,9 +21,10 @@ from ..firm.plan.plan import Plan
 from ..firm.tables import coverage_frame
 from ..http import loop, timeouts
 from ..ledger.records import Kind
-from ..session import Session
 from . import _firm_view
+from ._firm_of import FirmOf
 from ._form import Form, Status, Trimmed, Work, call, html, push, say
+from ._save import Save
 from ._who import people_of
 
 if TYPE_CHECKING:
@@ -53,8 +53,7 @@ class FirmForm(Form[Result]):
 
     def __init__(self, firm: object, manifest: Manifest | Path | str | None = None) -> None:
         super().__init__("The whole firm", "Apply the plan", people_of(firm, "forms.firm"))
-        self._firm = firm if isinstance(firm, Firm) else None
-        self._added: Final[dict[int, Session]] = {}
+        self._firm: Final = FirmOf(self._who)
         self._given: Final = manifest if isinstance(manifest, Manifest) else None
         self._coverage: pd.DataFrame | None = None
         self._read = ("", "")  # the manifest that the coverage was held against, and the time
@@ -76,13 +75,14 @@ class FirmForm(Form[Result]):
         self.halt: Final = push("Stop", self.stop)
         self.back: Final = self._starter("Plan the undo", self._prepare_undo, self._show_plan)
         self.halt.layout.display = self.back.layout.display = self.button.layout.display = "none"
+        self.save: Final = Save()
         self._age, self._table, self._preview, self._progress, self._failed = (html() for _ in range(5))
         self._arrange(
             *(self.fields["manifest"], self.fields["allow_delete"], w.HBox([self.look, self.make])),
             *(self.fields["containing"], self._age, self._table),
             *(self._preview, self.fields["confirmation"], self._progress),
             buttons=(self.halt, self.back),
-            below=(self._failed,),
+            below=(self._failed, self.save.view),
         )
         self.observe(self._draw_coverage, ["containing", "manifest"])
         self.observe(self._drop_plan, ["manifest", "allow_delete"])
@@ -120,7 +120,7 @@ class FirmForm(Form[Result]):
 
     def prepare(self) -> Work[Result]:
         """Apply the plan that is shown; a plan that deletes, only with the confirmation typed."""
-        self._need()
+        self._firm.check()
         plan = self.plan
         if plan is None:
             raise InvalidInput("Make a plan first.", field="manifest")
@@ -141,7 +141,7 @@ class FirmForm(Form[Result]):
             say(self._progress, _firm_view.progress(done, total))
 
         async def work() -> Result:
-            firm = await self._now()
+            firm = await self._firm.now()
             try:
                 result = await firm.apply(plan, progress=on_result, stop=stop)
             finally:
@@ -159,18 +159,19 @@ class FirmForm(Form[Result]):
         self.back.layout.display = "flex"
         say(self._progress, "")
         say(self._failed, _firm_view.result(value))
+        self.save.offer("result", value.to_frame)
         done, total = len(value.results) - len(value.failed), len(value.results)
         return Status("done" if value else "failed", f"{done} of {total} changes made, in run {value.run}.")
 
     # Reading and planning.
 
     def _prepare_coverage(self) -> Work[pd.DataFrame]:
-        self._need()
+        self._firm.check()
         manifest = self._given or self.manifest or None
         self.status = Status("busy", "Reading every user's actions …")
 
         async def work() -> pd.DataFrame:
-            return await self._held_against(manifest, await self._now())
+            return await self._held_against(manifest, await self._firm.now())
 
         return work
 
@@ -198,7 +199,7 @@ class FirmForm(Form[Result]):
         return Status("done", f"Read {len(coverage)} users.")
 
     def _prepare_plan(self) -> Work[Plan]:
-        self._need()
+        self._firm.check()
         manifest, allow_delete = self._manifest(), self.allow_delete
         self._offer(None)
         self.status = Status("busy", "Comparing the manifest with every user's actions …")
@@ -206,7 +207,7 @@ class FirmForm(Form[Result]):
         async def work() -> Plan:
             wanted = await asyncio.to_thread(read_manifest, manifest)
             self._made_from = (wanted.to_toml(), timeouts.now())
-            return await (await self._now()).plan(wanted, allow_delete=allow_delete)
+            return await (await self._firm.now()).plan(wanted, allow_delete=allow_delete)
 
         return work
 
@@ -214,18 +215,19 @@ class FirmForm(Form[Result]):
         if self.value is None:
             raise InvalidInput("This form has not applied a plan yet.")
         run = self.value.run
-        self._need()
+        self._firm.check()
         self._offer(None)
         self.status = Status("busy", f"Reading what run {run} changed …")
 
         async def work() -> Plan:
             self._made_from = ("", timeouts.now())
-            return await (await self._now()).plan_undo(run)
+            return await (await self._firm.now()).plan_undo(run)
 
         return work
 
     def _show_plan(self, plan: Plan) -> Status:
         say(self._failed, "")
+        self.save.offer("result", None)
         if self._made_at != self._changes:
             return Status("idle", "Something was changed while the plan was made. Plan again.")
         self._offer(plan)
@@ -239,6 +241,7 @@ class FirmForm(Form[Result]):
         self.plan, self._made_at = plan, self._changes
         phrase = _phrase(plan) if plan else ""
         say(self._preview, _firm_view.plan(plan) if plan else "")
+        self.save.offer("plan", plan.to_frame if plan else None)
         self.fields["confirmation"].layout.display = "flex" if phrase else "none"
         self.fields["confirmation"].placeholder = f"This deletes: type {phrase}"
         self.button.layout.display = "flex" if plan and plan.changes else "none"
@@ -275,34 +278,6 @@ class FirmForm(Form[Result]):
                 self._disarm(reason)
             await timeouts.sleep(WATCH)
 
-    # Whose firm it is.
-
-    def _need(self) -> None:
-        """Raise :class:`InvalidInput` when nobody has signed in; of a firm, those count whose access has ended, too."""
-        if self._firm is None or next(self._firm.vault.grants(self._firm.site, firm=self._firm.aio.name), None) is None:
-            self._who.needed()
-
-    async def _now(self) -> AsyncFirm:
-        """Return the firm; where only sessions were given, one of exactly those who are signed in."""
-        if self._who.firm is not None:
-            return self._who.firm.aio
-        sessions = self._who.needed()
-        now = {session.user.id: session for session in sessions}
-        sites = {(session.site.origin, session.site.client_id): session.site for session in sessions}
-        if len(sites) > 1:
-            raise InvalidInput("These users have signed in at different sites. Use a form of its own for each site.")
-        [(key, site)] = sites.items()
-        if self._firm is None or (self._firm.site.origin, self._firm.site.client_id) != key:
-            self._firm = Firm(site)
-            self._added.clear()
-        for user_id in [user_id for user_id, session in self._added.items() if now.get(user_id) is not session]:
-            await asyncio.to_thread(self._firm.vault.remove, site, user_id)
-            del self._added[user_id]
-        for user_id in now.keys() - self._added.keys():
-            await self._firm.aio.add(now[user_id])
-            self._added[user_id] = now[user_id]
-        return self._firm.aio
-
     def _manifest(self) -> Manifest | str:
         if self._given is not None:
             return self._given
@@ -311,8 +286,9 @@ class FirmForm(Form[Result]):
         return self.manifest
 
     def _draw_coverage(self, _change: object = None) -> None:
-        if self._coverage is None:
+        if (coverage := self._coverage) is None:
             return
+        self.save.offer("coverage", lambda: coverage)
         manifest, at = self._read
         if self._since:
             note = f"⚠ Read at {at}, before {self._since}. Read it again to see who sees what now."
@@ -321,21 +297,17 @@ class FirmForm(Form[Result]):
         else:
             note = f"Read at {at}."
         say(self._age, markup.muted(markup.text(note)))
-        say(self._table, _firm_view.coverage(self._coverage, self.containing))
+        say(self._table, _firm_view.coverage(coverage, self.containing))
 
     def _draw_code_of_firm(self, _change: object = None) -> None:
         """Draw what the buttons do, in order; with a plan to undo, what that one does."""
-        given, delete = "", ["allow_delete=True"] if self.allow_delete else []
-        if self._who.firm is None:
-            add = "firm.add(session)" if self._who.one else "for session in sessions:\n    firm.add(session)"
-            site = "session.site" if self._who.one else "sessions[0].site"
-            given = f"{self._who.code(several=True)}firm = clio.Firm({site})\n{add}\n"
         source = ["manifest"] if self._given else [repr(self.manifest)] if self.manifest else []
+        delete = ["allow_delete=True"] if self.allow_delete else []
         planned = f"plan = {call('plan', *source, *delete, on='firm')}\n" if source else ""
         if self.plan is not None and self.plan.manifest is None and self.value is not None:
             planned = f"plan = firm.plan_undo({self.value.run!r})\n"
         applied = f"{planned}firm.apply(plan)\n" if planned else ""
-        self.code = f"{given}{call('coverage', *source, on='firm')}\n{applied}".rstrip()
+        self.code = f"{self._firm.code()}{call('coverage', *source, on='firm')}\n{applied}".rstrip()
 
 
 def _phrase(plan: Plan) -> str:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from typing import Any, Final
 
 import ipywidgets as w
-from traitlets import Enum, Int, Unicode
+from traitlets import Enum, Int
 
 from .. import markup
 from ..errors import InvalidInput
 from ..launches import Inbox, Received, Replayed, Verdict, replay
 from ..models import Site
 from ._copy import Copyable
-from ._form import Form, Status, Work, push
+from ._form import Form, Status, Trimmed, Work
 from ._save import Save
 
 AS_IT_WAS: Final = "as it was"
@@ -30,7 +30,7 @@ class InboxForm(Form[Replayed]):
     """
 
     number = Int(0)
-    to = Unicode()
+    to = Trimmed()
     change = Enum(CHANGES, AS_IT_WAS)
 
     def __init__(self, inbox: Inbox, site: Site) -> None:
@@ -43,7 +43,7 @@ class InboxForm(Form[Replayed]):
         self._field("number", w.Dropdown(description="Launch", options=[("none yet", 0)], value=0))
         self._field("to", w.Text(description="Send to", placeholder=inbox.url))
         self._field("change", w.Dropdown(description="Send it", options=list(CHANGES), value=self.change))
-        self.verify: Final = push("Verify by hand", lambda _: self._begin(self._prepare_proof, self._show_verdict))
+        self.verify: Final = self._starter("Verify by hand", self._prepare_proof, self._show_verdict)
         self.save: Final = Save()
         rows = (address, self._launches, self.save.view, *self.fields.values())
         self._arrange(*rows, buttons=(self.verify,))

@@ -5,12 +5,11 @@ from __future__ import annotations
 import threading
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable
 from itertools import takewhile
 from typing import Final
 
 import ipywidgets as w
-from traitlets import Instance, Unicode
+from traitlets import Instance
 
 from .. import markup
 from ..errors import InvalidInput
@@ -23,10 +22,9 @@ from ..launches.report import HIDDEN, parts_table, shown
 from ..launches.verdict import steps_table
 from ..launches.verify import verify_report
 from ..secret import Secret
-from ..session import Session
 from ..vocabulary import NONCE_LIFETIME
 from ._copy import Copyable
-from ._form import Form, Status, Work, call, html, say
+from ._form import Form, Status, Trimmed, Work, call, html, say
 from ._save import Save, texts
 from ._who import people_of
 
@@ -35,18 +33,18 @@ _AGAIN: Final = "Click the action in Clio again."
 
 
 class LaunchForm(Form[Verdict]):
-    """Inspect a launch URL, and verify it for the sessions that are given.
+    """Inspect a launch URL, and verify it for whoever is signed in.
 
+    ``sessions`` is a sign-in form, a session, several sessions, a :class:`clio_nb.Firm`, or a sandbox.
     A launch URL holds a nonce, so the box is emptied as soon as it is understood; ``report`` says what it held,
     ``value`` is the verdict after :meth:`submit`. ``target`` is the registered target URL, if the launch must fit one.
     """
 
-    target = Unicode()
+    target = Trimmed()
     report = Instance(LaunchReport, allow_none=True)
 
-    def __init__(self, sessions: Session | Iterable[Session]) -> None:
-        super().__init__("Inspect a launch", "Verify")
-        self._people: Final = people_of(sessions, "forms.launch")
+    def __init__(self, sessions: object) -> None:
+        super().__init__("Inspect a launch", "Verify", people_of(sessions, "forms.launch"))
         self._url, self._removed = Secret(""), ""
         self._arrived = 0.0
         self._counting: object = None
@@ -66,8 +64,7 @@ class LaunchForm(Form[Verdict]):
         )
         self.observe(self._look_again, "target")
         self.observe(self._wait, "busy")
-        self._people.on_change(self._draw_call)
-        self._draw_call()
+        self.follow()
 
     def inspect(self, url: str) -> LaunchReport:
         """Explain a launch URL, offline, and keep it for :meth:`submit` while its nonce lives.
@@ -92,7 +89,7 @@ class LaunchForm(Form[Verdict]):
         say(self._steps, "")
         for name in ("launch-steps", "launch-record"):
             self.save.offer(name, None)
-        self.report = report = inspect_launch(self._url.reveal(), target=self.target.strip() or None)
+        self.report = report = inspect_launch(self._url.reveal(), target=self.target or None)
         say(self._parts, parts_table(report))
         self.save.offer("launch-parts", (lambda: texts(report.parts)) if report.parts else None)
         address = scrubbed(report)
@@ -111,9 +108,7 @@ class LaunchForm(Form[Verdict]):
         self._read_box()
         if (report := self.report) is None:
             raise InvalidInput("Paste a launch URL first.", field="url")
-        sessions = [session.aio for session in self._people.sessions]
-        if not sessions:
-            raise InvalidInput("Sign in first: a launch is proved with the session of the user who clicked.")
+        sessions = [session.aio for session in self._who.needed()]
         arrived = self._arrived
         self._stop_counting()
         self.status = Status("busy", "Asking Clio …")
@@ -155,7 +150,7 @@ class LaunchForm(Form[Verdict]):
 
     def _is_used(self) -> bool:
         launch = self.report.launch if self.report else None
-        apps = {app_of(session.aio) for session in self._people.sessions}
+        apps = {app_of(session.aio) for session in self._who.sessions}
         return launch is not None and any(used_nonces.has(app, launch) for app in apps)
 
     # The time that the nonce has left. It is drawn on the library's loop, and stopped in any thread.
@@ -194,12 +189,14 @@ class LaunchForm(Form[Verdict]):
         if self._url and not self.busy:
             self._explain()
             self._count()
-        self._draw_call()
+        self.follow()
 
-    def _draw_call(self) -> None:
-        sessions = "session" if len(self._people.sessions) == 1 else "sessions"
-        target = [f"target={self.target.strip()!r}"] if self.target.strip() else []
-        self.code = call("verify_launch", "url", sessions, *target)
+    def follow(self) -> None:
+        """Draw the call for who is signed in now."""
+        several = len(self._who.sessions) > 1
+        target = [f"target={self.target!r}"] if self.target else []
+        verified = call("verify_launch", "url", "sessions" if several else "session", *target)
+        self.code = self._who.code(several=several) + verified
 
 
 def tidy(pasted: str) -> tuple[str, str]:

@@ -21,6 +21,7 @@ from ..secret import Secret
 from ..session import AsyncSession, Session
 from ..vocabulary import Region
 from ._form import Form, Status, Trimmed, Work, call, html, push, say, trimmed
+from ._save import Save, texts
 
 STATES: Final = ("ready", "waiting", "connected", "declined", "timed out", "failed")
 _FOLLOW: Final = "Follow the link and allow the access."
@@ -67,7 +68,8 @@ class LoginForm(Form[Session]):
         self._field("redirect_uri", w.Combobox(description="Redirect URI"))
         self._choose_way()
         rows = (*self._app, self.fields["redirect_uri"], self._way, self._link, self.paste)
-        self._arrange(*rows, buttons=(self.cancel, self.leave), below=(self._present, self._leaving))
+        self.save: Final = Save()
+        self._arrange(*rows, buttons=(self.cancel, self.leave), below=(self._present, self.save.view, self._leaving))
         self.observe(self._follow_sessions, "sessions")
         self.observe(self._draw_way, "redirect_uri")
         self.observe(self._choose_way, "region")
@@ -177,6 +179,7 @@ class LoginForm(Form[Session]):
     def _draw_sessions(self) -> None:
         users = [session.user for session in self.sessions]
         say(self._present, _table_of(users) if users else "")
+        self.save.offer("signed-in", (lambda: texts(_rows(users), ["user", "firm", "id"])) if users else None)
         self._leaving.options = [(str(user), user.id) for user in users]
         self._leaving.value = users[-1].id if users else None
         self._leaving.layout.display = "flex" if len(users) > 1 else "none"
@@ -334,10 +337,12 @@ class LoginForm(Form[Session]):
 
 
 def _table_of(users: list[User]) -> str:
-    rows = (
-        (markup.text(user.name), markup.text(user.account.name if user.account else ""), str(user.id)) for user in users
-    )
+    rows = ([markup.text(cell) for cell in row] for row in _rows(users))
     return markup.table("Signed in", ("user", "firm", "id"), rows)
+
+
+def _rows(users: list[User]) -> list[tuple[object, ...]]:
+    return [(user.name, user.account.name if user.account else "", user.id) for user in users]
 
 
 def _from_environment(name: str) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 import ipywidgets as w
-from traitlets import Enum, Int, Unicode
+from traitlets import Enum, Int
 
 from .. import errors, markup
 from ..action_rules import Finding, lint
@@ -17,13 +17,12 @@ from ..session import Session
 from ..vocabulary import Location
 from . import _actions_view
 from ._action_lists import ActionLists, Row
-from ._form import Form, Status, Work, call, html, push, say
+from ._form import Form, Status, Trimmed, Work, call, html, say, trimmed
 from ._save import Save
 from ._who import people_of
 
 NONE: Final = 0
 
-_SIGN_IN: Final = "Sign in first: here are the actions of those who are signed in."
 _OUTDATED: Final = (
     errors.Conflict,
     errors.NotFound,
@@ -38,20 +37,20 @@ _OUTDATED: Final = (
 class MyActionsForm(Form[CustomAction]):
     """Keep the custom actions of those who are signed in.
 
+    ``sessions`` is a sign-in form, a session, several sessions, a :class:`clio_nb.Firm`, or a sandbox.
     :meth:`read` reads them; ``containing`` filters them, ``chosen`` is the id of one of them. :meth:`submit` changes
     that one to what ``label``, ``target_url`` and ``at`` say. :meth:`delete` deletes it, and :meth:`undo` makes the one
     that was deleted last again, as a new action. ``value`` is the action that was changed, deleted or made last.
     """
 
-    containing = Unicode()
+    containing = Trimmed()
     chosen = Int(NONE)
-    label = Unicode()
-    target_url = Unicode()
+    label = Trimmed()
+    target_url = Trimmed()
     at = Enum([*Location, None], None, allow_none=True)
 
-    def __init__(self, sessions: Session | Iterable[Session]) -> None:
-        super().__init__("My actions", "Change the action")
-        self._people: Final = people_of(sessions, "forms.my_actions")
+    def __init__(self, sessions: object) -> None:
+        super().__init__("My actions", "Change the action", people_of(sessions, "forms.my_actions"))
         self._lists: Final = ActionLists()
         self._deleted: Final[list[Row]] = []
         self._unsure: Final[list[Row]] = []  # Clio did not confirm that these were deleted
@@ -67,9 +66,9 @@ class MyActionsForm(Form[CustomAction]):
         self._field("target_url", w.Text(description="Target URL"))
         self._field("at", w.Dropdown(description="Location", options=[("", None)]))
         self._hints: Final = {name: html(hint=True) for name in ("label", "target_url")}
-        self.again: Final = push("Read again", lambda _: self._begin(self._prepare_read, self._said_read))
-        self.remove: Final = push("Delete the action", lambda _: self._begin(self._prepare_delete, self._said_deleted))
-        self.restore: Final = push("Undo the delete", lambda _: self._begin(self._prepare_undo, self._said_undone))
+        self.again: Final = self._starter("Read again", self._prepare_read, self._said_read)
+        self.remove: Final = self._starter("Delete the action", self._prepare_delete, self._said_deleted)
+        self.restore: Final = self._starter("Undo the delete", self._prepare_undo, self._said_undone)
         filter_, chosen, label, target_url, at = self.fields.values()
         self._arrange(
             *(w.HBox([self.again]), filter_, self._problems, self._table, self.save.view),
@@ -79,9 +78,13 @@ class MyActionsForm(Form[CustomAction]):
         self.observe(self._draw, "containing")
         self.observe(self._fill, "chosen")
         self.observe(self._draw_entered, ["label", "target_url", "at"])
-        self._people.on_change(self._read_beside)
         self._draw()
-        self._read_beside()
+        self.follow()
+
+    def enter(self, field: str) -> None:
+        """Change the action by Enter, and nothing by Enter in the filter."""
+        if field != "containing":
+            super().enter(field)
 
     # The buttons, as verbs.
 
@@ -202,8 +205,7 @@ class MyActionsForm(Form[CustomAction]):
     # Read.
 
     def _prepare_read(self) -> Work[None]:
-        if not self._people.sessions:
-            raise errors.InvalidInput(_SIGN_IN)
+        self._who.needed()
         self.status = Status("busy", "Reading …")
         return self._read
 
@@ -213,12 +215,12 @@ class MyActionsForm(Form[CustomAction]):
             return Status("failed", f"{said} {failed} of {self._lists.users} users could not be read.")
         return Status("done", said)
 
-    def _read_beside(self) -> None:
+    def follow(self) -> None:
         """Read without holding up the buttons: at the beginning, and when somebody has signed in or out."""
-        loop.submit(self._read)
+        loop.submit(self._read).add_done_callback(self._tell_unexpected)
 
     async def _read(self) -> None:
-        await self._lists.read(self._people.sessions)
+        await self._lists.read(self._who.sessions)
         self._settle()
         self._draw()
 
@@ -243,15 +245,14 @@ class MyActionsForm(Form[CustomAction]):
     # Show.
 
     def _matching(self) -> list[Row]:
-        wanted = self.containing.strip().casefold()
+        wanted = self.containing.casefold()
         return [row for row in self._lists.rows if wanted in "\n".join(_actions_view.cells(row)).casefold()]
 
     def _row(self) -> Row | None:
         return next((row for row in self._lists.rows if row.action.id == self.chosen), None)
 
     def _chosen(self) -> Row:
-        if not self._people.sessions:
-            raise errors.InvalidInput(_SIGN_IN)
+        self._who.needed()
         if (row := self._row()) is None:
             raise errors.InvalidInput("Choose an action first.", field="chosen")
         return row
@@ -275,8 +276,8 @@ class MyActionsForm(Form[CustomAction]):
             self._fill()
 
     def _drawn(self, rows: list[Row]) -> str:
-        if not self._people.sessions:
-            return markup.muted(_SIGN_IN)
+        if not self._who.sessions:
+            return ""
         if self._lists.read_at is None:
             return markup.muted("Reading …")
         return _actions_view.table(rows, self._lists)
@@ -303,14 +304,13 @@ class MyActionsForm(Form[CustomAction]):
     def _changes(self) -> dict[str, Any]:
         """Return the arguments of :func:`clio_nb.update_action` for what was edited."""
         there = _entered(self._shown)
-        wanted = {"label": self.label.strip(), "target_url": self.target_url.strip(), "at": self.at}
+        wanted = {"label": self.label, "target_url": self.target_url, "at": self.at}
         return {name: value for name, value in wanted.items() if self._shown and value != there[name]}
 
     def _findings(self, row: Row) -> list[Finding]:
         """Return what is wrong with the action as it is entered, among the others of the same user."""
         at = row.action.ui_reference if self.at is None else self.at.value
-        label, target_url = self.label.strip(), self.target_url.strip()
-        entered = CustomAction(id=row.action.id, label=label, target_url=target_url, ui_reference=at)
+        entered = CustomAction(id=row.action.id, label=self.label, target_url=self.target_url, ui_reference=at)
         return lint(entered, beside=[other.action for other in self._lists.of(row.session)])
 
     def _draw_entered(self, _change: object = None) -> None:
@@ -319,19 +319,22 @@ class MyActionsForm(Form[CustomAction]):
         for name, hint in self._hints.items():
             say(hint, "".join(_actions_view.hint(one) for one in findings if one.field == name))
         if row is None:
-            self.code = "clio.list_actions(session)"
+            several = len(self._who.sessions) > 1
+            listed = call("actions_table", "sessions") if several else call("list_actions", "session")
+            self.code = self._who.code(several=several) + listed
             return
         read = f"action = {call('get_action', 'session', str(row.action.id))}"
         changes = [f"{name}={getattr(value, 'resource', value)!r}" for name, value in self._changes().items()]
-        whose = f"  # the session of {row.user}" if self._lists.users > 1 else ""
-        self.code = read + whose + (f"\n{call('update_action', 'session', 'action', *changes)}" if changes else "")
+        changed = f"\n{call('update_action', 'session', 'action', *changes)}" if changes else ""
+        self.code = self._who.code_for(row.user.id) + read + changed
 
 
 def _entered(action: CustomAction | None) -> dict[str, Any]:
     """Return what the fields hold for an action."""
     if action is None:
         return {"label": "", "target_url": "", "at": None}
-    return {"label": action.label or "", "target_url": action.target_url or "", "at": action.location}
+    label, target_url = trimmed(action.label or ""), trimmed(action.target_url or "")
+    return {"label": label, "target_url": target_url, "at": action.location}
 
 
 def _first_error(findings: Iterable[Finding]) -> Finding | None:

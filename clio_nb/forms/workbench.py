@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
-from typing import Any, Final
+from typing import Final
 
 import ipywidgets as w
 
 from ..arguments import a_site
 from ..launches import Inbox, inbox
 from ..models import Site
-from ..session import Session
 from ._display import Displayed
 from ._form import html, say
+from ._who import people_of
 from .create_action import ActionForm
 from .firm import FirmForm
 from .inbox import InboxForm
@@ -62,11 +61,11 @@ class Workbench(Displayed):
         super().__init__("Workbench")
         self._site: Final = a_site(site)
         self.login: Final = LoginForm(site)
-        who: Any = self.login
+        who = people_of(self.login, "forms.workbench")
         self.create_action: Final = ActionForm(who)
         self.my_actions: Final = MyActionsForm(who)
         self.launch: Final = LaunchForm(who)
-        self.received: Final[Inbox] = inbox(site, _SignedIn(self.login))
+        self.received: Final[Inbox] = inbox(site, who)
         self.inbox: Final = InboxForm(self.received, site)
         self.firm: Final = FirmForm(who)
         self._loads: Final = count()
@@ -103,13 +102,3 @@ class Workbench(Displayed):
         users = [session.user.id for session in self.login.sessions if session.user]
         screens = Screens(self._site, users[-1] if users else None, self.create_action.at.resource, height=_HEIGHT)
         say(self._screens, f"{screens._repr_html_()}<!-- {next(self._loads)} -->")
-
-
-class _SignedIn:
-    """The sessions of a sign-in form as they are at the moment."""
-
-    def __init__(self, form: LoginForm) -> None:
-        self._form: Final = form
-
-    def __iter__(self) -> Iterator[Session]:
-        return iter(self._form.sessions)

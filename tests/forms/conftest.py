@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -56,10 +57,11 @@ def click(until: Callable[[Callable[[], object]], None]) -> Callable[..., None]:
 
 @pytest.fixture
 def drawn() -> Callable[[Form], str]:
-    """Return all that a form has drawn, as HTML."""
+    """Return all that a form has drawn, as HTML, without what says where a line may break and where not."""
 
     def read(form: Form) -> str:
-        return "".join(widget.value for widget in _inside(form.view) if isinstance(widget, HTML))
+        html = "".join(widget.value for widget in _inside(form.view) if isinstance(widget, HTML))
+        return re.sub(r"<wbr>|</?span[^>]*>", "", html)
 
     return read
 

@@ -169,12 +169,33 @@ def test_enter_does_what_the_button_does(session, until):
     assert form.status.kind == "done"
 
 
-def test_enter_takes_what_was_typed_last_although_it_comes_a_little_later(session, until):
+def click_in_the_page(button):
+    button._handle_custom_msg({"event": "click"}, [])
+
+
+@pytest.mark.parametrize("way", ["Enter", "a click"])
+def test_what_was_typed_last_counts_although_it_comes_a_little_later(session, until, way):
+    """A page holds text back while the kernel works; it sends a click and Enter at once."""
     form = filled(session)
-    press_enter(form, "label")
+    press_enter(form, "label") if way == "Enter" else click_in_the_page(form.button)
     form.fields["label"].value = "Send for signature"
     until(lambda: form.value)
     assert form.value[0].action.label == "Send for signature"
+
+
+def test_every_button_that_starts_work_waits_for_the_letters_before_its_click(site, session, monkeypatch):
+    box = clio.inbox(site)
+    every = [forms.login(site), forms.inbox(box, site)]
+    every += [form(session) for form in (forms.create_action, forms.my_actions, forms.launch, forms.firm)]
+    settled = []
+    monkeypatch.setattr(Form, "_on_message", lambda form, action, _content: settled.append((form, action)))
+    for form in every:
+        for button in form._starters:
+            click_in_the_page(button)
+            assert settled[-1] == (form, button.click)
+        assert not form.busy
+    assert len(settled) > len(every)
+    box.close()
 
 
 def test_an_error_in_what_enter_does_is_shown_and_not_lost(until, session, monkeypatch):

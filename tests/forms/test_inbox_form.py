@@ -63,12 +63,12 @@ def table(form):
     return form.view.children[2].value
 
 
-def test_a_launch_appears_with_its_verdict(site, box, arrive, until):
+def test_a_launch_appears_with_its_verdict(site, box, arrive, until, drawn):
     form = forms.inbox(box, site)
     assert "Nothing has arrived" in table(form)
     arrive()
     until(lambda: VERIFIED in table(form))
-    assert site.users[0].name in table(form)
+    assert site.users[0].name in drawn(form)
     assert form.number == 1
 
 

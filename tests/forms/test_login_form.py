@@ -181,7 +181,7 @@ def test_enter_starts_the_sign_in_and_in_the_box_for_answers_does_not(site, unti
     form.fields["answer"]._handle_custom_msg({"event": "submit"}, [])
     form.fields["redirect_uri"]._handle_custom_msg({"event": "submit"}, [])
     until(lambda: form.state == "timed out")
-    assert form.status.text.startswith("Clio's consent page was not answered within 0 s.")
+    assert form.status.text.startswith("No answer came within 0 s.")
 
 
 def test_what_is_wrong_with_a_pasted_answer_goes_when_the_next_one_comes(site, until, consent, drawn):

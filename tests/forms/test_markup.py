@@ -43,9 +43,23 @@ def test_no_text_opens_a_tag(text):
         markup.table("t", ["c"], [[markup.text(text)]]),
     ):
         assert Tags(drawn).seen <= {
-            *("bdi", "code", "pre", "wbr", "div", "style", "tabindex"),
+            *("bdi", "code", "pre", "wbr", "div", "span", "style", "tabindex"),
             *("table", "caption", "thead", "tbody", "tr", "th", "td", "scope", "class", "role"),
         }
+
+
+@pytest.mark.parametrize(
+    ("text", "whole"),
+    [
+        ("Odalys Hartwell-Oyelaran", ["Hartwell-Oyelaran"]),
+        ("Åsa-Lill & Mary-Jane-Ann <x>", ["Åsa-Lill", "Mary-Jane-Ann"]),
+        ("read 2026-11-27", ["2026-11-27"]),
+        ("2fd4e1c6-7a2d-28fc-ed84-9ee1bb76e739", []),
+        ("- a dash - and -", []),
+    ],
+)
+def test_a_name_with_a_hyphen_is_not_broken_at_it(text, whole):
+    assert re.findall(r'<span style="white-space:nowrap">([^<]*)</span>', markup.text(text)) == whole
 
 
 @pytest.mark.parametrize(
