@@ -33,7 +33,7 @@ _UNSEEN: Final = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying fr
 
 _log: Final = logging.getLogger("clio_nb.forms")
 _WRONG: Final = "clio-wrong"
-LABELS: Final = "9em"  # width of the column of labels
+_LABELS: Final = "9em"  # width of the column of labels
 _ARROW: Final = (  # of dropdowns: the one of ipywidgets cannot be seen in a dark theme
     "url(\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E"
     "%3Cpath d='M5 7l4 4 4-4' fill='none' stroke='%23888' stroke-width='2'/%3E%3C/svg%3E\")"
@@ -49,13 +49,13 @@ _STYLE: Final = f"""
 .clio-form .clio-title{{font-size:1.15em;font-weight:600;padding-bottom:4px}}
 .clio-form td code{{display:inline-block;min-width:19em}}
 .clio-form .clio-wrong :is(input,textarea){{border-color:{markup.BAD};box-shadow:0 0 0 1px {markup.BAD}}}
-.clio-form .clio-hint{{margin:0 3px 4px calc({LABELS} + 10px)}}
+.clio-form .clio-hint.clio-hint{{margin:0 3px 4px calc({_LABELS} + 10px)}}
 @container (max-width:36em){{
 .clio-form .widget-inline-hbox{{flex-wrap:wrap;height:auto}}
 .clio-form .widget-inline-hbox>.widget-label{{flex:1 0 100%}}
 .clio-form .widget-inline-hbox>:is(input,select,textarea){{flex:1 1 100%;min-height:28px}}
 .clio-form .widget-checkbox>.widget-label{{display:none}}
-.clio-form .clio-hint{{margin-left:3px}}
+.clio-form .clio-hint.clio-hint{{margin-left:3px}}
 }}
 """  # noqa: E501 -- a rule of style on a line
 
@@ -173,7 +173,7 @@ class Form(Displayed, HasTraits, Generic[T]):
 
     def _widget_for(self, name: str, widget: w.Widget) -> w.Widget:
         """Remember the widget for that argument, so that an error about it names the widget."""
-        widget.style = {"description_width": LABELS}
+        widget.style = {"description_width": _LABELS}
         widget.layout.width = "auto"
         self.fields[name] = widget
         widget.observe(self._forget_error, "value")
