@@ -26,6 +26,8 @@ def table(rows: list[Row], lists: ActionLists) -> str:
     shown = counted(whole) if len(rows) == whole else f"{len(rows)} of {counted(whole)}"
     hidden = f"; the first {ROWS_SHOWN} are shown" if len(rows) > ROWS_SHOWN else ""
     read_at = f", read at {lists.read_at:%H:%M:%S}" if lists.read_at else ""
+    if not whole:
+        return markup.muted(f"No custom actions{read_at}.")
     columns = ("label", "location", "target URL", "id", *(["user"] if lists.users > 1 else []))
     drawn = ([_cell(*pair) for pair in zip(columns, cells(row), strict=False)] for row in rows[:ROWS_SHOWN])
     return markup.scrolling(markup.table(f"{shown}{read_at}{hidden}", columns, drawn), "My actions")

@@ -29,8 +29,9 @@ class FirmOf:
         """Return the firm as it is now."""
         if self._people.firm is not None:
             return self._people.firm.aio
-        now = {session.user.id: session for session in self._people.needed()}
-        sites = {(session.site.origin, session.site.client_id): session.site for session in now.values()}
+        sessions = self._people.needed()
+        now = {session.user.id: session for session in sessions}
+        sites = {(session.site.origin, session.site.client_id): session.site for session in sessions}
         if len(sites) > 1:
             raise InvalidInput("These users have signed in at different sites. Use a form of its own for each site.")
         [(key, site)] = sites.items()

@@ -33,8 +33,13 @@ _UNSEEN: Final = "\ufeff\u200b\u200c\u200d\u200e\u200f\u2060"  # what copying fr
 
 _log: Final = logging.getLogger("clio_nb.forms")
 _WRONG: Final = "clio-wrong"
-LABELS: Final = "9em"  # width of the column of labels
+_LABELS: Final = "9em"  # width of the column of labels
+_ARROW: Final = (  # of dropdowns: the one of ipywidgets cannot be seen in a dark theme
+    "url(\"data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 18 18'%3E"
+    "%3Cpath d='M5 7l4 4 4-4' fill='none' stroke='%23888' stroke-width='2'/%3E%3C/svg%3E\")"
+)
 _STYLE: Final = f"""
+.clio-form{{--jp-widgets-dropdown-arrow:{_ARROW}}}
 .clio-form{{container-type:inline-size;border:1px solid {markup.EDGE};border-radius:6px;padding:14px 18px 12px;margin:4px 2px;max-width:56em}}
 .clio-form .widget-label{{text-align:left}}
 .clio-form .widget-html-content{{line-height:1.45;color:{markup.INK}}}
@@ -44,13 +49,13 @@ _STYLE: Final = f"""
 .clio-form .clio-title{{font-size:1.15em;font-weight:600;padding-bottom:4px}}
 .clio-form td code{{display:inline-block;min-width:19em}}
 .clio-form .clio-wrong :is(input,textarea){{border-color:{markup.BAD};box-shadow:0 0 0 1px {markup.BAD}}}
-.clio-form .clio-hint{{margin:0 3px 4px calc({LABELS} + 10px)}}
+.clio-form .clio-hint.clio-hint{{margin:0 3px 4px calc({_LABELS} + 10px)}}
 @container (max-width:36em){{
 .clio-form .widget-inline-hbox{{flex-wrap:wrap;height:auto}}
 .clio-form .widget-inline-hbox>.widget-label{{flex:1 0 100%}}
 .clio-form .widget-inline-hbox>:is(input,select,textarea){{flex:1 1 100%;min-height:28px}}
 .clio-form .widget-checkbox>.widget-label{{display:none}}
-.clio-form .clio-hint{{margin-left:3px}}
+.clio-form .clio-hint.clio-hint{{margin-left:3px}}
 }}
 """  # noqa: E501 -- a rule of style on a line
 
@@ -76,7 +81,7 @@ class Status(NamedTuple):
 
     def drawn(self) -> str:
         """Draw the status with a role, so that it is also heard. Failures interrupt."""
-        mark = {"idle": "", "busy": "…", "done": markup.MARKS[True], "failed": markup.MARKS[False]}[self.kind]
+        mark = {"done": markup.MARKS[True], "failed": markup.MARKS[False]}.get(self.kind, "")
         edge = {"done": markup.GOOD, "failed": markup.BAD}.get(self.kind, markup.EDGE)
         role = "alert" if self.kind == "failed" else "status"
         style = f"border-left:3px solid {edge};padding-left:8px"
@@ -168,7 +173,7 @@ class Form(Displayed, HasTraits, Generic[T]):
 
     def _widget_for(self, name: str, widget: w.Widget) -> w.Widget:
         """Remember the widget for that argument, so that an error about it names the widget."""
-        widget.style = {"description_width": LABELS}
+        widget.style = {"description_width": _LABELS}
         widget.layout.width = "auto"
         self.fields[name] = widget
         widget.observe(self._forget_error, "value")

@@ -19,7 +19,7 @@ from ..session import AsyncSession
 from ..urls import as_sent
 from ..vocabulary import LABEL_MAX, Location
 from ._copy import Copyable
-from ._form import LABELS, Form, Status, Trimmed, Work, call, html, say
+from ._form import Form, Status, Trimmed, Work, call, html, say
 from ._save import Save, texts
 from ._who import people_of
 
@@ -69,8 +69,8 @@ class ActionForm(Form[tuple[CreateResult, ...]]):
         self._field("at", w.Dropdown(description="Location", options=locations, value=self.at))
         self._field("user", w.Dropdown(description="For", options=[("", EVERYONE)], value=self.user))
         self._hints: Final = {name: html(hint=True) for name in self.fields}
-        preview = Copyable("what a click opens", display="none", margin=f"0 3px 4px calc({LABELS} + 10px)")
-        self._hints["target_url"] = preview
+        self._hints["target_url"] = Copyable("what a click opens", display="none")
+        self._hints["target_url"].add_class("clio-hint")
         self._results: Final = html()
         self.save: Final = Save()
         rows = [widget for name, field in self.fields.items() for widget in (field, self._hints[name])]

@@ -232,9 +232,14 @@ class FirmForm(Form[Result]):
             return Status("idle", "Something was changed while the plan was made. Plan again.")
         self._offer(plan)
         timeouts.apart(self._watch(plan))
-        if not plan.changes:
-            return Status("done", f"Nothing has to change. {len(plan.blocked)} items are blocked.")
-        return Status("done", f"{len(plan.changes)} changes are planned. Nothing is changed until you apply the plan.")
+        changes = len(plan.changes)
+        if not changes:
+            blocked = len(plan.blocked)
+            return Status(
+                "done", f"Nothing has to change. Blocked: {blocked}." if blocked else "Nothing has to change."
+            )
+        said = "1 change is planned" if changes == 1 else f"{changes} changes are planned"
+        return Status("done", f"{said}. Nothing is changed until you apply the plan.")
 
     def _offer(self, plan: Plan | None) -> None:
         """Show a plan with what is needed to apply it, or take both away."""

@@ -58,7 +58,7 @@ class LoginForm(Form[Session]):
         self.paste: Final = self._widget_for(
             "answer", w.Password(description="Code or address", continuous_update=False)
         )
-        self.paste.placeholder = "Only if the browser does not come back by itself; then press Enter"
+        self.paste.placeholder = "If the browser does not come back; then Enter"
         self.paste.observe(self._take, "value")
         self.cancel: Final = push("Cancel", self.stop)
         self.cancel.layout.display = "none"

@@ -84,9 +84,10 @@ class Workbench(Displayed):
         self.view.add_class("clio-workbench")
         self._draw_screens()
         self.login.observe(self._draw_screens, "sessions")
-        for form in (self.create_action, self.my_actions):
+        for form in (self.create_action, self.my_actions, self.firm):
             form.observe(self._draw_screens, "value")
-        self.create_action.observe(lambda _: self.my_actions.again.click(), "value")
+        for form in (self.create_action, self.firm):
+            form.observe(lambda _change: self.my_actions.follow(), "value")
 
     def __repr__(self) -> str:
         return f"<Workbench at {self._site.origin}>"

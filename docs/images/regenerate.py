@@ -20,7 +20,7 @@ import clio_nb as clio
 from clio_nb.login import Login
 
 HERE = Path(__file__).parent
-FORMS = ("create_action", "firm", "inbox", "launch", "login")
+FORMS = ("create_action", "firm", "inbox", "launch", "login", "my_actions")
 LABELS = ("Send for signature", "Order an appraisal", "Open in the partner's app")
 
 

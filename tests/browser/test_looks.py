@@ -28,10 +28,14 @@ LONGEST = "Order an appraisal for this file"
 FORMS = {
     "login-empty": "clio.forms.login()",
     "login": "login = clio.forms.login(site)\nlogin",
+    "login-done": "signed_in = clio.forms.login(site)\nsigned_in",
     "create_action-empty": "clio.forms.create_action(session)",
     "create_action-refused": "refused = clio.forms.create_action(session)\nrefused",
     "create_action-at-work": "busy = clio.forms.create_action(session)\nbusy",
     "create_action": "action = clio.forms.create_action(sessions)\naction",
+    "my_actions-empty": "clio.forms.my_actions([])",
+    "my_actions-refused": "wrong = clio.forms.my_actions(session)\nwrong",
+    "my_actions": "actions = clio.forms.my_actions(sessions)\nactions",
     "launch-empty": "clio.forms.launch(session)",
     "launch-refused": "forged = clio.forms.launch(session)\nforged",
     "launch": "launch = clio.forms.launch(sessions)\nlaunch",
@@ -65,7 +69,10 @@ def click(action):
 action.label = "Order an appraisal for this file"
 action.target_url = "https://partner.example/appraisals/new?tenant=1234567890"
 made = action.submit()[0].action
-for form, work in ((refused, refused.submit), (forged, lambda: forged.inspect(click(made) + "&user_id=1"))):
+wrong.read()
+wrong.target_url = "ftp://partner.example"
+failures = [refused.submit, wrong.submit, lambda: forged.inspect(click(made) + "&user_id=1")]
+for work in failures:
     try:
         work()
     except clio.errors.ClioError:
@@ -75,6 +82,10 @@ httpx.get(click(mine), trust_env=False)
 httpx.get(box.url + "?user_id=1", trust_env=False)
 launch.inspect(click(made))
 launch.submit()
+signed_in.sessions = tuple(sessions)
+actions.read()
+actions.label = "Renamed, with a hyphen-minus"
+actions.submit()
 whole.read_coverage()
 whole.make_plan()
 login.button.click()

@@ -17,10 +17,8 @@ ARGUMENTS = {
     "firm": "clio.Firm(site)",
     "workbench": "site",
 }
-STATIC = [name for name in ("screens", "menus") if hasattr(forms, name)]
-FORMS = [name for name in forms.__all__ if name.islower() and name not in STATIC and hasattr(forms, name)]
-if not hasattr(forms, "my_actions"):
-    FORMS.remove("workbench")
+STATIC = ("screens", "menus")
+FORMS = [name for name in forms.__all__ if name.islower() and name not in STATIC]
 
 
 @pytest.fixture(scope="module")

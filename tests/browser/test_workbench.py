@@ -20,9 +20,17 @@ from clio_nb.sandbox import Sandbox
 from .conftest import need
 
 COMMAND = [sys.executable, "-c", "from clio_nb.cli import main; main()", "app", "--no-browser"]
-TABS = ("Sign in", "Create", "My actions", "Launches", "The firm")
+MANIFEST = """
+[app]
+name = "partner-sign"
 
-pytestmark = pytest.mark.skipif(find_spec("clio_nb.forms.my_actions") is None, reason="the form My actions is not here")
+[[actions]]
+key = "sign"
+label = "Of the whole firm"
+target_url = "https://partner.example/launch"
+locations = ["matters"]
+"""
+TABS = ("Sign in", "Create", "My actions", "Launches", "The firm")
 
 
 @pytest.fixture
@@ -62,37 +70,47 @@ def sign_in(page, user):
     expect(page.get_by_text(f"Connected as {user.name}")).to_be_visible()
 
 
-def test_s9_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secret(app, site, browser, violations):
+def create(page, label, target_url):
+    page.get_by_role("tab", name="Create").click()
+    form = page.locator(".clio-form:visible")
+    form.get_by_label("Label").fill(label)
+    form.get_by_label("Target URL").fill(f" {target_url} ")
+    form.get_by_label("Location").select_option("Contacts (two menus)")
+    form.get_by_role("button", name="Create the action").dblclick()
+    expect(form.get_by_role("status").filter(has_text="Created")).to_be_visible(timeout=30_000)
+
+
+def listening_to(page):
+    """Return lists that get the address of each request of the page, and each frame of its websockets."""
+    requests, frames = [], []
+
+    def keep(frame):
+        frames.append(frame)
+
+    page.context.on("request", lambda request: requests.append(request.url))
+    page.on("websocket", lambda connection: (connection.on("framereceived", keep), connection.on("framesent", keep)))
+    return requests, frames
+
+
+def test_s9_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secret(
+    app, site, browser, violations, tmp_path
+):
     _, address = app
     page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
     page.set_default_timeout(60_000)
-    requests, frames = [], []
-    page.context.on("request", lambda request: requests.append(request.url))
-
-    def keep(frame):
-        frames.append(frame if isinstance(frame, str) else frame.decode(errors="ignore"))
-
-    def listen(connection):
-        connection.on("framereceived", keep)
-        connection.on("framesent", keep)
-
-    page.on("websocket", listen)
+    requests, frames = listening_to(page)
     page.goto(address)
     page.locator(".clio-workbench").wait_for()
     assert page.url == f"{address.partition('/login')[0]}/", "the token stays in no address"
     expect(page.get_by_text("This page is for you alone, on this machine")).to_be_visible()
 
+    manifest = tmp_path / "actions.toml"
+    manifest.write_text(MANIFEST)
     user = site.users[1]
     sign_in(page, user)
     page.get_by_role("tab", name="Launches").click()
     inbox = page.locator(".clio-form code:visible", has_text="/launch").first.inner_text()
-    page.get_by_role("tab", name="Create").click()
-    create = page.locator(".clio-form:visible")
-    create.get_by_label("Label").fill("Send for signature")
-    create.get_by_label("Target URL").fill(inbox)
-    create.get_by_label("Location").select_option("Contacts (two menus)")
-    create.get_by_role("button", name="Create the action").click()
-    expect(create.get_by_role("status").filter(has_text="Created")).to_be_visible(timeout=30_000)
+    create(page, "Send for signature", inbox)
     screens = page.frame_locator("iframe[title='Screens of the embedded Clio']")
     expect(screens.get_by_text(user.name).first).to_be_visible()
     screens.get_by_role("button", name="Custom actions").first.click()
@@ -103,6 +121,16 @@ def test_s9_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secre
     expect(page.get_by_text("✓ verified").first).to_be_visible()
     page.get_by_role("tab", name="My actions").click()
     expect(page.get_by_role("row").filter(has_text="Send for signature").first).to_be_visible()
+
+    page.get_by_role("tab", name="The firm").click()
+    firm = page.locator(".clio-form:visible")
+    firm.get_by_label("Manifest").fill(f"  {manifest} ")
+    firm.get_by_label("Manifest").press("Enter")
+    expect(firm.get_by_role("status").filter(has_text="1 change is planned")).to_be_visible()
+    firm.get_by_role("button", name="Apply the plan").dblclick()
+    expect(firm.get_by_role("status").filter(has_text="1 of 1 changes made")).to_be_visible()
+    page.get_by_role("tab", name="My actions").click()
+    expect(page.get_by_role("row").filter(has_text="Of the whole firm").first).to_be_visible()
     assert violations(page, ".clio-workbench") == []
 
     queries = [parse_qs(urlsplit(url).query) for url in requests]

@@ -303,7 +303,7 @@ def test_the_address_without_its_nonce_can_be_passed_on(session, url):
     form = forms.launch(session)
     paste(form, f"{url}")
     nonce = url.partition("custom_action_nonce=")[2]
-    assert "custom_action_nonce=scrubbed-nonce" in form._address.value
+    assert "custom_action_nonce=scrubbed-nonce" in form._address.value.replace("<wbr>", "")
     assert nonce not in form._address.value
     paste(form, "no launch")
     assert form._address.layout.display == "none"
