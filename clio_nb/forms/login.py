@@ -15,6 +15,7 @@ from ..arguments import a_site
 from ..http import loop, oauth, timeouts
 from ..http.hub import in_browser, on_binder, redirect_uri_here
 from ..login import AsyncLogin, connect
+from ..login.connect import CLIENT_ID, CLIENT_SECRET, name_of
 from ..login.login import PATIENCE, port_of
 from ..models import Site, User
 from ..secret import Secret
@@ -194,9 +195,8 @@ class LoginForm(Form[Session]):
             return (w.HTML(markup.muted(f"At {markup.text(host)}, region {self.site.region.value}.")),)
         regions = [(f"{region.value}: {region.host}", region) for region in Region]
         self._field("region", w.Dropdown(description="Region", options=regions, value=self.region))
-        self._field("client_id", w.Text(description="Client id", placeholder=_from_environment("CLIO_CLIENT_ID")))
+        self._field("client_id", w.Text(description="Client id"))
         secret = self._widget_for("client_secret", w.Password(description="Client secret", continuous_update=False))
-        secret.placeholder = _from_environment("CLIO_CLIENT_SECRET")
         secret.observe(self._take_secret, "value")
         self._public = self._widget_for(
             "on_public_machine", w.Checkbox(description="Use real data on this public machine")
@@ -249,6 +249,9 @@ class LoginForm(Form[Session]):
         lines = []
         if self.site is None:
             arguments = [repr(self.region.value)]
+            self.fields["client_id"].placeholder = _from_environment(CLIENT_ID, self.region)
+            if not self._client_secret:
+                self.fields["client_secret"].placeholder = _from_environment(CLIENT_SECRET, self.region)
             if self.client_id:
                 arguments.append(f"client_id={self.client_id!r}")
             if self._client_secret:
@@ -345,5 +348,6 @@ def _rows(users: list[User]) -> list[tuple[object, ...]]:
     return [(user.name, user.account.name if user.account else "", user.id) for user in users]
 
 
-def _from_environment(name: str) -> str:
+def _from_environment(name: str, region: Region) -> str:
+    name = name_of(name, region)
     return f"from {name}" if os.environ.get(name) else "of your app in Clio's developer portal"

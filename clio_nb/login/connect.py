@@ -15,6 +15,8 @@ from ..urls import read_url
 from ..vocabulary import LOOPBACK, Region
 
 SITE: Final = "CLIO_NB_SITE"  # in the environment: a region, or the address of a sandbox
+CLIENT_ID: Final = "CLIO_CLIENT_ID"
+CLIENT_SECRET: Final = "CLIO_CLIENT_SECRET"  # noqa: S105 -- a name
 CONTROL_KEY: Final = "CLIO_NB_CONTROL_KEY"  # in the environment: what a sandbox in a network asks for
 
 
@@ -33,8 +35,10 @@ async def connect(
     Args:
         region: ``"us"``, ``"eu"``, ``"ca"`` or ``"au"``; or the address of a sandbox (``"http://127.0.0.1:8770"``, or
             the ``control_url`` of a further firm), which says the rest itself. Else the environment's ``CLIO_NB_SITE``.
-        client_id: The app's key in Clio's developer portal. Else the environment's ``CLIO_CLIENT_ID``.
-        client_secret: Its secret. Else the environment's ``CLIO_CLIENT_SECRET``, which keeps it out of notebooks.
+        client_id: The app's key in Clio's developer portal. Else the environment's ``CLIO_CLIENT_ID_EU`` (the region's
+            own), or ``CLIO_CLIENT_ID`` where no name of a region is set.
+        client_secret: Its secret. Else, in the same way, the environment's ``CLIO_CLIENT_SECRET_EU`` or
+            ``CLIO_CLIENT_SECRET``, which keeps it out of notebooks.
         redirect_uri: One that the app has registered. Else the one that suits this machine or hub.
         on_public_machine: On Binder, a public machine of somebody else's, a region is refused without it.
         control_key: What a sandbox on another machine was started with. Else the environment's ``CLIO_NB_CONTROL_KEY``.
@@ -63,14 +67,14 @@ async def connect(
             f"{said}. Use us, eu, ca or au, or the URL of a running sandbox (in a terminal: --site URL, or {SITE}).",
             field="region",
         ) from None
-    client_id = client_id or os.environ.get("CLIO_CLIENT_ID", "")
-    client_secret = Secret(client_secret or os.environ.get("CLIO_CLIENT_SECRET", ""))
-    for name, value in (("client_id", client_id), ("client_secret", client_secret)):
+    client_id = client_id or os.environ.get(name_of(CLIENT_ID, known), "")
+    client_secret = Secret(client_secret or os.environ.get(name_of(CLIENT_SECRET, known), ""))
+    for name, value, field in ((CLIENT_ID, client_id, "client_id"), (CLIENT_SECRET, client_secret, "client_secret")):
         if not value:
             raise InvalidInput(
-                f"The app's {name} is missing. Take it from Clio's developer portal, and pass it or set "
-                f"CLIO_{name.upper()}.",
-                field=name,
+                f"The app's {field} for region {known.value} is missing: an app belongs to one region. Take it from "
+                f"Clio's developer portal there, and pass it or set {name_of(name, known)}.",
+                field=field,
             )
     if on_binder() and not on_public_machine:
         raise InvalidInput(
@@ -79,6 +83,12 @@ async def connect(
             field="on_public_machine",
         )
     return App(known, client_id, client_secret, redirect_uri or redirect_uri_here(known))
+
+
+def name_of(name: str, region: Region) -> str:
+    """Return which variable of the environment counts in a region: its own, or the plain one where none has its own."""
+    own = {f"{one}_{here.value.upper()}" for one in (CLIENT_ID, CLIENT_SECRET) for here in Region}
+    return f"{name}_{region.value.upper()}" if any(map(os.environ.get, own)) else name
 
 
 async def _sandbox(address: str, key: Secret | None) -> App:

@@ -90,7 +90,7 @@ class Onboarding(VaultSessions):
         timeout: Seconds that a callback may take in all.
 
     Raises:
-        errors.InvalidInput: No public address, two apps in one region, a key that is too short.
+        errors.InvalidInput: No public address, two apps in one region or one app in two, a key that is too short.
         errors.ManifestError: The manifest cannot be read.
 
     The five functions may be plain or awaited; plain ones run in a thread.
@@ -117,6 +117,11 @@ class Onboarding(VaultSessions):
         self._apps: dict[Region, Site] = {site.region: site for site in several}
         if not several or len(self._apps) < len(several):
             raise errors.InvalidInput("Pass one app for each region, at least one.", field="sites")
+        if len({site.client_id for site in several}) < len(several):
+            raise errors.InvalidInput(
+                "Two regions have the same client id, but an app belongs to one region. Register an app in each.",
+                field="sites",
+            )
         self.timeout = timeouts.checked_timeout(timeout)
         self.url = _public(url)
         path = urlsplit(self.url).path

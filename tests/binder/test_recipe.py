@@ -46,8 +46,12 @@ def test_the_kernel_and_lab_are_newer_than_binders_own(pins):
 
 
 def test_start_hands_over_to_what_binder_starts_and_drops_credentials():
-    printing = [sys.executable, "-c", "import os; print(os.environ.get('CLIO_CLIENT_SECRET', 'none'))"]
-    environment = {**os.environ, "CLIO_CLIENT_SECRET": "canary"}
+    printing = [
+        sys.executable,
+        "-c",
+        "import os; print([name for name in os.environ if name.startswith('CLIO_CLIENT')] or 'none')",
+    ]
+    environment = {**os.environ, "CLIO_CLIENT_SECRET": "canary", "CLIO_CLIENT_SECRET_EU": "canary"}
     answer = subprocess.run(
         ["/bin/bash", BINDER / "start", *printing], env=environment, capture_output=True, text=True, check=True
     )

@@ -343,12 +343,43 @@ def test_id_and_secret_can_come_from_the_environment(monkeypatch):
     assert connect("us").client_secret == Secret("from outside")
 
 
+ENVIRONMENTS = {
+    "plain": ({"ID": "plain", "SECRET": "plain"}, dict.fromkeys(Region, "plain")),
+    "its own": ({"ID_EU": "eu", "SECRET_EU": "eu"}, {Region.EU: "eu"}),
+    "each its own": (
+        {f"{kind}_{one.value.upper()}": one.value for one in Region for kind in ("ID", "SECRET")},
+        {one: one.value for one in Region},
+    ),
+    "its own and plain": ({"ID": "plain", "SECRET": "plain", "ID_CA": "ca", "SECRET_CA": "ca"}, {Region.CA: "ca"}),
+    "half its own": ({"ID": "plain", "SECRET": "plain", "ID_AU": "au"}, {}),
+    "only another's secret": ({"ID": "plain", "SECRET": "plain", "SECRET_US": "us"}, {}),
+    "empty names": ({"ID": "plain", "SECRET": "plain", "ID_EU": "", "SECRET_EU": ""}, dict.fromkeys(Region, "plain")),
+}
+
+
+@pytest.mark.parametrize("region", Region)
+@pytest.mark.parametrize(("environ", "good"), ENVIRONMENTS.values(), ids=ENVIRONMENTS)
+def test_a_region_reads_its_own_names_and_the_plain_ones_only_where_no_region_has_its_own(
+    monkeypatch, region, environ, good
+):
+    for name in [name for name in os.environ if name.startswith("CLIO_CLIENT_")]:
+        monkeypatch.delenv(name)
+    for name, value in environ.items():
+        monkeypatch.setenv(f"CLIO_CLIENT_{name}", value)
+    if region in good:
+        app = connect(region)
+        assert (app.client_id, app.client_secret) == (good[region], Secret(good[region]))
+    else:
+        with pytest.raises(errors.InvalidInput, match=rf"region {region.value} .*set CLIO_CLIENT_\w+_{region.name}\."):
+            connect(region)
+
+
 @pytest.mark.parametrize(
     ("region", "given", "words"),
     [
         ("uk", {}, "Unknown region 'uk'. Use us, eu, ca or au, or the URL of a running sandbox"),
         (None, {}, "No region given. Use us, eu, ca or au, or the URL of a running sandbox.*CLIO_NB_SITE"),
-        ("us", {"client_secret": "s"}, "client_id is missing"),
+        ("us", {"client_secret": "s"}, "client_id for region us is missing"),
         ("us", {"client_id": "i"}, "CLIO_CLIENT_SECRET"),
         ("https://app.clio.com", {}, "give a region"),
         ("http://10.0.0.7:8770", {}, "control key"),
