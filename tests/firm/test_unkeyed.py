@@ -167,6 +167,27 @@ def test_p4_a_disabled_leaver_is_listed_as_to_be_removed_by_hand(
         assert plan.leaves_ours
 
 
+@pytest.mark.parametrize("with_manifest", [True, False])
+@pytest.mark.parametrize("left", ["one", "everyone"])
+def test_p4_a_leaver_whose_token_is_gone_is_listed_as_to_be_removed_by_hand(
+    applied: Firm, clio_sandbox: Sandbox, manifest: Manifest, with_manifest: bool, left: str
+) -> None:
+    """Clio's list does not show the leaver, or there is no token with which to read it."""
+    leaver = clio_sandbox.users[1]
+    for user in clio_sandbox.users if left == "everyone" else (leaver,):
+        applied.vault.remove(clio_sandbox, user.id)
+    if left == "one":
+        clio_sandbox.fault(kind="status", status=403, path="/api/v4/users", times=None)
+    for users in (leaver.id, None):
+        plan = applied.plan_offboard(users, manifest=manifest if with_manifest else None)
+        of_her = [item for item in plan.blocked if item.user_id == leaver.id]
+        assert [item.user for item in of_her] == [leaver.name] * 2
+        assert all("by hand" in item.advice for item in of_her)
+        assert plan.leaves_ours
+    if left == "one":
+        assert leaver.id in applied.drift()["user_id"].to_list()
+
+
 def test_p4_drift_lists_what_an_empty_ledger_cannot_judge(
     applied: Firm, clio_sandbox: Sandbox, manifest: Manifest
 ) -> None:
