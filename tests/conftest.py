@@ -9,10 +9,10 @@ import contextlib
 import itertools
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -70,13 +70,14 @@ class Cluster:
         (self._folder / "pgbouncer.ini").write_text(
             f"[databases]\n* = host=127.0.0.1 port={self.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
             f"listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {self._folder}/users\n"
-            f"pool_mode = transaction\ndefault_pool_size = 4\npidfile = {self._folder}/pid\n"
-            f"logfile = {self._folder}/pgbouncer.log\n"
+            f"pool_mode = transaction\ndefault_pool_size = 4\nlogfile = {self._folder}/pgbouncer.log\n"
         )
-        subprocess.run([*self._user, program, "-d", "-q", str(self._folder / "pgbouncer.ini")], check=True, timeout=60)
-        pid = int((self._folder / "pid").read_text())
-        yield lambda url: url.replace(f":{self.port}/", f":{port}/")
-        os.kill(pid, signal.SIGTERM)
+        with subprocess.Popen([*self._user, program, "-q", str(self._folder / "pgbouncer.ini")]) as pooler:
+            try:
+                _answering(port)
+                yield lambda url: url.replace(f":{self.port}/", f":{port}/")
+            finally:
+                pooler.terminate()
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://clio:not-shown@127.0.0.1:{self.port}/{database}"
@@ -93,6 +94,19 @@ class Cluster:
     def _run(self, program: str, *arguments: str) -> None:
         command = [*self._user, str(self._binaries / program), *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, cwd=self._folder, timeout=120)
+
+
+def _answering(port: int) -> None:
+    """Wait until somebody answers on a port."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=60).close()
+        except ConnectionRefusedError:
+            if time.monotonic() > until:
+                raise
+        else:
+            return
 
 
 def _free_port() -> int:

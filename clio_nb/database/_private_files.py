@@ -71,7 +71,7 @@ class DatabaseFile:
 
     def __init__(self, path: Path) -> None:
         self.path = private_file(path)
-        self._found = self._now()
+        self._found = _stat(self.path)
 
     @property
     def writable(self) -> bool:
@@ -93,16 +93,23 @@ class DatabaseFile:
             raise
         return database
 
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the file is gone, or another one has its name."""
+        now = _stat(self.path)
+        return now is None or self._found is None or not os.path.samestat(now, self._found)
+
     def check(self) -> None:
         """Raise :class:`VaultError` when the file is gone or another one has its name."""
-        if not os.path.samestat(self._now(), self._found):
+        if self.is_replaced:
             raise VaultError(_GONE.format(self.path))
 
-    def _now(self) -> os.stat_result:
-        try:
-            return self.path.lstat()
-        except OSError:
-            raise VaultError(_GONE.format(self.path)) from None
+
+def _stat(path: Path) -> os.stat_result | None:
+    try:
+        return path.lstat()
+    except OSError:
+        return None
 
 
 @contextlib.contextmanager

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 import clio_nb as clio
 from clio_nb.database import schema
+from clio_nb.database.database import Database
 from clio_nb.errors import RunInProgress, VaultError
 from clio_nb.firm import Firm
 from clio_nb.firm.apply import _together, _user_run
@@ -21,7 +22,9 @@ from clio_nb.http import loop, timeouts, transport
 from clio_nb.ledger.ledger import Ledger
 from clio_nb.ledger.records import Ended, Intent, Outcome
 from clio_nb.sandbox import Sandbox
+from clio_nb.secret import Secret
 from clio_nb.vault import Vault, new_key
+from clio_nb.vault.keys import find_keys
 
 from .conftest import TOML, leases_end, on_matters, somebody, writes
 
@@ -32,14 +35,14 @@ LIST, WHO, CREATE = "GET /api/v4/custom_actions", "GET /api/v4/users/who_am_i", 
 def machine(
     request: pytest.FixtureRequest, clio_sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Firm]:
-    """Make a machine: a vault object of its own, on the database that all machines share."""
+    """Make a machine: a vault and connections of its own, on the database that all machines share."""
     monkeypatch.setenv("CLIO_NB_KEY", new_key().reveal())
-    where = str(tmp_path / "vault.sqlite")
+    where: Path | Secret = tmp_path / "vault.sqlite"
     if request.param == "postgresql":
-        where = request.getfixturevalue("cluster").new()
+        where = Secret(request.getfixturevalue("cluster").new())
 
     def make(**options: Any) -> Firm:
-        return Firm(clio_sandbox, Vault.open(where), **options)
+        return Firm(clio_sandbox, Vault(Database(where), find_keys(None)), **options)
 
     make().sign_in_everyone()
     return make

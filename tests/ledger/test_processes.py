@@ -261,7 +261,6 @@ leases.BEAT = 0.01
 async def run():
     with lease_owner(ledger) as owner:
         assert ledger.write(APP, [Take(ANNA, owner)]) == [True]
-        await asyncio.to_thread(int)  # a fork while Python imports its thread pool breaks that one
         held.set()
         await asyncio.to_thread(go.wait)
         assert ledger.write(APP, [Release(ANNA, owner)]) == [True]
@@ -296,3 +295,25 @@ def test_p6_a_forked_child_has_neither_the_leases_nor_the_heartbeat_of_its_paren
     out, err = parent.communicate("\n", timeout=120)
     assert out.splitlines()[-1] == "parent is well", err
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_p6_a_thread_that_starts_a_thread_pool_in_the_middle_of_a_fork_does_not_disturb_it(tmp_path: Path) -> None:
+    program = """
+import asyncio, threading
+from clio_nb.database._fork import Unshared
+
+class Slow(Unshared):
+    def part(self):
+        other = threading.Thread(target=lambda: asyncio.run(asyncio.to_thread(int)))
+        other.start()
+        other.join()
+
+slow = Slow()
+child = os.fork()
+if child == 0:
+    os._exit(0)
+os.waitpid(child, 0)
+"""
+    forking = process(tmp_path / "none", "import warnings; warnings.simplefilter('ignore')\n" + program)
+    assert forking.communicate(timeout=60) == ("", "")
