@@ -119,4 +119,4 @@ def report(verdict: str, *html: str) -> str:
 def scrolling(html: str, label: str) -> str:
     """Draw something long in a region that scrolls, also by keyboard."""
     style = f"max-height:30em;overflow:auto;border:solid {EDGE};border-width:1px 0"
-    return f'<div tabindex="0" role="region" aria-label="{label}" style="{style}">{html}</div>'
+    return f'<div tabindex="0" role="group" aria-label="{label}" style="{style}">{html}</div>'

@@ -56,92 +56,55 @@ def form_in(page):
     return page.locator(".clio-form").first
 
 
-def test_an_action_is_filled_in_and_created(lab, open_notebook, site):
-    page = open_notebook(lab, beginning(site), "clio.forms.create_action(session)")
-    form = form_in(page)
-    form.get_by_label("Label").fill("Send for signature")
-    expect(form.get_by_text("18 of 32 characters")).to_be_visible()
-    form.get_by_label("Target URL").fill("http://partner.example/launch")
-    expect(form.get_by_text("Use https")).to_be_visible()
-    form.get_by_label("Target URL").fill("https://partner.example/launch")
-    expect(form.get_by_text("Use https")).to_have_count(0)
-    form.get_by_label("Location").select_option("Contacts (two menus)")
-    form.get_by_role("button", name="Create the action").click()
-    expect(form.get_by_role("status")).to_contain_text(f"Created for {site.users[0].name}")
-    [action] = actions_of(site, site.users[0])
-    assert (action["label"], action["ui_reference"]) == ("Send for signature", "contacts/show")
-
-
-def test_an_error_is_an_alert_that_leads_to_its_field(lab, open_notebook, site):
+def test_an_action_is_filled_in_checked_pictured_and_created(lab, open_notebook, site):
     page = open_notebook(lab, beginning(site), "clio.forms.create_action(session)")
     form = form_in(page)
     form.get_by_role("button", name="Create the action").click()
     expect(form.get_by_role("alert")).to_contain_text("Label: ")
     expect(form.get_by_label("Label")).to_be_focused()
     assert actions_of(site, site.users[0]) == []
-
-
-def test_all_nine_places_are_pictured_with_the_label_in_them(lab, open_notebook, site):
-    page = open_notebook(lab, beginning(site), "clio.forms.create_action(session)")
-    form = form_in(page)
-    form.get_by_label("Label").fill("Send it")
+    form.get_by_label("Label").fill("Send for signature")
+    expect(form.get_by_text("18 of 32 characters")).to_be_visible()
+    expect(form.get_by_role("alert")).to_have_count(0)
+    form.get_by_label("Target URL").fill("http://partner.example/launch")
+    expect(form.get_by_text("Use https")).to_be_visible()
+    form.get_by_label("Target URL").fill("https://partner.example/launch")
+    expect(form.get_by_text("Use https")).to_have_count(0)
+    form.get_by_role("button", name="Show the code").click()
+    expect(form.locator("pre")).to_contain_text("clio.create_action(")
+    expect(form.locator("pre")).to_contain_text("'Send for signature'")
     seen = set()
-    for location in Location:
+    for location in [each for each in Location if each is not Location.CONTACTS] + [Location.CONTACTS]:
         menus = "two menus" if len(location.menus) > 1 else "one menu"
         form.get_by_label("Location").select_option(f"{location.resource.capitalize()} ({menus})")
         for menu in location.menus:
             drawn = form.get_by_role("img", name=re.compile(re.escape(str(menu)), re.IGNORECASE))
-            expect(drawn).to_contain_text("Send it")
+            expect(drawn).to_contain_text("Send for signature")
             seen.add(str(menu))
     assert len(seen) == len(MENUS)
+    form.get_by_label("Label").press("End")
+    page.keyboard.type(" now")
+    form.get_by_role("button", name="Create the action").click()  # at once: the last letters count
+    expect(form.get_by_role("status")).to_contain_text(f"Created for {site.users[0].name}")
+    [action] = actions_of(site, site.users[0])
+    assert (action["label"], action["ui_reference"]) == ("Send for signature now", "contacts/show")
 
 
-def test_the_code_is_shown_on_request(lab, open_notebook, site):
-    page = open_notebook(lab, beginning(site), "clio.forms.create_action(session)")
-    form = form_in(page)
-    form.get_by_label("Label").fill("Send it")
-    form.get_by_role("button", name="Show the code").click()
-    expect(form.locator("pre")).to_contain_text("clio.create_action(session, 'Send it'")
-
-
-def test_two_users_sign_in_through_the_consent_page_in_a_new_tab(lab, open_notebook, site):
-    page = open_notebook(lab, beginning(site), "clio.forms.login(site)")
-    form = form_in(page)
-    for user, button in ((site.users[2], "Start sign-in"), (site.users[3], "Sign in another user")):
-        form.get_by_role("button", name=button).click()
-        with page.expect_popup() as opened:
-            form.get_by_role("link", name="consent page").click()
-        tab = opened.value
-        tab.get_by_label("Sign in as").select_option(str(user.id))
-        tab.get_by_role("button", name="Allow").click()
-        expect(tab.get_by_role("heading", name="You can close this tab")).to_be_visible()
-        tab.close()
-        expect(form.get_by_role("status")).to_contain_text(f"Connected as {user.name} of ")
-    expect(form.get_by_role("row")).to_have_count(3)
-
-
-def test_declining_is_said(lab, open_notebook, site):
-    page = open_notebook(lab, beginning(site), "clio.forms.login(site)")
-    form = form_in(page)
-    form.get_by_role("button", name="Start sign-in").click()
-    with page.expect_popup() as opened:
-        form.get_by_role("link", name="consent page").click()
-    opened.value.get_by_role("button", name="Decline").click()
-    expect(form.get_by_role("alert")).to_be_visible()
-    expect(form.get_by_role("button", name="Retry")).to_be_visible()
-
-
-def test_a_launch_is_pasted_verified_and_leaves_no_nonce(lab, open_notebook, site):
+def test_launches_are_pasted_or_arrive_are_verified_and_leave_no_nonce(lab, open_notebook, site):
     page = open_notebook(
         lab,
         beginning(site),
         'clio.create_action(session, "Send", "https://partner.example/launch", at="matters")\n'
         "clio.forms.launch(session)",
+        "box = clio.inbox(site)\n"
+        'clio.create_action(session, "To the inbox", box.url, at="matters")\n'
+        "clio.forms.inbox(box, site)",
     )
-    form = form_in(page)
-    form.wait_for()
-    user, [action] = site.users[0], actions_of(site, site.users[0])
-    url = site.click(user.id, action["id"], site.records("matters")[0]["subject_url"])
+    form, inbox = page.locator(".clio-form").first, page.locator(".clio-form").nth(1)
+    expect(inbox.get_by_text("Nothing has arrived yet")).to_be_visible()
+    user, (pasted, received) = site.users[0], actions_of(site, site.users[0])
+    matters = [matter["subject_url"] for matter in site.records("matters")]
+    url = site.click(user.id, pasted["id"], matters[0])
     form.get_by_label("Launch URL").fill(url)
     form.get_by_label("Launch URL").blur()
     expect(form.get_by_label("Launch URL")).to_have_value("")
@@ -149,31 +112,17 @@ def test_a_launch_is_pasted_verified_and_leaves_no_nonce(lab, open_notebook, sit
     form.get_by_role("button", name="Verify").click()
     expect(form.get_by_role("status")).to_contain_text("Verified")
     expect(form.get_by_text("How it was proved")).to_be_visible()
+    for matter in matters[:2]:
+        httpx.get(site.click(user.id, received["id"], matter), trust_env=False)
+    expect(inbox.get_by_text("✓ verified")).to_have_count(2)
+    inbox.get_by_role("button", name="Replay").dblclick()
+    expect(inbox.get_by_text("✓ verified")).to_have_count(3)
     page.keyboard.press("Control+s")
     expect(page.get_by_text("Saving completed")).to_be_visible()
     nonce = url.partition("custom_action_nonce=")[2]
     saved = [path.read_text() for path in (lab.folder / "notebooks").glob("*.ipynb")]
     assert not any(nonce in text for text in saved)
     assert nonce not in page.content()
-
-
-def test_the_inbox_fills_up_and_replays(lab, open_notebook, site):
-    page = open_notebook(
-        lab,
-        beginning(site),
-        "box = clio.inbox(site)\n"
-        'clio.create_action(session, "Send", box.url, at="matters")\n'
-        "clio.forms.inbox(box, site)",
-    )
-    form = form_in(page)
-    form.wait_for()
-    expect(form.get_by_text("Nothing has arrived yet")).to_be_visible()
-    [action] = actions_of(site, site.users[0])
-    for matter in site.records("matters")[:2]:
-        httpx.get(site.click(site.users[0].id, action["id"], matter["subject_url"]), trust_env=False)
-    expect(form.get_by_text("✓ verified")).to_have_count(2)
-    form.get_by_role("button", name="Replay").click()
-    expect(form.get_by_text("✓ verified")).to_have_count(3)
 
 
 def test_the_firm_is_planned_applied_and_taken_back(lab, open_notebook, site):
@@ -217,14 +166,21 @@ def test_forms_join_up_from_signing_in_to_undoing_also_in_two_tabs_and_after_a_r
     expect(create.get_by_text("Sign in first, with the sign-in form.")).to_be_visible()
     expect(firm.get_by_text("Sign in first, with the sign-in form.")).to_be_visible()
     picture(create, "joined-nobody")
+    sign_in.get_by_role("button", name="Start sign-in").click()
+    with page.expect_popup() as opened:
+        sign_in.get_by_role("link", name="consent page").click()
+    opened.value.get_by_role("button", name="Decline").click()
+    expect(sign_in.get_by_role("alert")).to_be_visible()
+    opened.value.close()
     for user in site.users[:2]:
-        sign_in.get_by_role("button", name=re.compile("Start sign-in|Sign in another user")).click()
+        sign_in.get_by_role("button", name=re.compile("Retry|Sign in another user")).click()
         with page.expect_popup() as opened:
             sign_in.get_by_role("link", name="consent page").click()
         opened.value.get_by_label("Sign in as").select_option(str(user.id))
         opened.value.get_by_role("button", name="Allow").click()
         expect(sign_in.get_by_role("status")).to_contain_text(f"Connected as {user.name}")
         opened.value.close()
+    expect(sign_in.get_by_role("row")).to_have_count(3)
     expect(create.get_by_text("Sign in first")).to_have_count(0)
 
     create.get_by_role("button", name="Create the action").click()

@@ -48,6 +48,7 @@ KINDS = {
     "who was resolved already": lambda sessions: people_of(sessions, "forms.launch"),
 }
 OF_ONE = ("a session", "a sandbox")
+OF_PEOPLE = (forms.create_action, forms.my_actions, forms.launch, forms.firm)
 
 
 @pytest.fixture
@@ -56,13 +57,18 @@ def sessions(site):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_whatever_tells_who_is_signed_in_can_be_given_to_a_form(sessions, kind):
+def test_whatever_tells_who_is_signed_in_can_be_given_to_a_form(site, sessions, kind):
     expected = [session.user.id for session in sessions[: 1 if kind in OF_ONE else 2]]
     assert [session.user.id for session in people_of(KINDS[kind](sessions), "forms.launch").sessions] == expected
     form = forms.create_action(KINDS[kind](sessions))
     form.label, form.target_url = "Send", "https://partner.example/launch"
     assert [bool(one) for one in form.submit()] == [True] * len(expected)
     assert len(forms.firm(KINDS[kind](sessions)).read_coverage().query("access == 'signed in'")) == len(expected)
+    assert [user.id for user, _ in forms.my_actions(KINDS[kind](sessions)).read()] == expected
+    url = site.click_on(sessions[0].user.id, "https://partner.example/launch", at="matters")
+    launch = forms.launch(KINDS[kind](sessions))
+    launch.inspect(url)
+    assert launch.submit()
 
 
 def test_a_form_follows_who_signs_in_and_out_in_the_sign_in_form(site, consent, until, drawn):
@@ -159,7 +165,17 @@ VERBS = {
     "coverage": lambda given: forms.firm(given).read_coverage,
     "plan": lambda given: forms.firm(given, "actions.toml").make_plan,
     "apply": lambda given: forms.firm(given, "actions.toml").submit,
+    "read": lambda given: forms.my_actions(given).read,
+    "change": lambda given: forms.my_actions(given).submit,
+    "delete": lambda given: forms.my_actions(given).delete,
+    "verify": lambda given: inspected(forms.launch(given)).submit,
 }
+
+
+def inspected(form):
+    subject = "subject_url=%2Fapi%2Fv4%2Fmatters%2F3"
+    form.inspect(f"https://partner.example/?custom_action_id=1&user_id=2&{subject}&custom_action_nonce={'n' * 32}")
+    return form
 
 
 @pytest.mark.parametrize("verb", VERBS)
@@ -182,7 +198,7 @@ def test_sign_in_first_goes_away_once_somebody_has(site, session, click, drawn):
 
 
 @pytest.mark.parametrize("wrong", [None, 7, "session", clio.Session, object(), {"a": 1}])
-@pytest.mark.parametrize("form", [forms.create_action, forms.firm], ids=lambda form: form.__name__)
+@pytest.mark.parametrize("form", OF_PEOPLE, ids=lambda form: form.__name__)
 def test_what_tells_nothing_of_who_is_signed_in_is_refused(form, wrong):
     with pytest.raises(InvalidInput, match=r"forms\.\w+\(\) needs a session"):
         form(wrong)
