@@ -16,7 +16,7 @@ from ..http import timeouts
 from ..ledger._statements import LEASE
 from ..ledger.ledger import Ledger
 from ..ledger.records import Kind, Known, Outcome, Run
-from ..models import Site
+from ..models import Site, User
 from ..session import AsyncSession
 from ._state import Access, UserState
 from .apply._hold import POLL
@@ -73,7 +73,7 @@ class Planner:
         """Plan to remove all that is ours from these users."""
         wanted, users = None if manifest is None else self.read(manifest, None), several(users)
         known = await self._known(users)
-        firm_users, reading = await self.survey.read(users)
+        firm_users, reading = await self.survey.read(users, known=known.user_ids)
         with_access = set(firm_users.grants) if users is None else firm_users.ids(users) or set()
         states = [_judged(each, known) async for each in reading]
         items = offboard_items(states, known, wanted, with_access)
@@ -83,9 +83,8 @@ class Planner:
             app, items, firm_users, known, gone, purpose=OFFBOARD, manifest=wanted, allow_delete=True
         )
 
-    async def for_one(self, session: AsyncSession, manifest: Manifest, profile: str | None) -> Plan:
+    async def for_one(self, session: AsyncSession, user: User, manifest: Manifest, profile: str | None) -> Plan:
         """Plan for the user of a session: the list is read, and who it is only where roles count and are unknown."""
-        user = await session.the_user()
         known = await self._known([user.id])
         if manifest.asks_for_roles and user.roles is None:
             user = await session.who_am_i()
@@ -146,7 +145,7 @@ class Planner:
         """Return what each user sees, compared with a manifest or with the ledger."""
         wanted = None if manifest is None else self.read(manifest, profile)
         known = await self._known(None)
-        states = [_judged(state, known) for state in await self.survey.all_states()]
+        states = [_judged(state, known) for state in await self.survey.all_states(known.user_ids)]
         if wanted is None:
             return coverage_of(states, drift_items(states, known))
         comparison = Comparison(wanted, known, profile=profile)
@@ -158,7 +157,8 @@ class Planner:
             items: Iterable[Item] = (await self.plan(manifest, profile=profile, allow_delete=False)).items
         else:
             known = await self._known(None)
-            items = drift_items([_judged(state, known) for state in await self.survey.all_states()], known)
+            states = await self.survey.all_states(known.user_ids)
+            items = drift_items([_judged(state, known) for state in states], known)
         return [item for item in items if item.kind not in (Kind.OK, Kind.FOREIGN) or item.reason == NOT_IN_LEDGER]
 
     async def run(self, name: str) -> Run:

@@ -333,11 +333,14 @@ class AsyncFirm:
         """
         wanted = self._planner.read(manifest, profile)
         if isinstance(user, Session | AsyncSession):
-            user = (await self.add(user)).id
-        session = await self._survey.session_of(user)
+            who = await self.add(user)  # may know more than the vault keeps: the roles
+            session = await self._survey.session_of(who.id)
+        else:
+            session = await self._survey.session_of(user)
+            who = session.user
         return await apply_one(
-            session.user.id,
-            lambda: self._planner.for_one(session, wanted, profile),
+            who.id,
+            lambda: self._planner.for_one(session, who, wanted, profile),
             self._survey.session_of,
             self.vault.ledger,
             self._planner.again,

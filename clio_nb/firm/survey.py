@@ -127,21 +127,25 @@ class Survey:
             del self._sessions[next(iter(self._sessions))]
         return session
 
-    async def users(self) -> FirmUsers:
+    async def users(self, known: Collection[int] = ()) -> FirmUsers:
         """Return the users of the firm. One request a page of 200, with the first token that is good for it.
 
-        A user with a token is included even if Clio's list does not have the user, or cannot be read.
+        A user with a token is included even if Clio's list does not have the user, or cannot be read; and so are those
+        who are ``known`` from the ledger.
         """
         grants = await asyncio.to_thread(self._grants)
         users, note = await self._listed(grants)
         elsewhere = await asyncio.to_thread(self._vault.elsewhere, self._site, firm=self._firm)
         listed = {user.id for user in users}
         users += [grant.user for grant in grants.values() if grant.user.id not in listed]
+        if unlisted := set(known) - {user.id for user in users}:
+            names = await asyncio.to_thread(self._vault.ledger.names, self.app, await self.account_id(), unlisted)
+            users += [User(id=each, name=names.get(each)) for each in sorted(unlisted)]
         people = tuple((user, _access(user, grants.get(user.id), elsewhere)) for user in users)
         return FirmUsers(people, grants, note)
 
     async def read(
-        self, users: Users = None, *, in_full: bool = False, strict: bool = True
+        self, users: Users = None, *, in_full: bool = False, strict: bool = True, known: Collection[int] = ()
     ) -> tuple[FirmUsers, AsyncIterator[UserState]]:
         """Return the users of the firm, and the states of these of them.
 
@@ -155,7 +159,7 @@ class Survey:
         if states is not None:
             people = tuple((state.user, state.access) for state in states)
             return FirmUsers(people, {}, everyone=False), _each(states)
-        firm_users = await self.users()
+        firm_users = await self.users(known)
         return firm_users, self.states(firm_users, firm_users.ids(users, strict=strict))
 
     async def _few(self, names: Sequence[SupportsIndex | str], *, in_full: bool) -> list[UserState] | None:
@@ -216,9 +220,9 @@ class Survey:
             for task in reading:
                 task.cancel()
 
-    async def all_states(self) -> list[UserState]:
-        """Return the state of every user of the firm."""
-        return [state async for state in self.states(await self.users())]
+    async def all_states(self, known: Collection[int] = ()) -> list[UserState]:
+        """Return the state of every user of the firm, and of those who are ``known`` from the ledger."""
+        return [state async for state in self.states(await self.users(known))]
 
     async def _state(self, user: User, access: Access, grant: Grant | None) -> UserState:
         if access is not Access.SIGNED_IN:

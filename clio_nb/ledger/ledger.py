@@ -119,6 +119,20 @@ class Ledger:
         pairs = frozenset((asked, now) for asked, now in kept if isinstance(asked, str) and isinstance(now, str))
         return Known(owned, lost, pairs, writes, problems, notes)
 
+    def names(self, app: AppKey, account_id: int, users: Collection[int]) -> dict[int, str]:
+        """Return what users were called when something was written for them: for those whom Clio lists no more."""
+        table, of = schema.items, schema.runs
+        joined = sa.select(table.c.user_id, sa.func.max(table.c.user)).join_from(table, of, table.c.run == of.c.run)
+        with self.database.transaction() as database:
+            return {
+                user_id: name
+                for some in _chunks(users)
+                for user_id, name in database.execute(
+                    joined.where(_of(of, app), _among(table, of, account_id, some)).group_by(table.c.user_id)
+                )
+                if isinstance(name, str)
+            }
+
     def owner_of(self, app: AppKey, action_id: int) -> int | None:
         """Return the user whose action this is, if this app made or adopted it."""
         table = schema.actions

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from ..firm._state import ADVICE, Access
 from ..firm.async_firm import AsyncFirm
 from ..firm.manifest import Manifest
+from ..firm.survey import Survey
 from ..ledger.people import keep_people, people
 from ..models import User
 from ..vault.vault import firm_key_of
@@ -32,10 +33,11 @@ async def members(
     """Return everyone of a firm, by name. ``may_list`` says whether Clio may be asked who they are by now."""
     vault, app = firm.vault, firm_key_of(firm.site, firm.name).app
     if await may_list():
-        users = [user for user, _ in await firm.users()]
-        await asyncio.to_thread(keep_people, vault.database, app, account_id, users)
-    else:
-        users = await asyncio.to_thread(people, vault.database, app, account_id)
+        listed_now = await Survey(firm.site, vault, firm.name, firm.timeout).users()
+        if not listed_now.note:  # else it is not whole
+            found = [user for user, _ in listed_now.people]
+            await asyncio.to_thread(keep_people, vault.database, app, account_id, found)
+    users = await asyncio.to_thread(people, vault.database, app, account_id)
     grants = {grant.user.id: grant for grant in await asyncio.to_thread(list, vault.grants(firm.site, firm=firm.name))}
     listed = {user.id for user in users}
     users += [grant.user for grant in grants.values() if grant.user.id not in listed]
