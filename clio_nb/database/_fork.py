@@ -7,7 +7,6 @@ them again when they need them. Connections to a server stay the parent's: the c
 
 from __future__ import annotations
 
-import concurrent.futures.thread  # noqa: F401 -- it has hooks of its own: added in the middle of a fork, they fail
 import os
 import threading
 from typing import Final

@@ -33,47 +33,51 @@ COMMANDS = {
 @contextlib.contextmanager
 def serving(site, folder, server, app, *, workers=1, vault=None, **options):
     """Run a server with a firm in which everyone has signed in; gives its origin."""
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        port = taken.getsockname()[1]
+    port = free_port()
     os.environ.setdefault("CLIO_NB_KEY", new_key().reveal())
     vault = vault or str(folder / "vault.sqlite")
     clio.Firm(site, clio.Vault.open(vault)).sign_in_everyone()
-    settings = {"SITE": site.origin, "VAULT": vault, "APP": app}
-    environment = {
-        **os.environ,
-        **settings,
-        "OPTIONS": json.dumps(options),
-        "CLIO_CLIENT_ID": site.client_id,
-        "CLIO_CLIENT_SECRET": str(site.client_secret),
-        "PYTHONPATH": str(ROOT),
-    }
+    settings = {"SITE": site.origin, "VAULT": vault, "APP": app, "OPTIONS": json.dumps(options)}
+    settings |= {"CLIO_CLIENT_ID": site.client_id, "CLIO_CLIENT_SECRET": str(site.client_secret)}
+    with running(folder, server, "tests.web.served:app", settings, port=port, workers=workers):
+        yield f"http://127.0.0.1:{port}"
+
+
+def free_port():
+    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
+        return taken.getsockname()[1]
+
+
+@contextlib.contextmanager
+def running(folder, server, app, settings, *, port, workers=1):
+    """Run a server with an app of a module until the block ends; gives the process."""
     command = [sys.executable, "-m", *COMMANDS[server].format(port=port, workers=workers).split()]
     with (
         (folder / "log").open("w") as log,
         subprocess.Popen(
-            [*command, "tests.web.served:app"],
+            [*command, app],
             cwd=folder,
-            env=environment,
+            env={**os.environ, **settings, "PYTHONPATH": str(ROOT)},
             stdout=log,
             stderr=log,
             start_new_session=True,
-        ) as running,
+        ) as process,
     ):
         try:
-            wait_for(port, running, folder / "log")
-            yield f"http://127.0.0.1:{port}"
+            wait_for(port, process, folder / "log")
+            yield process
         finally:
-            running.send_signal(signal.SIGTERM)
+            process.send_signal(signal.SIGTERM)
             try:
-                running.wait(20)
+                process.wait(20)
             except subprocess.TimeoutExpired:
-                os.killpg(running.pid, signal.SIGKILL)
+                os.killpg(process.pid, signal.SIGKILL)
 
 
-def wait_for(port, running, log):
+def wait_for(port, process, log):
     """Wait until somebody listens."""
     for _ in range(2400):
-        assert running.poll() is None, log.read_text()
+        assert process.poll() is None, log.read_text()
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
             return
         threading.Event().wait(0.05)
