@@ -15,7 +15,7 @@ from ..errors import InvalidInput, ManifestError, RunInProgress
 from ..http import timeouts
 from ..ledger._statements import LEASE
 from ..ledger.ledger import Ledger
-from ..ledger.records import Kind, Known, Outcome, Run
+from ..ledger.records import Kind, Known, Outcome, Run, UserRecord
 from ..models import Site, User
 from ..session import AsyncSession
 from ._state import Access, UserState
@@ -202,6 +202,7 @@ class Planner:
         records = {user_id: known.of(user_id) for user_id in read}
         changed = {item.user_id for item in items if item.kind in (*WRITES, Kind.BLOCKED)}
         open_still = {user for user, record in records.items() if record.lost} | {user_id for user_id, _ in gone}
+        open_still |= {item.user_id for item in items if _is_news(item, records[item.user_id])}
         said = [firm_users.note, *known.notes, *_unknown_users(manifest, firm_users), *findings]
         return Plan(
             site=self.survey.app.site,
@@ -229,6 +230,14 @@ def _judged(state: UserState, known: Known) -> UserState:
     """Return a user as one who cannot be read where the ledger is damaged: half of it is no ground to plan."""
     problem = known.of(state.user.id).problem
     return replace(state, access=Access.LEDGER_DAMAGED, detail=problem) if problem else state
+
+
+def _is_news(item: Item, record: UserRecord) -> bool:
+    """Whether the ledger does not know yet what was found to be as wanted, such as after an answer that was lost."""
+    if item.kind is not Kind.OK or not item.key or item.action_id is None:
+        return False
+    one = record.owned.get(item.action_id)
+    return one is None or (one.key, one.fields) != (item.key, item.before)
 
 
 def _gone(state: UserState, known: Known) -> list[tuple[int, int]]:
