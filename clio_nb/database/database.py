@@ -49,9 +49,14 @@ class Database(Unshared):
         """Return the one database of this process at a place: all who open it share its connections."""
         where = where.absolute() if isinstance(where, Path) else where
         found = _at.get(where)
-        if found is None or (found._file is not None and found._file.is_replaced):
+        if found is None or found.is_replaced:
             found = _at[where] = cls(where)
         return found
+
+    @property
+    def is_replaced(self) -> bool:
+        """Whether the file of this database is gone, or another one has its name."""
+        return self._file is not None and self._file.is_replaced
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:

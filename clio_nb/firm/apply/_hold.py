@@ -19,6 +19,7 @@ from ..item import Item
 from ._together import Together, patiently
 
 POLL: Final = 0.5
+TRIES: Final = 3  # a note that took too long is no lost lease: then it is noted again
 BUSY: Final = "Another run is changing this user at the moment. Wait until it has ended, then try again."
 TAKEN_OVER: Final = (
     "Another run has taken this user over, because this one was not heard of for too long. Plan again to see what "
@@ -42,9 +43,11 @@ class Fence:
 
     async def __call__(self) -> None:
         """Note that a request is sent now. Raises :class:`RunInProgress` when the user is no longer held."""
-        if not await self._note():
-            raise RunInProgress(TAKEN_OVER)
-        self.passed = True
+        for _ in range(TRIES):
+            if await self._note():
+                self.passed = True
+                return
+        raise RunInProgress(TAKEN_OVER)
 
 
 class Hold:
