@@ -1,4 +1,4 @@
-"""No token in a journal, a log, a plan, a result or a table; and the same verbs from any event loop."""
+"""No token in a ledger, a log, a plan, a result or a table; and the same verbs from any event loop."""
 
 from __future__ import annotations
 

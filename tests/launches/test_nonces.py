@@ -81,7 +81,7 @@ def test_l18_it_comes_through_the_doors_of_servers(anna, nonce, serve, kind, whi
     url = list(spellings(anna.click(), nonce))[which]
     status, moved, _ = get(receiver, f"/launch?{url.partition('?')[2]}")
     assert status == 303
-    assert moved.startswith("?clio_launch=")
+    assert moved.startswith("/launch?clio_launch=")
 
 
 @pytest.mark.parametrize("which", [0, 1], ids=["encoded", "raw"])
