@@ -99,7 +99,9 @@ class Guard(Generic[App]):
         self._address = Door(path, url, target)
         self._target = target
         self._actions = lasting(actions)
-        self._refusals = Refusals(templates, connect_url or getattr(sessions, "connect_url", None))
+        if connect_url is None:
+            connect_url = getattr(sessions, "connect_url", None)
+        self._refusals = Refusals(templates, connect_url)
         self._claims = Claims(sessions)
         self._records: OrderedDict[str, tuple[float, Record]] = OrderedDict()
         self._under_way: Counter[str] = Counter()

@@ -360,6 +360,6 @@ def test_l25_at_a_door_too_by_http(anna, site, serve, sent, kind):
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(visit, range(8))) == [303] * 8
+    with new_browser() as stranger:
+        assert stranger.get(launch, follow_redirects=True).status_code == 403
     assert len(with_nonce(sent())) == 1
-    with new_browser() as browser:
-        assert browser.get(launch, follow_redirects=True).status_code == 403
