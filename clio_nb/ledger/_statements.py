@@ -65,11 +65,14 @@ class Statements:
         self.holder = sa.select(users.c.user_id).where(held).with_for_update()
         self.release = sa.update(users).where(held).values(lease_owner="", lease_until=0)
         item = sa.and_(items.c.run == run, items.c.number == sa.bindparam("of_number"), items.c.user_id == user)
-        self.send = sa.update(items).where(item, items.c.outcome.in_((PLANNED, SENT))).values(outcome=SENT, at=now)
+        still_open = sa.or_(items.c.outcome == PLANNED, items.c.outcome == SENT)
+        self.send = sa.update(items).where(item, still_open).values(outcome=SENT, at=now)
         outcome = sa.bindparam("new_outcome", type_=sa.String)
         self.end = (
             sa.update(items)
-            .where(item, items.c.outcome.in_(sa.bindparam("of_outcomes", expanding=True)))
+            .where(
+                item, sa.or_(*(items.c.outcome == sa.bindparam(f"of_{name}") for name in ("sent", "same", "planned")))
+            )
             .values(
                 outcome=outcome,
                 message=sa.bindparam("new_message"),
