@@ -9,5 +9,5 @@ import clio_nb as clio
 
 from . import apps
 
-firm = clio.Firm(clio.connect(os.environ["SITE"]), clio.Vault.open(os.environ["VAULT"]), journal=os.environ["JOURNAL"])
+firm = clio.Firm(clio.connect(os.environ["SITE"]), clio.Vault.open(os.environ["VAULT"]))
 app = getattr(apps, os.environ["APP"])(firm, **json.loads(os.environ.get("OPTIONS", "{}")))

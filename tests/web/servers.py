@@ -37,8 +37,8 @@ def serving(site, folder, server, app, *, workers=1, vault=None, **options):
         port = taken.getsockname()[1]
     os.environ.setdefault("CLIO_NB_KEY", new_key().reveal())
     vault = vault or str(folder / "vault.sqlite")
-    clio.Firm(site, clio.Vault.open(vault), journal=folder / "journal").sign_in_everyone()
-    settings = {"SITE": site.origin, "VAULT": vault, "JOURNAL": str(folder / "journal"), "APP": app}
+    clio.Firm(site, clio.Vault.open(vault)).sign_in_everyone()
+    settings = {"SITE": site.origin, "VAULT": vault, "APP": app}
     environment = {
         **os.environ,
         **settings,

@@ -39,7 +39,7 @@ def vault(tmp_path, monkeypatch):
 @pytest.fixture
 def workers(site, anna, vault, tmp_path):
     """Doors of several processes that share a vault. ``at(n)`` makes the next visit one of the n-th process."""
-    firm = clio.Firm(site, vault, journal=tmp_path / "journal")
+    firm = clio.Firm(site, vault)
     firm.add(anna.session)
     return lambda *keys, **options: [Guard(None, firm, key, **options) for key in keys or (KEY, KEY)]
 
