@@ -51,7 +51,7 @@ async def disconnect(firm: AsyncFirm, user: User, session: AsyncSession) -> None
 class Checks:
     """Asks Clio whether users still have access. Anybody can send the hint, so one user is asked for once a minute."""
 
-    def __init__(self, vault: Vault, firm_of: Callable[[Site, int], AsyncFirm], claim: Claim, gone: Told) -> None:
+    def __init__(self, vault: Vault, firm_of: Callable[[Site, str], AsyncFirm], claim: Claim, gone: Told) -> None:
         self._vault = vault
         self._firm_of = firm_of
         self._claim = claim
@@ -71,7 +71,7 @@ class Checks:
             await timeouts.sleep(CHECKED_EVERY)
         for firm in firms:
             try:
-                await (await self._firm_of(site, int(firm)).session_of(user_id)).who_am_i()
+                await (await self._firm_of(site, firm).session_of(user_id)).who_am_i()
             except (errors.NeedsLogin, errors.Unauthorized):
                 await asyncio.to_thread(self._vault.remove, site, user_id, firm=firm)
                 _log.info("user %d in %s has taken the access back", user_id, site.region.value)

@@ -78,8 +78,8 @@ async def body_of(receive: Receive) -> bytes | None:
         message = await receive()
         body += bytes(message.get("body", b""))
         if not message.get("more_body"):
-            return body
-    return None
+            break
+    return body if len(body) <= onboarding.BODY_MAX else None
 
 
 def launch_of(request: HasScope) -> AsyncProvedLaunch:

@@ -29,6 +29,7 @@ from ..secret import Secret
 from ..session import AsyncSession
 from ..urls import read_url
 from ..vault import Vault
+from ..vault._grants import id_of_user
 from ..vault.vault import firm_key_of
 from ..vocabulary import LOOPBACK, Region
 from . import _team
@@ -84,7 +85,7 @@ class Onboarding(VaultSessions):
         declined: ``declined(region)`` is told that somebody pressed *Decline*.
         disconnected: ``disconnected(user_id, region)`` is told that a user's access has ended.
         failed: ``failed(error)`` is told why a sign-in did not complete.
-        may_see_team: ``may_see_team(visit)`` returns the :class:`clio_nb.Firm` whose team the visitor may see, or None.
+        may_see_team: ``may_see_team(visit)`` returns the :class:`clio_nb.Firm` whose team the visitor may see, or nothing.
             Nobody may, if left out.
         templates: A folder with templates of your own, in place of those here of the same name.
         timeout: Seconds that a callback may take in all.
@@ -140,7 +141,7 @@ class Onboarding(VaultSessions):
         self._invitations = Invitations(key)
         self.connect_url = f"{path}/{CONNECT}"
         self._pages = Pages(templates, names=_NAMES, connect=f"{path}/{CONNECT}", disconnect=f"{path}/{DISCONNECT}")
-        self._accounts: dict[tuple[Region, int], AsyncFirm] = {}
+        self._accounts: dict[tuple[Region, str], AsyncFirm] = {}
         self._checks = Checks(vault, self._firm, self._claim, partial(self._tell, "disconnected"))
 
     def invitation(self, firm: Firm | AsyncFirm | int, user: HasId | int, *, region: Region | str | None = None) -> str:
@@ -155,7 +156,7 @@ class Onboarding(VaultSessions):
             The link. It is no secret: who opens it still has to sign in at Clio as that user.
 
         Raises:
-            errors.InvalidInput: No region, or none of the apps is in it.
+            errors.InvalidInput: No region, or none of the apps is in it; or what cannot be an id at Clio.
         """
         aio = firm.aio if isinstance(firm, Firm) else firm
         if isinstance(aio, AsyncFirm):
@@ -165,8 +166,12 @@ class Onboarding(VaultSessions):
         if region is None and len(self._apps) == 1:
             region = next(iter(self._apps))
         if region not in self._apps:
-            raise errors.InvalidInput("Say in which region the firm is: us, eu, ca or au.", field="region")
-        invited = Invitation(Region(region).value, firm_id, user.id if isinstance(user, HasId) else user)
+            regions = " or ".join(here.value for here in self._apps)
+            raise errors.InvalidInput(f"Say in which region the firm is: there is an app in {regions}.", field="region")
+        firm_id, user_id = id_of_user(firm_id), id_of_user(user.id if isinstance(user, HasId) else user)
+        if firm_id < 1 or user_id < 1:
+            raise errors.InvalidInput("Pass Clio's ids of the firm and the user: numbers from 1 on.", field="user")
+        invited = Invitation(Region(region).value, firm_id, user_id)
         return f"{self.url}/{CONNECT}?{urlencode({'invitation': self._invitations.sign(invited)})}"
 
     @on_loop
@@ -253,7 +258,7 @@ class Onboarding(VaultSessions):
         if user.account is None:
             raise errors.LoginError("Clio did not say which firm this user belongs to. Tell the maker of the app.")
         if sign_in.purpose == DISCONNECT:
-            await disconnect(self._firm(site, user.account.id), user, session)
+            await disconnect(self._firm(site, str(user.account.id)), user, session)
             await self._tell("disconnected", user.id, site.region)
             return self._pages.message(
                 200, "Disconnected", "Your buttons are removed, and this app has no access to your Clio any more."
@@ -263,7 +268,7 @@ class Onboarding(VaultSessions):
             return self._pages.message(
                 403, "Not for this firm", f"{user.account.name or 'Your firm'} cannot use this app. Ask its maker."
             )
-        firm = self._firm(site, user.account.id)
+        firm = self._firm(site, str(user.account.id))
         result = await firm.equip(session, wanted)
         await self._tell("connected", user, result)
         return self._connected(site, sign_in, user, wanted, result)
@@ -308,7 +313,7 @@ class Onboarding(VaultSessions):
     async def _team(self, visit: Visit) -> Page:
         """Show who of a firm has the buttons, to those whom the app lets see it."""
         firm = await self._tell("may_see_team", visit)
-        if firm is None:
+        if not firm:
             return self._pages.message(404, "Nothing is here", "Open the link that you were given.")
         aio = firm.aio if isinstance(firm, Firm) else firm
         account_id = self._account_id(aio)
@@ -322,10 +327,10 @@ class Onboarding(VaultSessions):
         links = {one.user.id: self.invitation(aio, one.user) for one in members if one.invite}
         return self._pages.show(200, "team.html", members=members, invitations=links)
 
-    def _firm(self, site: Site, account_id: int) -> AsyncFirm:
-        """Return a firm by Clio's id, which is its name in the vault."""
-        key = (site.region, account_id)
-        firm = self._accounts.pop(key, None) or AsyncFirm(site, self.vault, name=str(account_id), timeout=self.timeout)
+    def _firm(self, site: Site, name: str) -> AsyncFirm:
+        """Return a firm by its name in the vault: for those who connect here, Clio's id of it."""
+        key = (site.region, name)
+        firm = self._accounts.pop(key, None) or AsyncFirm(site, self.vault, name=name, timeout=self.timeout)
         self._accounts[key] = firm
         if len(self._accounts) > FIRMS_KEPT:
             del self._accounts[next(iter(self._accounts))]

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 
 import cryptography.fernet
 import httpx
+import numpy as np
 import pytest
 
 import clio_nb as clio
@@ -335,6 +336,20 @@ def test_c6_what_is_not_clios_message_does_nothing(partner, body):
     assert sent(partner.site) == []
 
 
+def test_c6_a_deauthorization_reaches_every_firm_of_the_vault_whatever_its_name(partner):
+    user = partner.site.users[0]
+    clio.Firm(partner.site, partner.vaults[0]).add(clio.login(partner.site, user.id))
+    Visitor(partner).connect(user)
+    partner.site.revoke(user.id)
+    assert settled(partner, lambda: partner.names.count("disconnected") == 2)
+    assert partner.vaults[0].firms_of(partner.site, user.id) == []
+
+
+def test_c6_a_body_that_is_too_large_is_refused(partner):
+    answer = httpx.post(f"{partner.base}/clio/deauthorized", content=b" " * 20_000, trust_env=False)
+    assert answer.status_code == 413
+
+
 def test_c6_the_answer_is_the_same_for_people_who_exist_and_who_do_not(partner):
     user = partner.site.users[0]
     Visitor(partner).connect(user)
@@ -399,6 +414,30 @@ def test_an_invitation_names_the_person_and_lasts_seven_days(partner, monkeypatc
     now = time.time() + 7 * 24 * 3600 + 1
     monkeypatch.setattr(time, "time", lambda: now)
     assert Visitor(partner).browser.get(link).status_code == 400
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**63, 2**70, "5", 1.5, None], ids=repr)
+@pytest.mark.parametrize("whose", ["firm", "user"])
+def test_an_invitation_for_what_cannot_be_an_id_is_refused_when_it_is_made(partner, number, whose):
+    with pytest.raises(errors.InvalidInput):
+        partner.pages[0].invitation(*((number, 1) if whose == "firm" else (1, number)))
+
+
+def test_an_invitation_takes_an_id_out_of_a_table(partner):
+    user = partner.site.users[0]
+    link = partner.pages[0].invitation(np.int64(partner.site.account_id), np.int64(user.id))
+    assert "somebody else" not in Visitor(partner).connect(user, f"?{urlsplit(link).query}").text
+
+
+def test_an_invitation_to_a_region_without_an_app_says_where_there_is_one(partner):
+    with pytest.raises(errors.InvalidInput, match=r"there is an app in us\."):
+        partner.pages[0].invitation(1, 2, region="eu")
+
+
+@pytest.mark.parametrize("nothing", [None, False, "", 0], ids=repr)
+def test_nobody_sees_a_team_where_the_app_says_no_in_any_form(partner, nothing):
+    partner.open(may_see_team=lambda visit: nothing)
+    assert httpx.get(f"{partner.base}/clio/team", trust_env=False).status_code == 404
 
 
 @pytest.mark.parametrize("spoil", [lambda text: text[:-3], lambda text: "x" + text, lambda _: "nonsense"])
