@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 from ..firm._state import ADVICE, Access
 from ..firm.async_firm import AsyncFirm
 from ..firm.manifest import Manifest
+from ..firm.survey import Survey
 from ..ledger.people import keep_people, people
 from ..models import User
 from ..vault.vault import firm_key_of
@@ -31,14 +32,15 @@ async def members(
 ) -> list[Member]:
     """Return everyone of a firm, by name. ``may_list`` says whether Clio may be asked who they are by now."""
     vault, app = firm.vault, firm_key_of(firm.site, firm.name).app
-    if await may_list():
-        users = [user for user, _ in await firm.users()]
-        await asyncio.to_thread(keep_people, vault.database, app, account_id, users)
-    else:
-        users = await asyncio.to_thread(people, vault.database, app, account_id)
+    users = [] if await may_list() else await asyncio.to_thread(people, vault.database, app, account_id)
+    if not users:  # also where the last who asked Clio got no answer
+        listed = await Survey(firm.site, vault, firm.name, firm.timeout).users()
+        users = [user for user, _ in listed.people]
+        if not listed.note:  # else the list is not whole
+            await asyncio.to_thread(keep_people, vault.database, app, account_id, users)
     grants = {grant.user.id: grant for grant in await asyncio.to_thread(list, vault.grants(firm.site, firm=firm.name))}
-    listed = {user.id for user in users}
-    users += [grant.user for grant in grants.values() if grant.user.id not in listed]
+    there = {user.id for user in users}
+    users += [grant.user for grant in grants.values() if grant.user.id not in there]
     known = await asyncio.to_thread(vault.ledger.known, app, account_id)
     wanted = [(one.who, (one.key, location.value)) for one in manifest.actions for location in one.ordered_locations]
 

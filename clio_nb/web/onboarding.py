@@ -184,7 +184,7 @@ class Onboarding(VaultSessions):
         if name == "deauthorized":
             return self._deauthorized(body)
         if name in ("callback", "team"):
-            return await (self._callback(visit) if name == "callback" else self._team(visit))
+            return await (self._callback(visit) if name == "callback" else self._team_or_why_not(visit))
         return self._connect(visit) if name == CONNECT else self._disconnect(visit, body)
 
     def _connect(self, visit: Visit) -> Page:
@@ -304,6 +304,13 @@ class Onboarding(VaultSessions):
         if said and site:
             self._checks.begin(site, said[1])
         return self._pages.message(200, "Noted", "Thank you.")
+
+    async def _team_or_why_not(self, visit: Visit) -> Page:
+        try:
+            return await self._team(visit)
+        except errors.ClioError as error:
+            _log.warning("the team cannot be shown: %s", error)
+            return self._pages.message(502, "The team cannot be shown now", f"{error} Then open this page again.")
 
     async def _team(self, visit: Visit) -> Page:
         """Show who of a firm has the buttons, to those whom the app lets see it."""
