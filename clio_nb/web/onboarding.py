@@ -85,8 +85,8 @@ class Onboarding(VaultSessions):
         declined: ``declined(region)`` is told that somebody pressed *Decline*.
         disconnected: ``disconnected(user_id, region)`` is told that a user's access has ended.
         failed: ``failed(error)`` is told why a sign-in did not complete.
-        may_see_team: ``may_see_team(visit)`` returns the :class:`clio_nb.Firm` whose team the visitor may see, or nothing
-            at all. Nobody may, if left out.
+        may_see_team: ``may_see_team(visit)`` returns the :class:`clio_nb.Firm` whose team the visitor may see, or
+            nothing. Nobody may, if left out.
         templates: A folder with templates of your own, in place of those here of the same name.
         timeout: Seconds that a callback may take in all.
 
