@@ -32,15 +32,15 @@ async def members(
 ) -> list[Member]:
     """Return everyone of a firm, by name. ``may_list`` says whether Clio may be asked who they are by now."""
     vault, app = firm.vault, firm_key_of(firm.site, firm.name).app
-    if await may_list():
-        listed_now = await Survey(firm.site, vault, firm.name, firm.timeout).users()
-        if not listed_now.note:  # else it is not whole
-            found = [user for user, _ in listed_now.people]
-            await asyncio.to_thread(keep_people, vault.database, app, account_id, found)
-    users = await asyncio.to_thread(people, vault.database, app, account_id)
+    users = [] if await may_list() else await asyncio.to_thread(people, vault.database, app, account_id)
+    if not users:  # also where the last who asked Clio got no answer
+        listed = await Survey(firm.site, vault, firm.name, firm.timeout).users()
+        users = [user for user, _ in listed.people]
+        if not listed.note:  # else the list is not whole
+            await asyncio.to_thread(keep_people, vault.database, app, account_id, users)
     grants = {grant.user.id: grant for grant in await asyncio.to_thread(list, vault.grants(firm.site, firm=firm.name))}
-    listed = {user.id for user in users}
-    users += [grant.user for grant in grants.values() if grant.user.id not in listed]
+    there = {user.id for user in users}
+    users += [grant.user for grant in grants.values() if grant.user.id not in there]
     known = await asyncio.to_thread(vault.ledger.known, app, account_id)
     wanted = [(one.who, (one.key, location.value)) for one in manifest.actions for location in one.ordered_locations]
 

@@ -85,8 +85,8 @@ class Onboarding(VaultSessions):
         declined: ``declined(region)`` is told that somebody pressed *Decline*.
         disconnected: ``disconnected(user_id, region)`` is told that a user's access has ended.
         failed: ``failed(error)`` is told why a sign-in did not complete.
-        may_see_team: ``may_see_team(visit)`` returns the :class:`clio_nb.Firm` whose team the visitor may see, or nothing.
-            Nobody may, if left out.
+        may_see_team: ``may_see_team(visit)`` returns the :class:`clio_nb.Firm` whose team the visitor may see, or
+            nothing. Nobody may, if left out.
         templates: A folder with templates of your own, in place of those here of the same name.
         timeout: Seconds that a callback may take in all.
 
@@ -189,7 +189,7 @@ class Onboarding(VaultSessions):
         if name == "deauthorized":
             return self._deauthorized(body)
         if name in ("callback", "team"):
-            return await (self._callback(visit) if name == "callback" else self._team(visit))
+            return await (self._callback(visit) if name == "callback" else self._team_or_why_not(visit))
         return self._connect(visit) if name == CONNECT else self._disconnect(visit, body)
 
     def _connect(self, visit: Visit) -> Page:
@@ -309,6 +309,13 @@ class Onboarding(VaultSessions):
         if said and site:
             self._checks.begin(site, said[1])
         return self._pages.message(200, "Noted", "Thank you.")
+
+    async def _team_or_why_not(self, visit: Visit) -> Page:
+        try:
+            return await self._team(visit)
+        except errors.ClioError as error:
+            _log.warning("the team cannot be shown: %s", error)
+            return self._pages.message(502, "The team cannot be shown now", f"{error} Then open this page again.")
 
     async def _team(self, visit: Visit) -> Page:
         """Show who of a firm has the buttons, to those whom the app lets see it."""

@@ -6,6 +6,7 @@ import logging
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import cryptography.fernet
@@ -432,6 +433,18 @@ def test_an_invitation_takes_an_id_out_of_a_table(partner):
 def test_an_invitation_to_a_region_without_an_app_says_where_there_is_one(partner):
     with pytest.raises(errors.InvalidInput, match=r"there is an app in us\."):
         partner.pages[0].invitation(1, 2, region="eu")
+
+
+def test_c4_a_team_that_cannot_be_read_says_why_and_the_next_visit_is_complete(partner):
+    partner.open(may_see_team=lambda visit: partner.firm())
+    team = partial(httpx.get, f"{partner.base}/clio/team", trust_env=False, timeout=30)
+    nobody = team()
+    assert (nobody.status_code, "cannot be shown" in nobody.text) == (502, True)
+    Visitor(partner).connect(partner.site.users[0])
+    partner.site.fault(kind="status", status=403, path="/api/v4/users", times=None)
+    assert "1 of 1 people" in team().text  # those who have connected are known without Clio
+    partner.site.clear_faults()
+    assert f"1 of {len(partner.site.users)} people" in team().text
 
 
 @pytest.mark.parametrize("nothing", [None, False, "", 0], ids=repr)
