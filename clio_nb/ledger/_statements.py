@@ -68,7 +68,7 @@ class Statements:
         still_open = sa.or_(items.c.outcome == PLANNED, items.c.outcome == SENT)
         self.send = sa.update(items).where(item, still_open).values(outcome=SENT, at=now)
         outcome = sa.bindparam("new_outcome", type_=sa.String)
-        before = (sa.bindparam(name) for name in ("of_sent", "of_same", "of_planned"))  # "IN" cannot run for many rows
+        before: list[_Value] = [sa.bindparam(name) for name in ("of_sent", "of_same", "of_planned")]
         self.end = (
             sa.update(items)
             .where(item, sa.or_(*(items.c.outcome == one for one in before)))

@@ -66,7 +66,7 @@ class UserRun:
         if not await self._hold.take(user_id, lambda: self._stop.asked):
             return self._none(items, Outcome.NOT_SENT, _STOPPED if self._stop.asked else BUSY, note=True)
         try:
-            if await self._hold.writes_of(user_id) != self._plan.writes.get(user_id, 0):
+            if is_stale(self._plan, user_id, await self._hold.writes_of(user_id)):
                 again = await self._read_again(user_id, items)
                 if isinstance(again, str):
                     return self._none(items, Outcome.CONFLICT, _STALE.format(again).strip(), note=True)
@@ -138,6 +138,11 @@ class UserRun:
 
     async def _written(self, item: Item) -> CustomAction | None:
         return await write(await self._session_of(item.user_id), item)
+
+
+def is_stale(plan: Plan, user_id: int, writes: int) -> bool:
+    """Whether something was written for a user since the plan read the user's actions."""
+    return writes != plan.writes.get(user_id, 0)
 
 
 def found_ours(plan: Plan) -> tuple[list[Owned], list[Owned]]:
