@@ -68,11 +68,10 @@ class Statements:
         still_open = sa.or_(items.c.outcome == PLANNED, items.c.outcome == SENT)
         self.send = sa.update(items).where(item, still_open).values(outcome=SENT, at=now)
         outcome = sa.bindparam("new_outcome", type_=sa.String)
+        before: list[_Value] = [sa.bindparam(name) for name in ("of_sent", "of_same", "of_planned")]
         self.end = (
             sa.update(items)
-            .where(
-                item, sa.or_(*(items.c.outcome == sa.bindparam(f"of_{name}") for name in ("sent", "same", "planned")))
-            )
+            .where(item, sa.or_(*(items.c.outcome == one for one in before)))
             .values(
                 outcome=outcome,
                 message=sa.bindparam("new_message"),
@@ -113,6 +112,8 @@ class Statements:
             .order_by(users.c.user_id)
             .with_for_update()
         )
+        self.writes = sa.select(users.c.user_id, users.c.writes).where(users.c.user_id.in_(ids), *_same(users, app))
+        self.about = sa.select(runs.c.account_id, runs.c.app).where(runs.c.run == run)
         of_app = sa.select(runs.c.run).where(*_same(runs, app), runs.c.app == sa.bindparam("of_manifest"))
         self.settle = sa.update(items).where(OPEN, items.c.user_id.in_(ids), items.c.run.in_(of_app))
         self.settle = self.settle.values(outcome=SETTLED)

@@ -132,6 +132,14 @@ class Ledger:
                 )
                 if isinstance(name, str)
             }
+    def writes(self, app: AppKey, users: Collection[int]) -> dict[int, int]:
+        """Return how much was written for each of these users, as :meth:`known` does; 0 for nothing yet."""
+        found = dict.fromkeys(users, 0)
+        with self.database.transaction() as database:
+            for some in _chunks(set(users)):
+                for user_id, count in database.execute(self._sql.writes, {**whose(app), "user_ids": some}):
+                    found[user_id] = count if isinstance(count, int) else -1
+        return found
 
     def owner_of(self, app: AppKey, action_id: int) -> int | None:
         """Return the user whose action this is, if this app made or adopted it."""
@@ -348,11 +356,8 @@ class _Writer:
         gone = [{**self._whose, "of_action": end.item.action_id} for end in ends if end.item and end.action is None]
         if gone:
             self._database.execute(self._sql.disown, gone)
-        table = schema.runs
-        about = {}
-        for run in {end.run for end in ends if end.action is not None}:
-            found = sa.select(table.c.account_id, table.c.app).where(table.c.run == run)
-            about[run] = self._database.execute(found).one()
+        runs = {end.run for end in ends if end.action is not None}
+        about = {run: self._database.execute(self._sql.about, {"of_run": run}).one() for run in runs}
         rows = []
         for end in ends:
             if end.item is None or end.action is None:

@@ -61,11 +61,11 @@ class Hold:
         self._app = app
         self._account_id = account_id
         self._changes: Together[Change, bool] = Together(lambda changes: ledger.write(app, changes))
-        self._records: Together[int, UserRecord] = Together(self._read)
+        self._writes: Together[int, int] = Together(self._read)
 
-    def _read(self, users: Sequence[int]) -> list[UserRecord]:
-        known = self._ledger.known(self._app, self._account_id, set(users))
-        return [known.of(user_id) for user_id in users]
+    def _read(self, users: Sequence[int]) -> list[int]:
+        writes = self._ledger.writes(self._app, users)
+        return [writes[user_id] for user_id in users]
 
     async def begin(self, new: NewRun, items: Sequence[Item]) -> int:
         """Write the run and its items; return the number of the first."""
@@ -83,7 +83,12 @@ class Hold:
 
     async def record_of(self, user_id: int) -> UserRecord:
         """Return what the ledger knows of a user."""
-        return await self._records.ask(user_id)
+        known = await patiently(self._ledger.known, self._app, self._account_id, [user_id])
+        return known.of(user_id)
+
+    async def writes_of(self, user_id: int) -> int:
+        """Return how much was written for a user, by whomever."""
+        return await self._writes.ask(user_id)
 
     async def adopt(
         self,

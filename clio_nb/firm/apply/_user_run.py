@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from ... import errors
-from ...ledger.records import ActionFields, Kind, Outcome, Owned, UserRecord
+from ...ledger.records import ActionFields, Kind, Outcome, Owned
 from ...models import CustomAction
 from ...session import AsyncSession
 from ..item import Item, ItemResult
@@ -66,8 +66,7 @@ class UserRun:
         if not await self._hold.take(user_id, lambda: self._stop.asked):
             return self._none(items, Outcome.NOT_SENT, _STOPPED if self._stop.asked else BUSY, note=True)
         try:
-            record = await self._hold.record_of(user_id)
-            if is_stale(self._plan, user_id, record):
+            if is_stale(self._plan, user_id, await self._hold.writes_of(user_id)):
                 again = await self._read_again(user_id, items)
                 if isinstance(again, str):
                     return self._none(items, Outcome.CONFLICT, _STALE.format(again).strip(), note=True)
@@ -141,9 +140,9 @@ class UserRun:
         return await write(await self._session_of(item.user_id), item)
 
 
-def is_stale(plan: Plan, user_id: int, record: UserRecord) -> bool:
+def is_stale(plan: Plan, user_id: int, writes: int) -> bool:
     """Whether something was written for a user since the plan read the user's actions."""
-    return record.writes != plan.writes.get(user_id, 0)
+    return writes != plan.writes.get(user_id, 0)
 
 
 def found_ours(plan: Plan) -> tuple[list[Owned], list[Owned]]:
