@@ -41,7 +41,7 @@ _IN_LITTLE_ROOM: Final = f"""
 {_OURS}.clio-N td::before{{content:attr(data-column);float:left;margin-left:calc(-1*min(8em,33cqw));color:{MUTED}}}
 {_OURS}.clio-N td:empty{{display:none}}
 """
-_ADDRESS: Final = re.compile(r"(?=[&%])|(?<==)")
+_ADDRESS: Final = re.compile(r"(?=[&%])|(?<==)|(?<=[^/]/)(?=[^/])")
 _HYPHENATED: Final = re.compile(r"(?<![\w-])(?=[\w-]{3,24}(?![\w-]))\w+(?:-\w+)+")  # a name, a date
 _LONG: Final = re.compile(r"([^\s/?&%=-]{20})(?=[^\s/?&%=-])")
 

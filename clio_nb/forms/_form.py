@@ -50,7 +50,7 @@ _STYLE: Final = f"""
 .clio-form td code{{display:inline-block;min-width:19em}}
 .clio-form .clio-wrong :is(input,textarea){{border-color:{markup.BAD};box-shadow:0 0 0 1px {markup.BAD}}}
 .clio-form .clio-hint.clio-hint{{margin:0 3px 4px calc({_LABELS} + 10px)}}
-@container (max-width:36em){{
+@container (max-width:44em){{
 .clio-form .widget-inline-hbox{{flex-wrap:wrap;height:auto}}
 .clio-form .widget-inline-hbox>.widget-label{{flex:1 0 100%}}
 .clio-form .widget-inline-hbox>:is(input,select,textarea){{flex:1 1 100%;min-height:28px}}

@@ -84,7 +84,7 @@ launch.inspect(click(made))
 launch.submit()
 signed_in.sessions = tuple(sessions)
 actions.read()
-actions.label = "Renamed, with a hyphen-minus"
+actions.label = "Sign-off"
 actions.submit()
 whole.read_coverage()
 whole.make_plan()
@@ -115,7 +115,7 @@ def drawn(lab, open_notebook, site, request):
     (lab.folder / "notebooks" / "looks.toml").write_text(MANIFEST)
     cells = (beginning(site, users=3), *FORMS.values(), WORK, *OUTPUTS, "'ready'")
     page = open_notebook(lab, *cells, theme=request.param, height=9000)
-    page.get_by_text("'ready'").last.wait_for(timeout=60_000)
+    page.locator(".jp-OutputArea-output", has_text="'ready'").wait_for(timeout=60_000)
     page.get_by_role("link", name="consent page").first.wait_for()
     return page
 
