@@ -81,7 +81,7 @@ def test_the_version_stands_in_one_place():
         "import clio_nb.sandbox",
         "import clio_nb.sandbox.clock",
         "from clio_nb.sandbox import Fault, Assumptions, Host, PortInUse, Sandbox",
-        "import clio_nb.sandbox.fixtures; from clio_nb import sandbox",
+        "import clio_nb.testing.fixtures; from clio_nb import sandbox",
         "import importlib; importlib.import_module('clio_nb.sandbox').Fault",
         "from clio_nb import sandbox; import clio_nb.sandbox.server",
     ],

@@ -50,7 +50,7 @@ def test_the_readmes_lines_also_work_at_the_real_clio(clio_sandbox, clio_user, m
     monkeypatch.setattr(clio_nb, "login", lambda site: session)
     target = "https://partner.example/launch"
     monkeypatch.setattr("builtins.input", lambda _: clio_sandbox.click_on(clio_user.id, target, at="matters"))
-    (lines,) = [block.text for block in blocks_of(ROOT / "README.md") if block.language == "python"]
+    lines, _ = [block.text for block in blocks_of(ROOT / "README.md") if block.language == "python"]
     swap = re.search(r"clio\.connect\(.*\)", lines)[0]
     exec(lines.replace("clio.sandbox()", swap, 1), {})  # noqa: S102 - the docs are ours
     said = capsys.readouterr().out

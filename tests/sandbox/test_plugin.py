@@ -4,7 +4,7 @@ import pytest
 
 pytest_plugins = ["pytester"]
 
-SUITE = """
+SUITE = '''
     import httpx
     import pytest
     from urllib.parse import parse_qs, urlsplit
@@ -62,14 +62,36 @@ SUITE = """
         eu.remove(hired.id)
         clio_sandbox.reset()
         assert len(eu.users) == 3
-"""
+
+    def test_anybody_can_click(clio_sandbox, clio_click):
+        other = clio_sandbox.users[1]
+        said = urlsplit(clio_click("https://app.example/launch", user=other)).query
+        assert parse_qs(said)["user_id"] == [str(other.id)]
+
+    def test_a_whole_firm_has_what_a_manifest_says(clio_firm, tmp_path):
+        (tmp_path / "actions.toml").write_text("""
+            [app]
+            name = "sign"
+            [[actions]]
+            key = "sign"
+            label = "Sign"
+            target_url = "https://app.example/launch"
+            locations = ["matters"]
+        """)
+        firm = clio_firm(tmp_path / "actions.toml")
+        assert firm.plan(tmp_path / "actions.toml").counts() == {"ok": 5}
+
+    def test_a_link_that_does_not_lead_to_clio_is_named(clio_sandbox, clio_user, clio_connect):
+        with pytest.raises(AssertionError, match="did not lead to the consent page"):
+            clio_connect(clio_sandbox.origin + "/nowhere", clio_user)
+'''
 
 
 def test_the_fixtures_are_there_without_any_set_up(pytester: pytest.Pytester):
     pytester.makepyfile(SUITE)
     quick = ("-p", "no:cacheprovider", "-p", "no:schemathesis")
     result = pytester.runpytest_subprocess("--strict-markers", "-W", "error", *quick)
-    result.assert_outcomes(passed=5)
+    result.assert_outcomes(passed=8)
 
 
 def test_a_suite_that_does_not_use_them_loads_nothing(pytester: pytest.Pytester):
@@ -78,7 +100,7 @@ def test_a_suite_that_does_not_use_them_loads_nothing(pytester: pytest.Pytester)
         import sys
 
         def test_nothing_heavy_is_loaded():
-            assert "clio_nb.sandbox.fixtures" in sys.modules
+            assert "clio_nb.testing.fixtures" in sys.modules
             assert not {"starlette", "httpx", "pandas", "ipywidgets", "jinja2"} & set(sys.modules)
         """
     )
