@@ -304,8 +304,8 @@ class AsyncSession(Client):
         """Revoke this session's access token (``POST /oauth/deauthorize``), which ends the session.
 
         A token that has ended already is no error. A vault that holds the user's token keeps it: delete it there, with
-        :meth:`clio_nb.Vault.remove`. From then on every verb of this session raises :class:`errors.NeedsLogin`, until
-        its user signs in again.
+        :meth:`clio_nb.Vault.remove`. From then on every other verb of this session raises :class:`errors.NeedsLogin`,
+        until its user signs in again.
 
         Examples:
             >>> clio.logout(session)

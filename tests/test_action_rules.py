@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 import tomli_w
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 import clio_nb as clio
@@ -350,7 +350,6 @@ PIECES = st.lists(
 ).map("".join)
 
 
-@settings(max_examples=60)
 @given(
     label=st.one_of(st.just(LABEL), st.text(max_size=LABEL_MAX + 2)),
     target=st.one_of(

@@ -187,12 +187,17 @@ def test_inspect_prints_one_object_a_line_and_never_the_nonce():
     assert answer.returncode == 1
 
 
-@pytest.mark.parametrize("switch", [(), ("--json",)])
-def test_inspect_exits_by_what_it_found(switch):
-    assert run("launch", "inspect", GOOD, *switch).returncode == 0
-    assert run("launch", "inspect", FORGED, *switch).returncode == 1
-    assert run("launch", "inspect", GOOD, "--target", "https://other.example/launch", *switch).returncode == 1
-    assert run("launch", "inspect", GOOD, "--targett", "x", *switch).returncode == 2
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ((GOOD, "--json"), 0),
+        ((FORGED,), 1),
+        ((GOOD, "--target", "https://other.example/launch"), 1),
+        ((GOOD, "--targett", "x"), 2),
+    ],
+)
+def test_inspect_exits_by_what_it_found(words, code):
+    assert run("launch", "inspect", *words).returncode == code
 
 
 def test_inspect_explains_for_a_person_without_the_nonce():

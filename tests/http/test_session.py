@@ -202,7 +202,6 @@ VERBS = {
     "read": lambda session: session.list_actions(),
     "write": lambda session: session.create_action("Sign", "https://partner.example/launch", at="matters"),
     "who am I": lambda session: session.who_am_i(),
-    "log out again": lambda session: session.logout(),
     "the token itself": lambda session: loop.run(session.aio.token),
 }
 
@@ -217,6 +216,13 @@ def test_after_logout_a_session_with_a_refresh_token_has_ended_too(clio_sandbox,
     if kept == "in a vault":
         again()
         assert session.list_actions() == []
+
+
+def test_who_logs_out_again_sends_nothing_more(clio_sandbox):
+    session, _ = signed_in(clio_sandbox, "in the session")
+    session.logout()
+    session.logout()
+    assert [one["path"] for one in clio_sandbox.oauth_requests].count("/oauth/deauthorize") == 1
 
 
 def test_a_session_whose_token_is_about_to_end_does_not_renew_it_after_logout(clio_sandbox):

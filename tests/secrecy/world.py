@@ -346,6 +346,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "forms.firm": lambda w: clio.forms.firm(w.firm, MANIFEST).make_plan(),
     "forms.screens": lambda w: clio.forms.screens(w.site),
     "forms.menus": lambda w: clio.forms.menus("Sign"),
+    "forms.workbench": lambda w: clio.forms.workbench(w.site).close(),
     # further ways into the same verbs
     "aio.login": lambda w: clio.aio.login(w.site, w.user.id),
     "connect without an id": lambda w: clio.connect("us", client_secret=w.secret.reveal()),
@@ -359,7 +360,7 @@ NEVER_FAILS = {
     *("aio.Session", "aio.Session.token", "Session", "Vault", "Vault.close", "Login", "aio.Login"),
     "locations_matrix",
     *(f"{cls}.{verb}" for cls in ("Inbox", "aio.Inbox") for verb in ("close", "on_launch", "to_frame")),
-    *("inspect_launch", "forms.screens", "forms.menus", "lint"),
+    *("inspect_launch", "forms.screens", "forms.menus", "forms.workbench", "lint"),
 }
 
 

@@ -88,7 +88,7 @@ def test_l22_wsgi_servers_join_several_headers_as_they_like(anna, joint):
         assert body.decode().startswith(SHOWN)
 
 
-@pytest.mark.parametrize("launches", [50, pytest.param(200, marks=pytest.mark.long)])
+@pytest.mark.parametrize("launches", [20, pytest.param(200, marks=pytest.mark.long)])
 def test_l22_many_launches_leave_a_few_cookies_and_the_newest_their_pages(anna, serve, browser, made, clock, launches):
     kind, make = made
     origin = serve(make(anna.session), kind)
