@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import datetime as dt
 import functools
-import hashlib
 import logging
 import secrets
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -22,15 +21,14 @@ from ..database.firm_key import AppKey, FirmKey
 from ..errors import InvalidInput
 from ..http import timeouts
 from ..models import Account
+from ._queries import ACTION, among, chunks, kept_of, lost_of, of_app, owned_of, writes_of
 from ._rows import action_row, clean, decoded, item_row
 from ._statements import MARGIN, Statements, whose
+from ._writer import Writer
 from .records import (
     PLANNED,
-    SENT,
-    ActionFields,
     Adopt,
     Change,
-    Ended,
     Entry,
     Intent,
     ItemRow,
@@ -38,16 +36,11 @@ from .records import (
     Known,
     Lost,
     NewRun,
-    Outcome,
     Owned,
-    Release,
     Run,
-    Take,
 )
 
 DAMAGED: Final = "damaged"
-_CHUNK: Final = 500
-_ACTION: Final = ("user_id", "action_id", "manifest", "key", "fields", "created_at")
 _RUN: Final = ("run", "app", "purpose", "profile", "allow_delete", "manifest", "started", "finished")
 _MEND: Final = "Restore the database from a backup, or delete that row."
 _log: Final = logging.getLogger("clio_nb.ledger")
@@ -78,7 +71,7 @@ class Ledger:
 
     def _firm(self, key: FirmKey) -> tuple[object, object]:
         table = schema.firms
-        found = sa.select(table.c.account_id, table.c.name).where(_of(table, key.app), table.c.firm == key.firm)
+        found = sa.select(table.c.account_id, table.c.name).where(of_app(table, key.app), table.c.firm == key.firm)
         with self.database.transaction() as database:
             row = database.execute(found).one_or_none()
         return (None, None) if row is None else (row[0], row[1])
@@ -99,23 +92,23 @@ class Ledger:
                 notes.append(said)
 
         with self.database.transaction() as database:
-            for some in _chunks(users):
+            for some in chunks(users):
                 # first how much was written: what is written meanwhile is then told from what was read
-                for user_id, count in database.execute(_writes(app, account_id, some)):
+                for user_id, count in database.execute(writes_of(app, account_id, some)):
                     writes[user_id] = count if isinstance(count, int) else -1
-                rows = database.execute(_owned(app, account_id, some)).all()
-                for row, one in decoded(Owned, _ACTION, rows):
+                rows = database.execute(owned_of(app, account_id, some)).all()
+                for row, one in decoded(Owned, ACTION, rows):
                     if one is None:
                         damaged(schema.actions, row[0], f"action {row[1]!r:.40}")
                     else:
                         owned.append(one)
-                rows = database.execute(_lost(app, account_id, some)).all()
+                rows = database.execute(lost_of(app, account_id, some)).all()
                 for row, create in decoded(Lost, ("user_id", "app", "key", "fields"), [row[2:] for row in rows]):
                     if create is None:
                         damaged(schema.items, row[0], "a create")
                     else:
                         lost.append(create)
-            kept = database.execute(_kept(app)).all()
+            kept = database.execute(kept_of(app)).all()
         pairs = frozenset((asked, now) for asked, now in kept if isinstance(asked, str) and isinstance(now, str))
         return Known(owned, lost, pairs, writes, problems, notes)
 
@@ -126,9 +119,9 @@ class Ledger:
         with self.database.transaction() as database:
             return {
                 user_id: name
-                for some in _chunks(users)
+                for some in chunks(users)
                 for user_id, name in database.execute(
-                    joined.where(_of(of, app), _among(table, of, account_id, some)).group_by(table.c.user_id)
+                    joined.where(of_app(of, app), among(table, of, account_id, some)).group_by(table.c.user_id)
                 )
                 if isinstance(name, str)
             }
@@ -136,7 +129,7 @@ class Ledger:
     def owner_of(self, app: AppKey, action_id: int) -> int | None:
         """Return the user whose action this is, if this app made or adopted it."""
         table = schema.actions
-        found = sa.select(table.c.user_id).where(_of(table, app), table.c.action_id == action_id)
+        found = sa.select(table.c.user_id).where(of_app(table, app), table.c.action_id == action_id)
         with self.database.transaction() as database:
             user_id = database.execute(found).scalar()
         return user_id if isinstance(user_id, int) else None
@@ -175,7 +168,7 @@ class Ledger:
         self, database: sa.Connection, app: AppKey, account_id: int, found: NewRun | Adopt, users: set[int]
     ) -> None:
         """Settle what was left open of these users, and note what was found to be ours of them."""
-        for some in _chunks(users if found.app is not None else ()):
+        for some in chunks(users if found.app is not None else ()):
             database.execute(self._sql.settle, {**whose(app), "user_ids": some, "of_manifest": clean(found.app or "")})
         for statement, ours in ((self._sql.own, found.as_wanted), (self._sql.keep_ours, found.differing)):
             rows = [
@@ -192,7 +185,7 @@ class Ledger:
     def _unchanged(self, database: sa.Connection, app: AppKey, new: NewRun) -> set[int]:
         """Return the users for whom nothing was written since they were read, and nothing is being written."""
         same = set(new.seen)
-        for some in _chunks(new.seen):
+        for some in chunks(new.seen):
             for user_id, writes, owner in database.execute(self._sql.seen, {**whose(app), "user_ids": some}):
                 if owner not in ("", new.owner) or (writes if isinstance(writes, int) else -1) != new.seen[user_id]:
                     same.discard(user_id)
@@ -207,7 +200,7 @@ class Ledger:
         written = [False] * len(changes)
         in_order = sorted(enumerate(changes), key=lambda each: each[1].user_id)  # nobody then waits in a circle
         with self.database.transaction(write=True) as database:
-            write = _Writer(database, self._sql, app, self._adopt)
+            write = Writer(database, self._sql, app, self._adopt)
             for place, change in in_order:
                 written[place] = write(change)
             write.keep()
@@ -226,7 +219,7 @@ class Ledger:
         """Return whether a run holds one of these users."""
         with self.database.transaction() as database:
             return any(
-                database.execute(self._sql.held, {**whose(app), "user_ids": some}).first() for some in _chunks(users)
+                database.execute(self._sql.held, {**whose(app), "user_ids": some}).first() for some in chunks(users)
             )
 
     def finish(self, run: str) -> None:
@@ -237,7 +230,7 @@ class Ledger:
     def runs(self, app: AppKey, account_id: int) -> list[Run]:
         """Return all runs of a firm, the oldest first."""
         table = schema.runs
-        asked = sa.select(*(table.c[name] for name in _RUN)).where(_of(table, app), table.c.account_id == account_id)
+        asked = sa.select(*(table.c[name] for name in _RUN)).where(of_app(table, app), table.c.account_id == account_id)
         with self.database.transaction() as database:
             rows = database.execute(asked.order_by(table.c.started, table.c.run)).all()
         found = []
@@ -263,7 +256,7 @@ class Ledger:
         asked = (
             sa.select(*(table.c[name] for name in Entry._fields))
             .join_from(table, of, table.c.run == of.c.run)
-            .where(_of(of, app), of.c.account_id == account_id)
+            .where(of_app(of, app), of.c.account_id == account_id)
             .order_by(of.c.started, of.c.run, table.c.number)
         )
         with self.database.transaction() as database:
@@ -286,125 +279,6 @@ class Ledger:
         said = f"{self.database.name}: a row of {table.name} is damaged ({row}). {_MEND}"
         _log.warning("%s", said)
         return said
-
-
-class _Writer:
-    """Writes one change after the other, in one transaction."""
-
-    def __init__(self, database: sa.Connection, sql: Statements, app: AppKey, adopt: Callable[..., None]) -> None:
-        self._database = database
-        self._sql = sql
-        self._app = app
-        self._adopt = adopt
-        self._runs: dict[str, tuple[Any, ...]] = {}
-        self._kept: dict[str, dict[str, object]] = {}
-
-    def keep(self) -> None:
-        """Write what Clio keeps differently, in an order that is the same for everyone."""
-        for digest in sorted(self._kept):
-            self._database.execute(self._sql.keep, self._kept[digest])
-
-    def __call__(self, change: Change) -> bool:
-        user = {**whose(self._app), "of_user": change.user_id, "of_owner": change.owner}
-        match change:
-            case Take():
-                return self._done(self._sql.take, user)
-            case Release():
-                return self._done(self._sql.release, user)
-            case Adopt():
-                held = self._database.execute(self._sql.holder, user).first() is not None
-                self._adopt(self._database, self._app, change.account_id, change, {change.user_id} if held else set())
-                return held
-            case Intent():
-                item = {"of_run": change.run, "of_number": change.number, "of_user": change.user_id}
-                return self._done(self._sql.hold, {**user, "of_run": change.run}) and self._done(self._sql.send, item)
-            case Ended():
-                return self._ended(change, user)
-
-    def _ended(self, change: Ended, user: dict[str, Any]) -> bool:
-        held = self._done(self._sql.count, user)
-        before = [SENT, change.outcome.value] if held else []
-        if change.outcome not in (Outcome.DONE, Outcome.UNKNOWN):
-            before.append(PLANNED)
-        action_id = change.action.id if change.action else None
-        ended = {
-            "of_run": change.run,
-            "of_number": change.number,
-            "of_user": change.user_id,
-            "of_outcomes": before,
-            "new_outcome": change.outcome.value,
-            "new_message": clean(change.message),
-            "new_action": action_id,
-        }
-        if not before or not self._done(self._sql.end, ended):
-            return False
-        if change.item is not None:
-            self._note_ours(change.run, change.item, change)
-        return True
-
-    def _note_ours(self, run: str, item: ItemRow, change: Ended) -> None:
-        if change.action is None:
-            self._database.execute(self._sql.disown, {**whose(self._app), "of_action": item.action_id})
-            return
-        table = schema.runs
-        if run not in self._runs:
-            found = sa.select(table.c.account_id, table.c.app).where(table.c.run == run)
-            self._runs[run] = tuple(self._database.execute(found).one())
-        account_id, manifest = self._runs[run]
-        fields = ActionFields.of(change.action)
-        made = Owned(item.user_id, change.action.id, manifest, item.key, fields, change.action.created_at)
-        self._database.execute(self._sql.own, {**self._app._asdict(), "account_id": account_id, **action_row(made)})
-        for asked, now in fields.kept_for(item.after):
-            digest = hashlib.sha256(f"{asked}\0{now}".encode(errors="replace")).hexdigest()
-            pair: dict[str, object] = {"site": self._app.site, "asked": clean(asked), "kept": clean(now)}
-            self._kept[digest] = {**pair, "digest": digest}
-
-    def _done(self, statement: Any, values: dict[str, Any]) -> bool:
-        return bool(self._database.execute(statement, values).rowcount == 1)
-
-
-def _of(table: sa.Table, app: AppKey) -> sa.ColumnElement[bool]:
-    return sa.and_(table.c.site == app.site, table.c.client_id == app.client_id)
-
-
-def _chunks(users: Iterable[int] | None) -> Iterator[list[int] | None]:
-    """Give the users a few hundred at a time: databases bound how much one statement may name."""
-    if users is None:
-        yield None
-        return
-    several = sorted(users)
-    for start in range(0, len(several), _CHUNK):
-        yield several[start : start + _CHUNK]
-
-
-def _among(table: sa.Table, firm: sa.Table, account_id: int, users: list[int] | None) -> sa.ColumnElement[bool]:
-    return firm.c.account_id == account_id if users is None else table.c.user_id.in_(users)
-
-
-def _writes(app: AppKey, account_id: int, users: list[int] | None) -> sa.Select[Any]:
-    table = schema.users
-    return sa.select(table.c.user_id, table.c.writes).where(_of(table, app), _among(table, table, account_id, users))
-
-
-def _owned(app: AppKey, account_id: int, users: list[int] | None) -> sa.Select[Any]:
-    table = schema.actions
-    return sa.select(*(table.c[name] for name in _ACTION)).where(
-        _of(table, app), _among(table, table, account_id, users)
-    )
-
-
-def _lost(app: AppKey, account_id: int, users: list[int] | None) -> sa.Select[Any]:
-    table, of = schema.items, schema.runs
-    return (
-        sa.select(table.c.run, table.c.number, table.c.user_id, of.c.app, table.c.key, table.c.after)
-        .join_from(table, of, table.c.run == of.c.run)
-        .where(_of(of, app), _among(table, of, account_id, users), table.c.kind == Kind.CREATE.value, schema.OPEN)
-        .order_by(table.c.at)
-    )
-
-
-def _kept(app: AppKey) -> sa.Select[Any]:
-    return sa.select(schema.kept.c.asked, schema.kept.c.kept).where(schema.kept.c.site == app.site)
 
 
 def _damaged_entry(row: Sequence[Any], said: str) -> Entry:
