@@ -136,7 +136,9 @@ class Model(RuleBasedStateMachine):
     @rule(target=plans, machine=machines, which=st.integers(0, 3))
     def plan_undo(self, machine: int, which: int) -> Plan:
         runs = self.firms[machine].runs()["run"].tolist()
-        return self.firms[machine].plan_undo(runs[-1 - which % len(runs)]) if runs else self.plan_offboard(machine)
+        return (
+            self.firms[machine].plan_undo(runs[-1 - which % len(runs)]) if runs else self.firms[machine].plan_offboard()
+        )
 
     @rule(machine=machines, plan=plans)
     def apply(self, machine: int, plan: Plan) -> None:
@@ -263,8 +265,9 @@ def explore(site: Sandbox, examples: int, number: int | None = None, **options: 
     def model() -> Model:
         return Model(site)
 
+    found: Any = model if number is None else seed(number)(model)
     run_state_machine_as_test(
-        model if number is None else seed(number)(model),
+        found,
         settings=settings(
             max_examples=examples,
             stateful_step_count=12,
