@@ -220,6 +220,54 @@ def test_h6_a_process_that_is_killed_leaves_a_firm_that_another_one_can_go_on_wi
     assert firm.plan_offboard().counts() == {"delete": 6}
 
 
+@pytest.mark.parametrize(
+    ("database", "number"),
+    [
+        ("sqlite", 0),
+        ("postgresql", 1),
+        *(
+            pytest.param(database, number, marks=pytest.mark.long)
+            for database in ("sqlite", "postgresql")
+            for number in range(2, 14)
+        ),
+    ],
+)
+def test_p2_of_two_processes_at_work_one_is_killed_and_nothing_is_made_twice(
+    site: Sandbox,
+    wanted: Manifest,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+    database: str,
+    number: int,
+) -> None:
+    site.reset()
+    monkeypatch.setenv("CLIO_NB_KEY", new_key().reveal())
+    path, vault = tmp_path / "actions.toml", str(tmp_path / "vault.sqlite")
+    if database == "postgresql":
+        vault = request.getfixturevalue("cluster").new()
+    path.write_text(TOML)
+    chance = random.Random(number)  # noqa: S311 -- no secret
+    firm = Firm(site, Vault.open(vault))
+    firm.sign_in_everyone()
+    ends = [(str(chance.randint(1, 9)), chance.choice(["before", "after"])), ("10000", "never")]
+    commands = [[sys.executable, "-c", PROCESS, site.base_url, str(path), vault, *end] for end in ends]
+    killed, other = (subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for command in commands)
+    killed.communicate(timeout=120)
+    while other.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            _, said = other.communicate(timeout=0.5)
+            assert (other.returncode, said) == (0, "")
+        leases_end(firm)  # those of the killed one; the other may lose its own, and then sends nothing more
+    assert killed.returncode in (0, -signal.SIGKILL)  # 0: the other had done all before it
+    assert firm.apply(firm.plan(wanted), progress=False)
+    assert len(firm.actions()) == 6
+    assert len({(user, label) for user, label, *_ in seen_by_all(firm)}) == 6
+    assert len(writes(site)) == 6
+    assert firm.plan(wanted).counts() == {"ok": 6}
+    assert firm.drift().empty
+
+
 def test_h6_going_on_reads_only_the_users_who_were_not_finished(
     site: Sandbox, wanted: Manifest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
