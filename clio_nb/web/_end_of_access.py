@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
@@ -48,6 +49,12 @@ async def disconnect(firm: AsyncFirm, user: User, session: AsyncSession) -> None
     await asyncio.to_thread(firm.vault.remove, firm.site, user.id, firm=firm.name)
 
 
+async def give_back(session: AsyncSession) -> None:
+    """Give an access back that is not used after all. Where Clio does not answer, it ends by itself."""
+    with contextlib.suppress(errors.ClioError):
+        await session.logout()
+
+
 class Checks:
     """Asks Clio whether users still have access. Anybody can send the hint, so one user is asked for once a minute."""
 
@@ -66,15 +73,19 @@ class Checks:
             timeouts.apart(self._check(site, user_id)).add_done_callback(lambda _: self._under_way.discard(asked))
 
     async def _check(self, site: Site, user_id: int) -> None:
-        firms = await asyncio.to_thread(self._vault.firms_of, site, user_id)
-        while firms and not await self._claim("deauthorized", f"{site.region.value} {user_id}", CHECKED_EVERY):
-            await timeouts.sleep(CHECKED_EVERY)
-        for firm in firms:
-            try:
-                await (await self._firm_of(site, firm).session_of(user_id)).who_am_i()
-            except (errors.NeedsLogin, errors.Unauthorized):
-                await asyncio.to_thread(self._vault.remove, site, user_id, firm=firm)
-                _log.info("user %d in %s has taken the access back", user_id, site.region.value)
-                await self._gone(user_id, site.region)
-            except errors.ClioError as error:
-                _log.warning("could not ask whether user %d still has access: %s", user_id, error)
+        try:
+            firms = await asyncio.to_thread(self._vault.firms_of, site, user_id)
+            while firms and not await self._claim("deauthorized", f"{site.region.value} {user_id}", CHECKED_EVERY):
+                await timeouts.sleep(CHECKED_EVERY)
+            for firm in firms:
+                await self._check_in(firm, site, user_id)
+        except errors.ClioError as error:
+            _log.warning("could not ask whether user %d still has access: %s", user_id, error)
+
+    async def _check_in(self, firm: str, site: Site, user_id: int) -> None:
+        try:
+            await (await self._firm_of(site, firm).session_of(user_id)).who_am_i()
+        except (errors.NeedsLogin, errors.Unauthorized):
+            await asyncio.to_thread(self._vault.remove, site, user_id, firm=firm)
+            _log.info("user %d in %s has taken the access back", user_id, site.region.value)
+            await self._gone(user_id, site.region)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Final
 
 from .. import errors
+from ._hooks import HookFailed
 
 _SAID: Final[dict[type[errors.ClioError], tuple[int, str]]] = {
     errors.Forbidden: (
         403,
         "This app lacks a permission at Clio: to read users, or to read and write custom actions. Tell its maker.",
     ),
+    HookFailed: (500, "This app has an error of its own. Tell its maker, then connect again."),
     errors.RunInProgress: (503, "Your buttons are being made at this moment. Connect again in a few seconds."),
     errors.ManifestError: (500, "The list of buttons of this app has an error. Tell the maker of the app."),
     errors.ClientRefused: (500, "Clio does not know this app. Tell the maker of the app."),

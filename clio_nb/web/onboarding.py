@@ -6,13 +6,12 @@ What a server mounts is in :mod:`clio_nb.web.asgi` and :mod:`clio_nb.web.wsgi`; 
 from __future__ import annotations
 
 import asyncio
-import inspect
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, runtime_checkable
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from .. import errors
@@ -34,8 +33,9 @@ from ..vault.vault import firm_key_of
 from ..vocabulary import LOOPBACK, Region
 from . import _team
 from ._claims import claim_all
-from ._end_of_access import Checks, disconnect, read_deauthorization
+from ._end_of_access import Checks, disconnect, give_back, read_deauthorization
 from ._failures import failure
+from ._hooks import Hook, Hooks
 from ._invitation import Invitation, Invitations
 from ._pages import Pages
 from ._sign_in import LIFETIME, SealedSignIns, SignIn
@@ -51,9 +51,6 @@ BODY_MAX: Final = 10_000  # bytes of a request; Clio's deauthorization has some 
 FIRMS_KEPT: Final = 1000
 
 _log: Final = logging.getLogger("clio_nb.onboarding")
-
-Hook: TypeAlias = Callable[..., object]
-"""A plain function, or one that is awaited."""
 
 
 @runtime_checkable
@@ -94,7 +91,8 @@ class Onboarding(VaultSessions):
         errors.InvalidInput: No public address, two apps in one region or one app in two, a key that is too short.
         errors.ManifestError: The manifest cannot be read.
 
-    The five functions may be plain or awaited; plain ones run in a thread.
+    The functions may be plain or awaited; plain ones run in a thread. What they raise is logged, and nobody comes in
+    whom ``may_connect`` cannot judge.
     """
 
     def __init__(
@@ -129,20 +127,20 @@ class Onboarding(VaultSessions):
         super().__init__(vault, several)
         self._manifest = manifest
         read_manifest(manifest)
-        self._hooks = {
-            "may_connect": may_connect,
-            "connected": connected,
-            "declined": declined,
-            "disconnected": disconnected,
-            "failed": failed,
-            "may_see_team": may_see_team,
-        }
+        self._hooks = Hooks(
+            may_connect=may_connect,
+            connected=connected,
+            declined=declined,
+            disconnected=disconnected,
+            failed=failed,
+            may_see_team=may_see_team,
+        )
         self._sign_ins = SealedSignIns(key, path or "/", secure=self.url.startswith("https:"))
         self._invitations = Invitations(key)
         self.connect_url = f"{path}/{CONNECT}"
         self._pages = Pages(templates, names=_NAMES, connect=f"{path}/{CONNECT}", disconnect=f"{path}/{DISCONNECT}")
         self._accounts: dict[tuple[Region, str], AsyncFirm] = {}
-        self._checks = Checks(vault, self._firm, self._claim, partial(self._tell, "disconnected"))
+        self._checks = Checks(vault, self._firm, self._claim, partial(self._hooks.tell, "disconnected"))
 
     def invitation(self, firm: Firm | AsyncFirm | int, user: HasId | int, *, region: Region | str | None = None) -> str:
         """Return a personal link by which a user connects, for a mail or a chat. It can be used for seven days.
@@ -224,7 +222,8 @@ class Onboarding(VaultSessions):
     async def _callback(self, visit: Visit) -> Page:
         sign_in = self._sign_ins.read(visit.headers.get("cookie", ""))
         site = self._apps.get(Region(sign_in.region)) if sign_in else None
-        fields = dict(parse_qsl(visit.query))
+        asked = parse_qsl(visit.query, keep_blank_values=True)
+        fields = dict(asked)
         if sign_in is None or site is None:
             return self._again(
                 400,
@@ -233,13 +232,15 @@ class Onboarding(VaultSessions):
         authorization = sign_in.authorization(site, f"{self.url}/callback")
         if not authorization.knows(fields.get("state")):
             return self._again(400, "This is the answer to another sign-in than the last one of this browser.")
+        if len(fields) < len(asked) or not (fields.get("code") or fields.get("error")):
+            return self._again(400, "Clio's answer did not arrive whole. Connect again.")
         try:
             if not await self._claim("sign-in", sign_in.state, LIFETIME):
                 return self._again(409, "This sign-in was used already.")
             page = await self._complete(site, sign_in, authorization, visit.query)
         except errors.ClioError as error:
             _log.warning("sign-in in %s failed: %s", site.region.value, error)
-            await self._tell("failed", error)
+            await self._hooks.tell("failed", error)
             status, text = failure(error)
             page = self._again(status, text)
         return replace(page, headers=(*page.headers, ("set-cookie", self._sign_ins.gone)))
@@ -249,28 +250,44 @@ class Onboarding(VaultSessions):
         try:
             code = authorization.code_from(Secret(f"{authorization.redirect_uri}?{query}"))
         except errors.LoginDeclined:
-            await self._tell("declined", site.region)
+            await self._hooks.tell("declined", site.region)
             return self._again(200, "You declined, so nothing was connected and nothing was changed.")
         wanted = read_manifest(self._manifest)  # before anything is kept, and as it is now
         token = await tokens.grant(site, authorization.exchange(code))
         session = AsyncSession(site, token)
+        try:
+            return await self._let_in(site, sign_in, session, wanted)
+        except errors.ClioError:
+            timeouts.apart(give_back(session))
+            raise
+
+    async def _let_in(self, site: Site, sign_in: SignIn, session: AsyncSession, wanted: Manifest) -> Page:
+        """Connect or disconnect whoever has signed in. What it raises leaves nothing of a new user behind."""
         user = await session.who_am_i()
         if user.account is None:
             raise errors.LoginError("Clio did not say which firm this user belongs to. Tell the maker of the app.")
+        firm = self._firm(site, str(user.account.id))
         if sign_in.purpose == DISCONNECT:
-            await disconnect(self._firm(site, str(user.account.id)), user, session)
-            await self._tell("disconnected", user.id, site.region)
+            await disconnect(firm, user, session)
+            await self._hooks.tell("disconnected", user.id, site.region)
             return self._pages.message(
                 200, "Disconnected", "Your buttons are removed, and this app has no access to your Clio any more."
             )
-        if not await self._tell("may_connect", user, site.region, otherwise=True):
-            await session.logout()
+        if not await self._hooks.ask("may_connect", user, site.region, otherwise=True):
+            timeouts.apart(give_back(session))
             return self._pages.message(
                 403, "Not for this firm", f"{user.account.name or 'Your firm'} cannot use this app. Ask its maker."
             )
-        firm = self._firm(site, str(user.account.id))
-        result = await firm.equip(session, wanted)
-        await self._tell("connected", user, result)
+        before = await asyncio.to_thread(self.vault.grant, site, user.id, firm=firm.name)
+        try:
+            result = await firm.equip(session, wanted)
+        except errors.ClioError:
+            if before is None:
+                await asyncio.to_thread(self.vault.remove, site, user.id, firm=firm.name)
+            else:  # connected before, and so again
+                await asyncio.to_thread(self.vault.keep, site, before.user, before.token, firm=firm.name)
+            raise
+        await self._hooks.tell("connected", user, result)
         return self._connected(site, sign_in, user, wanted, result)
 
     def _connected(self, site: Site, sign_in: SignIn, user: User, manifest: Manifest, result: Result) -> Page:
@@ -319,7 +336,7 @@ class Onboarding(VaultSessions):
 
     async def _team(self, visit: Visit) -> Page:
         """Show who of a firm has the buttons, to those whom the app lets see it."""
-        firm = await self._tell("may_see_team", visit)
+        firm = await self._hooks.ask("may_see_team", visit)
         if not firm:
             return self._pages.message(404, "Nothing is here", "Open the link that you were given.")
         aio = firm.aio if isinstance(firm, Firm) else firm
@@ -354,16 +371,6 @@ class Onboarding(VaultSessions):
     async def _claim(self, kind: str, what: Secret | str, seconds: float) -> bool:
         """Return True to the first who asks for this within so many seconds, in all processes."""
         return await asyncio.to_thread(claim_all, self.vault.ledger, kind, self._sign_ins.digests(what), seconds)
-
-    async def _tell(self, hook: str, *said: Any, otherwise: Any = None) -> Any:
-        """Call one of the app's functions, off the loop unless it is to be awaited."""
-        function = self._hooks[hook]
-        if function is None:
-            return otherwise
-        if inspect.iscoroutinefunction(function):
-            return await function(*said)
-        answer = await asyncio.to_thread(function, *said)
-        return await answer if inspect.isawaitable(answer) else answer
 
     def _again(self, status: int, text: str) -> Page:
         return self._pages.show(status, "again.html", text=text)

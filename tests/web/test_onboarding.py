@@ -244,9 +244,65 @@ def test_c4_what_goes_wrong_at_clio_is_said_and_the_next_try_completes(partner, 
     assert (page.status_code, says in page.text) == (status, True), page.text
     assert partner.names == (["failed"] if status != 403 or "users" in fault["path"] else partner.names)
     assert "/clio/connect" in page.text
+    assert partner.vaults[0].firms(partner.site) == []
     partner.site.clear_faults()
     assert Visitor(partner).connect(user).status_code == 200
     assert partner.actions(user) == OWNER
+
+
+def test_c4_who_was_connected_stays_so_when_connecting_again_fails(partner):
+    user = partner.site.users[0]
+    Visitor(partner).connect(user)
+    before = partner.vaults[0].grant(partner.site, user.id, firm=str(partner.site.account_id)).token
+    partner.site.fault(kind="status", status=403, path="/api/v4/custom_actions", times=None)
+    assert Visitor(partner).connect(user).status_code == 403
+    assert partner.vaults[0].grant(partner.site, user.id, firm=str(partner.site.account_id)).token == before
+
+
+def boom(*_said):
+    raise RuntimeError("a fault of the app")
+
+
+async def boom_awaited(*_said):
+    raise RuntimeError("a fault of the app")
+
+
+@pytest.mark.parametrize("fault", [boom, boom_awaited, lambda *_: time.sleep(3)], ids=["plain", "awaited", "slow"])
+def test_c5_whom_the_app_cannot_judge_does_not_come_in_and_the_access_is_given_back(partner, caplog, fault):
+    partner.open(may_connect=fault, timeout=2)
+    page = Visitor(partner).connect(partner.site.users[0])
+    assert (page.status_code, "error of its own" in page.text) == (500, True)
+    assert partner.vaults[0].firms(partner.site) == []
+    assert settled(partner, lambda: "/oauth/deauthorize" in [one["path"] for one in partner.site.oauth_requests])
+    assert "may_connect of the app failed" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["connected", "declined", "failed"])
+def test_a_fault_of_the_app_in_what_it_is_told_ends_nothing(partner, caplog, name):
+    partner.open(**{name: boom})
+    visitor, user = Visitor(partner), partner.site.users[0]
+    if name == "failed":
+        partner.site.fault(kind="status", status=500, path="/oauth/token", times=None)
+    page = visitor.connect(user, decision="decline" if name == "declined" else "allow")
+    assert (page.status_code, name in caplog.text) == ({"failed": 502}.get(name, 200), True)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda url: re.sub(r"code=[^&]+&", "", url),
+        lambda url: re.sub(r"code=[^&]+", "code=", url),
+        lambda url: f"{url}&code=another",
+        lambda url: url.replace("state=", "state=x&state="),
+    ],
+    ids=["no code", "an empty code", "two codes", "two states"],
+)
+def test_c2_an_answer_that_is_not_whole_is_refused_and_the_whole_one_still_counts(partner, spoil):
+    user, visitor = partner.site.users[0], Visitor(partner)
+    address = visitor.decide(visitor.begin(), user)
+    refused = visitor.back(spoil(address))
+    assert (refused.status_code, "whole" in refused.text) == (400, True)
+    assert visitor.back(address).status_code == 200
 
 
 def test_c4_a_manifest_that_broke_meanwhile_keeps_nothing_half(partner):
