@@ -23,6 +23,9 @@ def probe(
     at: Annotated[
         list[str] | None, typer.Option(help="A location that your receiver serves, such as matters. May be repeated.")
     ] = None,
+    connect: Annotated[
+        str | None, typer.Option(help="URL of the page where users connect, if your receiver has one.")
+    ] = None,
     as_json: AsJson = False,
     junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML to this file, for CI.")] = None,
 ) -> None:
@@ -32,7 +35,7 @@ def probe(
     """
     from ..probe import probe as attack  # noqa: PLC0415 -- its name is the command's
 
-    report = attack(receiver_url, site_at(site), user=user, at=at)
+    report = attack(receiver_url, site_at(site), user=user, at=at, connect_url=connect)
     if junit is not None:
         report.save_junit(junit)
     if as_json:

@@ -11,7 +11,7 @@ from typing import SupportsIndex
 
 import msgspec
 
-from ..errors import InvalidInput, ManifestError, RunInProgress
+from ..errors import InvalidInput, ManifestError, NeedsLogin, RunInProgress
 from ..http import timeouts
 from ..ledger._statements import LEASE
 from ..ledger.ledger import Ledger
@@ -47,6 +47,7 @@ class Planner:
         known = await self._known(users)
         comparison = Comparison(wanted, known, profile=profile, allow_delete=allow_delete)
         firm_users, states = await self.survey.read(users, in_full=wanted.asks_for_roles)
+        self._somebody(firm_users)
         items: list[Item] = []
         gone: list[tuple[int, int]] = []
         async for state in states:
@@ -75,6 +76,7 @@ class Planner:
         known = await self._known(users)
         firm_users, reading = await self.survey.read(users, known=known.user_ids)
         with_access = set(firm_users.grants) if users is None else firm_users.ids(users) or set()
+        self._somebody(firm_users)
         states = [_judged(each, known) async for each in reading]
         items = offboard_items(states, known, wanted, with_access)
         app = wanted.app.name if wanted else ""
@@ -82,6 +84,13 @@ class Planner:
         return await self._plan(
             app, items, firm_users, known, gone, purpose=OFFBOARD, manifest=wanted, allow_delete=True
         )
+
+    def _somebody(self, firm_users: FirmUsers) -> None:
+        """Raise :class:`NeedsLogin` where nobody is known: a plan of nothing would look as if all were right."""
+        if not firm_users.people:
+            raise NeedsLogin(
+                "Nobody of this firm has signed in yet, so nothing is known of it: sign its users in first."
+            )
 
     async def for_one(self, session: AsyncSession, user: User, manifest: Manifest, profile: str | None) -> Plan:
         """Plan for the user of a session: the list is read, and who it is only where roles count and are unknown."""

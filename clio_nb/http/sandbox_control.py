@@ -107,6 +107,10 @@ class Control:
         """Return the API requests seen so far, oldest first."""
         return await self._call("GET", "/requests", list[SeenRequest])
 
+    async def oauth_requests(self) -> list[SeenRequest]:
+        """Return the requests to ``/oauth`` seen so far, oldest first."""
+        return await self._call("GET", "/oauth_requests", list[SeenRequest])
+
     async def advance(self, seconds: float) -> None:
         """Move the virtual clock."""
         await self._call("POST", "/clock/advance", dict[str, Any], {"seconds": seconds})

@@ -64,14 +64,23 @@ class Browser:
         cookies = frozenset(f"{name}=" for name, value in self._cookies.items() if value)
         return BrowserAnswer(status, led_to, words_of(f"{led_to} {page}") | cookies)
 
-    def _ask(self, url: str, method: str) -> tuple[int, str, str | None]:
+    def step(self, url: str, form: str = "") -> tuple[int, str, str]:
+        """Open an address without following a redirect, or send a form there; return status, page and location."""
+        with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+            status, page, location = self._ask(url, "POST" if form else "GET", form)
+            return status, page, urljoin(url, location or "")
+        return 0, "", ""
+
+    def _ask(self, url: str, method: str, form: str = "") -> tuple[int, str, str | None]:
         """Send one request and keep its cookies; return status, page and location."""
         parts = urlsplit(url)
         with contextlib.closing(
             http.client.HTTPConnection(parts.hostname or "", parts.port, timeout=RECEIVER_TIMEOUT)
         ) as line:
             headers = {"accept": "text/html,*/*", "cookie": "; ".join(f"{k}={v}" for k, v in self._cookies.items())}
-            line.request(method, f"{parts.path or '/'}?{parts.query}", headers=headers)
+            if form:
+                headers["content-type"] = "application/x-www-form-urlencoded"
+            line.request(method, f"{parts.path or '/'}?{parts.query}", form or None, headers)
             answer = line.getresponse()
             page = answer.read(_LONGEST).decode(errors="replace")
         for cookie in answer.headers.get_all("set-cookie", ()):

@@ -25,6 +25,10 @@ class Mistake(StrEnum):
     SPENDS_ON_HEAD = "spends-on-head"
     BREAKS_DOWN = "breaks-down"
     NO_ANSWER = "no-answer"
+    DOES_NOT_CONNECT = "does-not-connect"
+    TRUSTS_STATE = "trusts-state"
+    TAKES_CODE_TWICE = "takes-code-twice"
+    OPEN_REDIRECT = "open-redirect"
 
     @property
     def sentence(self) -> str:
@@ -63,4 +67,11 @@ _SENTENCES: Final = {
     "links in advance.",
     Mistake.BREAKS_DOWN: "A launch was answered with a server error. Refuse a bad one with a 4xx.",
     Mistake.NO_ANSWER: "The receiver did not answer, or redirected the browser again and again.",
+    Mistake.DOES_NOT_CONNECT: "A user who pressed Allow was not connected. Check that the receiver uses this sandbox "
+    "as its Clio, and that its redirect URI is registered there (clio-nb sandbox --redirect-uri).",
+    Mistake.TRUSTS_STATE: "A code was exchanged although its state was missing, changed, or of another browser: "
+    "somebody could be signed in as somebody else. Bind the state to the browser, and compare it.",
+    Mistake.TAKES_CODE_TWICE: "The same answer of Clio was used twice. Let each state count once.",
+    Mistake.OPEN_REDIRECT: "After connecting, the browser was sent to another host that the link had named. Take only "
+    "paths of your own site.",
 }

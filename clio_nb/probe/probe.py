@@ -24,6 +24,7 @@ from ..vocabulary import MEANINGS, Location
 from ._browser import Browser, BrowserAnswer
 from ._decoy import DecoyListener, listening
 from .cases import Case, Parameters, Setup, suite
+from .connect import ConnectAttack
 from .evidence import Baseline, Evidence
 from .judge import judge
 from .report import CaseResult, ProbeReport
@@ -37,7 +38,12 @@ _MINUTE: Final = 61.0
 
 @sync_and_async.sync_function
 async def probe(
-    receiver_url: str, site: Site, *, user: int | None = None, at: Iterable[Location | str] | str | None = None
+    receiver_url: str,
+    site: Site,
+    *,
+    user: int | None = None,
+    at: Iterable[Location | str] | str | None = None,
+    connect_url: str | None = None,
 ) -> ProbeReport:
     """Attack a receiver of launches on this machine with a fixed suite, and report its mistakes. Takes a few seconds.
 
@@ -53,6 +59,8 @@ async def probe(
         user: The id of the user who clicks, the account owner if left out. The receiver must hold a token of this user.
         at: The location or locations that the receiver serves. Left out, they are those of the user's actions that lead
             to it, or all five if there are none.
+        connect_url: Where users connect, if the receiver has such a page: the sign-in is attacked too, as the user who
+            clicks.
 
     Returns:
         The report, true only when every case passed.
@@ -68,15 +76,20 @@ async def probe(
         ['replayed']
     """
     check_loopback(receiver_url, "receiver_url")
+    if connect_url is not None:
+        check_loopback(connect_url, "connect_url")
     if urlsplit(receiver_url).scheme != "http":
         raise InvalidInput("Serve the receiver over plain http for the probe.", field="receiver_url")
     several = at if isinstance(at, Iterable) and not isinstance(at, str) else [] if at is None else [at]
     wanted = [location_of(one) for one in several]
     async with listening() as decoy, _prepared(receiver_url, site, user, wanted, decoy) as attack:
         fired = [(name, title, case, await attack.fire(case, at)) for name, title, case, at in suite([*attack.setups])]
+        clicks = next(iter(attack.setups.values())).user.id
+        connecting = connect_url and ConnectAttack(connect_url, site.origin, clicks, attack.control, decoy.host)
+        connected = await connecting.results() if connecting else []
     genuine = [seen for *_, case, seen in fired if case.expect == "admit" and case.visits == "once"]
     usual = Baseline(genuine, [seen for *_, case, seen in fired if case.lacking], f"{site.origin}/oauth/")
-    return ProbeReport(receiver_url, tuple(_result(*one, usual) for one in fired))
+    return ProbeReport(receiver_url, (*(_result(*one, usual) for one in fired), *connected))
 
 
 @contextlib.asynccontextmanager

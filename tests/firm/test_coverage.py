@@ -172,15 +172,16 @@ def test_the_users_table_says_who_has_access_and_from_whom_it_was_taken_back(
     }
 
 
-def test_a_firm_without_anybody_is_an_empty_table_and_a_note(clio_sandbox: Sandbox, manifest: Manifest) -> None:
+def test_a_firm_without_anybody_is_an_empty_table_and_there_is_nothing_to_plan(
+    clio_sandbox: Sandbox, manifest: Manifest
+) -> None:
     firm = Firm(clio_sandbox)
     assert isinstance(firm.coverage(), pd.DataFrame)
     assert firm.coverage().empty
     assert firm.users().empty
     assert firm.actions().empty
-    plan = firm.plan(manifest)
-    assert plan.items == ()
-    assert "No user of this firm has access" in plan.notes[0]
+    with pytest.raises(NeedsLogin, match="has signed in yet"):
+        firm.plan(manifest)
     for held_against in (None, manifest):
         with pytest.raises(NeedsLogin, match="Sign users in first"):
             firm.drift(held_against)

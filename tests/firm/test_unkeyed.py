@@ -12,7 +12,7 @@ import pytest
 
 import clio_nb as clio
 from clio_nb.cli import main
-from clio_nb.errors import NetworkError, RunInProgress
+from clio_nb.errors import NeedsLogin, NetworkError, RunInProgress
 from clio_nb.firm import Firm
 from clio_nb.firm.manifest import Manifest
 from clio_nb.http import loop
@@ -248,3 +248,12 @@ def test_p8_the_vault_alone_is_opened_and_only_when_something_is_asked(tmp_path:
     firms = [Firm(clio_sandbox, vault, name=f"firm {number}") for number in range(1000)]
     assert len(firms) == 1000
     assert opened == []
+
+
+@pytest.mark.parametrize("verb", ["plan", "plan_offboard", "drift"])
+def test_p4_where_nobody_has_signed_in_nothing_is_said_to_be_right(
+    verb: str, clio_sandbox: Sandbox, tmp_path: Path
+) -> None:
+    (tmp_path / "actions.toml").write_text(TOML)
+    with pytest.raises(NeedsLogin, match="has signed in"):
+        getattr(clio.Firm(clio_sandbox), verb)(*([tmp_path / "actions.toml"] if verb == "plan" else []))

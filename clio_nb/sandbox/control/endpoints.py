@@ -173,6 +173,7 @@ _ENDPOINTS: Final[list[tuple[str, str, Callable[[World, State, Any], object], ty
     ("/clock", "GET", lambda world, *_: _time(world), Nothing),
     ("/clock/advance", "POST", _advance, Step),
     ("/requests", "GET", lambda _, state, asked: list(state.log), Nothing),
+    ("/oauth_requests", "GET", lambda _, state, asked: list(state.oauth_log), Nothing),
     ("/faults", "GET", lambda _, state, asked: _armed(state.faults), Nothing),
     ("/faults", "POST", lambda _, state, fault: state.faults.add(fault), Fault),
     ("/faults", "DELETE", lambda _, state, asked: state.faults.clear(), Nothing),
