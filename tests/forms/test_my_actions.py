@@ -44,9 +44,9 @@ def labels(session):
 
 def test_the_actions_are_there_without_a_click(session, sign, until, drawn):
     form = forms.my_actions(session)
-    until(lambda: form.chosen == sign.id)
+    until(lambda: (form.label, form.target_url, form.at) == ("Sign", TARGET, clio.Location.MATTERS))
+    assert form.chosen == sign.id
     assert "1 action, read at" in drawn(form)
-    assert (form.label, form.target_url, form.at) == ("Sign", TARGET, clio.Location.MATTERS)
     assert repr(form) == "<MyActionsForm: My actions>"
 
 
