@@ -7,6 +7,7 @@ them again when they need them. Connections to a server stay the parent's: the c
 
 from __future__ import annotations
 
+import concurrent.futures.thread  # noqa: F401 -- its own hook must not be installed in the middle of a fork
 import os
 import threading
 from typing import Final

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
-from weakref import WeakValueDictionary
 
 from ..errors import VaultError
 from ..secret import Secret
@@ -43,20 +42,6 @@ class Database(Unshared):
         if isinstance(where, Secret):
             parsed = _parsed(where)
             self.name = f"PostgreSQL database {parsed.host or 'local'}/{parsed.database}"
-
-    @classmethod
-    def at(cls, where: Path | Secret) -> Database:
-        """Return the one database of this process at a place: all who open it share its connections."""
-        where = where.absolute() if isinstance(where, Path) else where
-        found = _at.get(where)
-        if found is None or found.is_replaced:
-            found = _at[where] = cls(where)
-        return found
-
-    @property
-    def is_replaced(self) -> bool:
-        """Whether the file of this database is gone, or another one has its name."""
-        return self._file is not None and self._file.is_replaced
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:
@@ -182,9 +167,6 @@ class Database(Unshared):
             yield
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as cause:
             raise VaultError(" ".join(filter(None, (f"{self.name}: {_why(cause)}", hint, _SAFE)))) from None
-
-
-_at: Final[WeakValueDictionary[Path | Secret, Database]] = WeakValueDictionary()
 
 
 def _parsed(url: Secret) -> sa.URL:

@@ -62,7 +62,7 @@ class Planner:
         found = await self.run(run)
         entries = await asyncio.to_thread(self.ledger.entries, self.survey.app, await self.survey.account_id(), run)
         of_them = [entry for entry in entries if users is None or entry.user_id in users]
-        whose = {entry.user_id for entry in of_them}
+        whose = dict.fromkeys(entry.user_id for entry in of_them)  # in the order of the run
         known = await self._known(whose)
         firm_users, states = await self.survey.read(whose, strict=False)
         read = [_judged(each, known) async for each in states]

@@ -303,6 +303,6 @@ def _database_at(where: str | Path | Secret | None) -> Database:
             raise VaultError(
                 "Unknown kind of vault address. Use the path of a SQLite file, or a postgresql:// address."
             )
-        return Database.at(Secret(where.reveal().replace("postgres://", "postgresql://", 1)))
+        return Database(Secret(where.reveal().replace("postgres://", "postgresql://", 1)))
     path = Path(where.reveal() if isinstance(where, Secret) else where) if where else None
-    return Database.at(path or platformdirs.user_data_path("clio-nb") / "vault.sqlite")
+    return Database(path or platformdirs.user_data_path("clio-nb") / "vault.sqlite")

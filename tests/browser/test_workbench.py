@@ -85,7 +85,7 @@ def listening_to(page):
     requests, frames = [], []
 
     def keep(frame):
-        frames.append(frame)
+        frames.append(frame if isinstance(frame, str) else frame.decode(errors="ignore"))
 
     page.context.on("request", lambda request: requests.append(request.url))
     page.on("websocket", lambda connection: (connection.on("framereceived", keep), connection.on("framesent", keep)))

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 
 from clio_nb.database import schema
 from clio_nb.database.database import Database
-from clio_nb.errors import VaultError
 from clio_nb.ledger.ledger import Ledger
 from clio_nb.ledger.records import Ended, Intent, NewRun, Outcome, Release, Take
 from clio_nb.models import App, Token, User
@@ -219,30 +218,6 @@ def test_p8_a_thousand_firms_of_one_vault_share_one_pool(where: Path | Secret) -
         assert (vault.grant(SITE, number, firm=name) is not None) == (number % 50 == 0)
     assert len(list(Path("/proc/self/fd").iterdir())) - before <= 6
     vault.close()
-
-
-@pytest.mark.parametrize("where", ["sqlite", "postgresql"], indirect=True)
-def test_p8_whoever_opens_a_database_again_in_this_process_shares_its_pool(where: Path | Secret) -> None:
-    vaults = [Vault.open(where) for _ in range(50)]
-    for number, vault in enumerate(vaults):
-        vault.keep(SITE, User(id=number), Token(access=Secret("at")))
-    assert len({id(vault.database) for vault in vaults}) == 1
-    vaults[0].close()
-    assert len(list(vaults[1].grants(SITE))) == 50, "one that is closed does not end the others"
-    vaults[0].close()
-
-
-@pytest.mark.parametrize("where", ["sqlite"], indirect=True)
-def test_p8_a_file_that_was_replaced_is_opened_anew(where: Path) -> None:
-    older = Vault.open(where)
-    older.keep(SITE, User(id=1), Token(access=Secret("at")))
-    older.close()
-    where.rename(where.with_name("backup.sqlite"))
-    newer = Vault.open(where)
-    assert list(newer.grants(SITE)) == []
-    with pytest.raises(VaultError, match="open the vault again"):
-        list(older.grants(SITE))
-    newer.close()
 
 
 @shared

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from unittest import mock
 
 import clio_nb as clio
 from clio_nb.vault.keys import new_key
@@ -34,11 +35,12 @@ COMMANDS = {
 def serving(site, folder, server, app, *, workers=1, vault=None, **options):
     """Run a server with a firm in which everyone has signed in; gives its origin."""
     port = free_port()
-    os.environ.setdefault("CLIO_NB_KEY", new_key().reveal())
     vault = vault or str(folder / "vault.sqlite")
-    clio.Firm(site, clio.Vault.open(vault)).sign_in_everyone()
+    key = {"CLIO_NB_KEY": os.environ.get("CLIO_NB_KEY") or new_key().reveal()}
+    with mock.patch.dict(os.environ, key):
+        clio.Firm(site, clio.Vault.open(vault)).sign_in_everyone()
     settings = {"SITE": site.origin, "VAULT": vault, "APP": app, "OPTIONS": json.dumps(options)}
-    settings |= {"CLIO_CLIENT_ID": site.client_id, "CLIO_CLIENT_SECRET": str(site.client_secret)}
+    settings |= {**key, "CLIO_CLIENT_ID": site.client_id, "CLIO_CLIENT_SECRET": str(site.client_secret)}
     with running(folder, server, "tests.web.served:app", settings, port=port, workers=workers):
         yield f"http://127.0.0.1:{port}"
 
