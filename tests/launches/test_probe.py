@@ -348,7 +348,8 @@ def test_a_report_says_what_is_undecided_and_what_its_author_can_do(attacked, tm
 
 def test_every_mistake_has_a_sentence_and_a_receiver_that_makes_it():
     assert all(mistake.sentence for mistake in Mistake)
-    assert set(Mistake) - {Mistake.ASKS_ANOTHER_HOST} == set().union(*WRONG.values())
+    connecting = {Mistake.DOES_NOT_CONNECT, Mistake.TRUSTS_STATE, Mistake.TAKES_CODE_TWICE, Mistake.OPEN_REDIRECT}
+    assert set(Mistake) - {Mistake.ASKS_ANOTHER_HOST} - connecting == set().union(*WRONG.values())
 
 
 # How a case is judged
