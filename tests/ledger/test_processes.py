@@ -28,9 +28,8 @@ SITE = App(Region.US, "app-1", Secret("hush"))
 
 
 @pytest.fixture(autouse=True)
-def one_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def one_key(monkeypatch: pytest.MonkeyPatch, no_keyring: None) -> None:
     monkeypatch.setenv("CLIO_NB_KEY", new_key().reveal())
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
 
 
 START = """

@@ -40,9 +40,8 @@ CREATE TABLE clio_nb_vault (name VARCHAR(20) NOT NULL, value VARCHAR(64) NOT NUL
 
 
 @pytest.fixture(autouse=True)
-def one_key(monkeypatch: pytest.MonkeyPatch) -> None:
+def one_key(monkeypatch: pytest.MonkeyPatch, no_keyring: None) -> None:
     monkeypatch.setenv("CLIO_NB_KEY", new_key().reveal())
-    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "keyring.backends.fail.Keyring")
 
 
 def rows_in(where: Path | Secret, cluster: Cluster | None, statement: str) -> list[tuple[object, ...]]:
