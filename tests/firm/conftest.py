@@ -95,3 +95,8 @@ def seen_by_all(firm: Firm) -> set[tuple[int, str, str, str]]:
 def writes(site: Sandbox) -> list[str]:
     """Return the requests to Clio that change something."""
     return [request["method"] for request in site.requests if request["method"] != "GET"]
+
+
+@pytest.fixture(autouse=True)
+def _no_keyring(no_keyring: None) -> None:
+    """The key of a vault comes from the environment, here and in children."""
