@@ -10,7 +10,7 @@ Examples:
     "clio.create_action(session, 'Sign', 'https://partner.example/launch', at='matters')"
 """
 
-from ..menus import Menus
+from ..menu_pictures import Menus
 from ._form import Form, Status
 from .create_action import ActionForm, CreateResult
 from .firm import FirmForm

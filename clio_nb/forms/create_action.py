@@ -13,7 +13,7 @@ from .. import markup
 from ..action_rules import Finding, check, lint
 from ..errors import ClioError, InvalidInput
 from ..launches._compose import compose
-from ..menus import menu_picture
+from ..menu_pictures import menu_picture
 from ..models import CustomAction, User
 from ..session import AsyncSession
 from ..urls import as_sent

@@ -9,7 +9,7 @@ import jinja2
 
 from ..errors import InvalidInput
 from ..launches._pages import Page, html_page
-from ..menus import menu_picture
+from ..menu_pictures import menu_picture
 
 FOLDER: Final = Path(__file__).with_name("templates")
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from clio_nb import forms, markup
-from clio_nb.menus import menu_picture
+from clio_nb.menu_pictures import menu_picture
 from clio_nb.vocabulary import MENUS
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>\u202e{{x}}`$'

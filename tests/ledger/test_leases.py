@@ -18,9 +18,9 @@ from clio_nb.database.database import Database
 from clio_nb.errors import VaultError
 from clio_nb.http import loop, timeouts
 from clio_nb.http.transport import DEADLINE
-from clio_nb.ledger import leases
+from clio_nb.ledger import heartbeat
 from clio_nb.ledger._statements import LEASE, MARGIN
-from clio_nb.ledger.leases import lease_owner
+from clio_nb.ledger.heartbeat import lease_owner
 from clio_nb.ledger.ledger import Ledger
 from clio_nb.ledger.records import Ended, Intent, Outcome, Release, Take
 
@@ -155,7 +155,7 @@ def test_p2_the_heartbeat_extends_the_leases_of_its_owners_alone(ledger: Ledger,
 @pytest.fixture
 def beats(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[frozenset[str]]]:
     """Each beat of the heart at once; what it extended."""
-    monkeypatch.setattr(leases, "BEAT", 0)
+    monkeypatch.setattr(heartbeat, "BEAT", 0)
     told: list[frozenset[str]] = []
     extend, at_work = Ledger.extend, threading.Lock()
 
@@ -168,7 +168,7 @@ def beats(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[frozenset[str]]]:
     yield told
     with at_work:  # the last beat may still be on its way when its run has ended
         pass
-    assert not leases._hearts or not any(heart.task for heart in leases._hearts.values())
+    assert not heartbeat._hearts or not any(heart.task for heart in heartbeat._hearts.values())
 
 
 async def until(told: list[frozenset[str]], *owners: str) -> None:

@@ -241,8 +241,8 @@ def test_p8_whose_firms_a_user_is_of_is_found_by_an_index(where: Path | Secret) 
 
 FORK = """
 import threading
-from clio_nb.ledger import leases
-from clio_nb.ledger.leases import lease_owner
+from clio_nb.ledger import heartbeat
+from clio_nb.ledger.heartbeat import lease_owner
 from clio_nb.http import loop
 import asyncio
 
@@ -255,7 +255,7 @@ def ended(child):
     return code
 
 held, go = threading.Event(), threading.Event()
-leases.BEAT = 0.01
+heartbeat.BEAT = 0.01
 
 async def run():
     with lease_owner(ledger) as owner:
@@ -268,7 +268,7 @@ under_way = loop.submit(run)
 held.wait()
 child = os.fork()
 if child == 0:
-    assert not leases._hearts
+    assert not heartbeat._hearts
     assert ledger.write(APP, [Take(ANNA, "child"), Take(BEN, "child")]) == [False, True]
     async def own():
         with lease_owner(ledger) as owner:

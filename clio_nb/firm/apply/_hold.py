@@ -11,7 +11,7 @@ from ...errors import RunInProgress
 from ...http import timeouts
 from ...http.client import fence
 from ...ledger._statements import LEASE
-from ...ledger.leases import lease_owner
+from ...ledger.heartbeat import lease_owner
 from ...ledger.ledger import Ledger
 from ...ledger.records import Adopt, Change, Ended, Intent, NewRun, Outcome, Owned, Release, Take, UserRecord
 from ...models import CustomAction
