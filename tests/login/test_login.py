@@ -193,9 +193,9 @@ import os, sys, clio_nb
 def show(url):
     child = os.fork()
     if not child:  # as a pool of workers does, which outlives its parent
+        print("up", flush=True)
         sys.stdin.read()
         os._exit(0)
-    print("up", flush=True)
 clio_nb.login(clio_nb.connect(sys.argv[1]), show=show)
 """
 
