@@ -36,7 +36,7 @@ class Hooks:
         try:
             (answer,) = await timeouts.within(work, name)
         except NetworkError:
-            answer = TimeoutError(f"no answer within the timeout of {timeouts.left():.0f} s")
+            answer = TimeoutError("no answer within the timeout")
         if isinstance(answer, Exception):
             _log.error("%s of the app failed", name, exc_info=answer)
             raise HookFailed(f"{name} of this app failed ({type(answer).__name__}). Look into its log.")
