@@ -135,8 +135,9 @@ def browser():
     """Give the system's Chromium. Not for longer than a file: its loop is in the way of other tests' loops."""
     need(CHROMIUM, "there is no chromium on this machine")
     need(find_spec("playwright"), "playwright is not installed")
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
+    expect.set_options(timeout=60_000)  # how long a busy machine may take; what is there is seen at once
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
