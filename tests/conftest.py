@@ -17,14 +17,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import keyring
 import keyring.backends.fail
 import pytest
 from hypothesis import HealthCheck, settings
 
+from .ports import free_port
+
 settings.register_profile("long", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("clio_nb", settings.get_profile("long"), max_examples=30)
 settings.load_profile("clio_nb")
+for _each in ("connect", "read", "write", "pool"):  # what a test asks with httpx and no timeout of its own
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _each, 60.0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -44,7 +49,7 @@ class Cluster:
     def __init__(self, binaries: Path, folder: Path) -> None:
         self._binaries, self._folder = binaries, folder
         self._user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        self.port = _free_port()
+        self.port = free_port()
         self._run("initdb", "-D", str(folder / "data"), "-U", "clio", "-A", "trust", "--no-sync")
         self.start()
 
@@ -67,7 +72,7 @@ class Cluster:
         program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
         if program is None:
             pytest.skip("pgbouncer is not installed on this machine")
-        port = _free_port()
+        port = free_port()
         (self._folder / "users").write_text('"clio" ""')
         (self._folder / "pgbouncer.ini").write_text(
             f"[databases]\n* = host=127.0.0.1 port={self.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
@@ -109,12 +114,6 @@ def _answering(port: int) -> None:
                 raise
         else:
             return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

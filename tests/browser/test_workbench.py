@@ -17,6 +17,7 @@ from playwright.sync_api import expect
 
 from clio_nb.sandbox import Sandbox
 
+from ..ports import free_port
 from .conftest import need
 
 COMMAND = [sys.executable, "-c", "from clio_nb.cli import main; main()", "app", "--no-browser"]
@@ -35,10 +36,7 @@ TABS = ("Sign in", "Create", "My actions", "Launches", "The firm")
 
 @pytest.fixture
 def site():
-    with socket.create_server(("127.0.0.1", 0)) as kept:  # or the sandbox could be given the same port
-        port = kept.getsockname()[1]
-        sandbox = Sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",), rate_limit=None)
-    with sandbox:
+    with Sandbox(redirect_uris=(f"http://127.0.0.1:{free_port()}/callback",), rate_limit=None) as sandbox:
         yield sandbox
 
 
@@ -77,7 +75,7 @@ def create(page, label, target_url):
     form.get_by_label("Target URL").fill(f" {target_url} ")
     form.get_by_label("Location").select_option("Contacts (two menus)")
     form.get_by_role("button", name="Create the action").dblclick()
-    expect(form.get_by_role("status").filter(has_text="Created")).to_be_visible(timeout=30_000)
+    expect(form.get_by_role("status").filter(has_text="Created")).to_be_visible()
 
 
 def listening_to(page):
@@ -167,7 +165,7 @@ def test_s9_ending_it_ends_all_that_it_has_started(app, ending):
     assert len(started) >= 2
     process.send_signal(ending)
     assert process.wait(60) == 0
-    _, alive = psutil.wait_procs(started, timeout=30)
+    _, alive = psutil.wait_procs(started, timeout=60)
     assert alive == []
 
 
