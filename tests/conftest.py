@@ -5,9 +5,11 @@ And a PostgreSQL of our own on a free port, for those that ask for it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -22,6 +24,8 @@ import keyring
 import keyring.backends.fail
 import pytest
 from hypothesis import HealthCheck, settings
+
+from clio_nb.http import loop
 
 from .ports import free_port
 
@@ -38,6 +42,32 @@ def no_options_of_this_run() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("PYTEST_ADDOPTS", raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def what_goes_on_beside_a_test_ends_with_it() -> Iterator[None]:
+    """A form that watches its plan, or a page that checks a user in a minute, would move the clock of another test."""
+    yield
+    if loop._state["loop"]._portal is not None:
+        loop.run(_end_what_goes_on)
+
+
+async def _end_what_goes_on() -> None:
+    left = [task for task in asyncio.all_tasks() if any(map(_WATCHING.match, _rooms_of(task.get_coro())))]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=60)
+
+
+_WATCHING = re.compile(r"clio_nb\.(forms|web)\b")
+
+
+def _rooms_of(waiting: Any) -> Iterator[str]:
+    """The modules of a coroutine, and of what it waits for, and so on."""
+    while (frame := getattr(waiting, "cr_frame", None)) is not None:
+        yield frame.f_globals["__name__"]
+        waiting = waiting.cr_await
 
 
 _numbers = itertools.count()

@@ -12,7 +12,7 @@ import pytest
 from ipywidgets import HTML, Button, Widget
 
 import clio_nb as clio
-from clio_nb.forms import Form, LaunchForm
+from clio_nb.forms import Form
 from clio_nb.sandbox import Sandbox
 
 from ..ports import free_port
@@ -85,18 +85,3 @@ def consent() -> Callable[..., str]:
             return answer.headers["location"]
 
     return decide
-
-
-@pytest.fixture(autouse=True)
-def _countdowns_end(monkeypatch):
-    """A launch form counts down for a minute: not beyond its test, where it would meet another test's clock."""
-    made, begin = [], LaunchForm.__init__
-
-    def begun(self, *arguments):
-        begin(self, *arguments)
-        made.append(self)
-
-    monkeypatch.setattr(LaunchForm, "__init__", begun)
-    yield
-    for form in made:
-        form._stop_counting()
