@@ -100,8 +100,9 @@ def specs(request, tmp_path_factory):
     return request.param, KernelSpecManager(kernel_dirs=[str(folder)])
 
 
-@pytest.fixture(params=["main shell", "subshell"])
+@pytest.fixture(scope="module", params=["main shell", "subshell"])
 def frontend(specs, request):
+    """A kernel that the tests share."""
     version, manager = specs
     if request.param == "subshell" and version.startswith("6"):
         pytest.skip("ipykernel 6 has no subshells")
