@@ -5,9 +5,11 @@ And a PostgreSQL of our own on a free port, for those that ask for it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import itertools
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -17,14 +19,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import keyring
 import keyring.backends.fail
 import pytest
 from hypothesis import HealthCheck, settings
 
+from clio_nb.http import loop
+
+from .ports import free_port
+
 settings.register_profile("long", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("clio_nb", settings.get_profile("long"), max_examples=30)
 settings.load_profile("clio_nb")
+for _each in ("connect", "read", "write", "pool"):  # what a test asks with httpx and no timeout of its own
+    setattr(httpx._config.DEFAULT_TIMEOUT_CONFIG, _each, 60.0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,6 +42,32 @@ def no_options_of_this_run() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as environment:
         environment.delenv("PYTEST_ADDOPTS", raising=False)
         yield
+
+
+@pytest.fixture(autouse=True)
+def what_goes_on_beside_a_test_ends_with_it() -> Iterator[None]:
+    """A form that watches its plan, or a page that checks a user in a minute, would move the clock of another test."""
+    yield
+    if loop._state["loop"]._portal is not None:
+        loop.run(_end_what_goes_on)
+
+
+async def _end_what_goes_on() -> None:
+    left = [task for task in asyncio.all_tasks() if any(map(_WATCHING.match, _rooms_of(task.get_coro())))]
+    for task in left:
+        task.cancel()
+    if left:
+        await asyncio.wait(left, timeout=60)
+
+
+_WATCHING = re.compile(r"clio_nb\.(forms|web)\b")
+
+
+def _rooms_of(waiting: Any) -> Iterator[str]:
+    """The modules of a coroutine, and of what it waits for, and so on."""
+    while (frame := getattr(waiting, "cr_frame", None)) is not None:
+        yield frame.f_globals["__name__"]
+        waiting = waiting.cr_await
 
 
 _numbers = itertools.count()
@@ -44,7 +79,7 @@ class Cluster:
     def __init__(self, binaries: Path, folder: Path) -> None:
         self._binaries, self._folder = binaries, folder
         self._user = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-        self.port = _free_port()
+        self.port = free_port()
         self._run("initdb", "-D", str(folder / "data"), "-U", "clio", "-A", "trust", "--no-sync")
         self.start()
 
@@ -67,7 +102,7 @@ class Cluster:
         program = shutil.which("pgbouncer", path=f"{os.environ['PATH']}:/usr/sbin")
         if program is None:
             pytest.skip("pgbouncer is not installed on this machine")
-        port = _free_port()
+        port = free_port()
         (self._folder / "users").write_text('"clio" ""')
         (self._folder / "pgbouncer.ini").write_text(
             f"[databases]\n* = host=127.0.0.1 port={self.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
@@ -109,12 +144,6 @@ def _answering(port: int) -> None:
                 raise
         else:
             return
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager

@@ -86,7 +86,7 @@ def test_the_version_stands_in_one_place():
         "from clio_nb import sandbox; import clio_nb.sandbox.server",
     ],
 )
-@pytest.mark.parametrize("touched", ["", "clio_nb.sandbox"])
+@pytest.mark.parametrize("touched", [pytest.param("", marks=pytest.mark.long), "clio_nb.sandbox"])
 def test_the_sandbox_is_called_and_imported_from_by_one_name(use, touched):
     called = "with clio_nb.sandbox(users=2) as site: assert len(site.users) == 2"
     python(f"import clio_nb\n{touched}\n{use}\n{touched}\n{called}")

@@ -97,20 +97,20 @@ class Database(Unshared):
 
     def _made(self) -> sa.Engine:
         """Return an engine for the database, whose tables are there. They are only written if they have to be."""
-        from . import schema  # noqa: PLC0415 -- as above
+        from .upgrade import Unusable, is_current, upgrade  # noqa: PLC0415 -- as above
 
         engine = self._postgresql(self._where) if isinstance(self._where, Secret) else self._sqlite(self._where)
         try:
             with engine.connect() as database, database.begin():
-                current = schema.is_current(database)
+                current = is_current(database)
             if not current:
                 with (
                     self._explained("Its tables must be made or upgraded: open it once where that is allowed."),
                     engine.connect().execution_options(clio_nb_write=True) as database,
                     database.begin(),
                 ):
-                    schema.upgrade(database)
-        except schema.Unusable as wrong:
+                    upgrade(database)
+        except Unusable as wrong:
             engine.dispose()
             raise VaultError(f"{self.name}: {wrong} {_SAFE}") from None
         except BaseException:

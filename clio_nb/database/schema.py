@@ -1,4 +1,4 @@
-"""All tables, and their version: what is missing is made, what is older is upgraded, what is newer is refused."""
+"""All tables, and the version of them all."""
 
 from __future__ import annotations
 
@@ -136,38 +136,3 @@ claims: Final = sa.Table(
     _moment("until"),
     sa.Index("clio_nb_claims_until", "until"),
 )
-
-_LOCK: Final = 0x0C110_0B  # any number, the same in every process
-_version: Final = sa.select(settings.c.value).where(settings.c.name == "schema")
-
-
-class Unusable(Exception):
-    """The schema is not one that this library can use; the message says why."""
-
-
-def is_current(database: sa.Connection) -> bool:
-    """Whether the schema is this one. Raises :class:`Unusable` for a newer one."""
-    if not sa.inspect(database).has_table(settings.name):
-        return False
-    found = str(database.execute(_version).scalar() or "1")
-    if not found.isdecimal():
-        raise Unusable("The row that says the version of the schema is damaged. Restore it from a backup.")
-    if int(found) > VERSION:
-        raise Unusable(
-            f"A newer clio-nb has written it (schema {found}; this one knows {VERSION}). Update clio-nb here too."
-        )
-    return int(found) == VERSION
-
-
-def upgrade(database: sa.Connection) -> None:
-    """Make what is missing, in the transaction of ``database``. Of two processes at once, one does it."""
-    if database.dialect.name == "postgresql":
-        database.execute(sa.select(sa.func.pg_advisory_xact_lock(_LOCK)))
-    if is_current(database):
-        return
-    meta.create_all(database)
-    for table in meta.sorted_tables:
-        for index in table.indexes:
-            index.create(database, checkfirst=True)
-    database.execute(sa.delete(settings).where(settings.c.name == "schema"))
-    database.execute(sa.insert(settings).values(name="schema", value=str(VERSION)))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 from typing import Final
 
-import anyio
 import ipywidgets as w
 from traitlets import Enum, Tuple
 
@@ -19,7 +19,7 @@ from ..login.connect import CLIENT_ID, CLIENT_SECRET, name_of
 from ..login.login import PATIENCE, port_of
 from ..models import Site, User
 from ..secret import Secret
-from ..session import AsyncSession, Session
+from ..session import Session
 from ..vocabulary import Region
 from ._form import Form, Status, Trimmed, Work, call, html, push, say, trimmed
 from ._save import Save, texts
@@ -103,7 +103,7 @@ class LoginForm(Form[Session]):
             try:
                 if port and earlier is not None:
                     await earlier.give_way()
-                session = Session.of(await self._first_answer(attempt))
+                session = Session.of(await attempt.wait(self._timeout, ask=partial(self._ask, attempt)))
             except errors.LoginDeclined:
                 self.state = "declined"
                 raise
@@ -278,44 +278,16 @@ class LoginForm(Form[Session]):
 
     # Waiting for the answer.
 
-    async def _first_answer(self, attempt: AsyncLogin) -> AsyncSession:
-        """Return the session of whichever comes first: the browser or a pasted answer."""
-        ways = [asyncio.create_task(way) for way in (self._come_back(attempt), self._be_pasted(attempt))]
-        try:
-            done, _ = await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
-            return done.pop().result()
-        finally:
-            for way in ways:
-                way.cancel()
-            with anyio.CancelScope(shield=True):  # also when the login is given up: the listener must be gone
-                await asyncio.gather(*ways, return_exceptions=True)
-
-    async def _come_back(self, attempt: AsyncLogin) -> AsyncSession:
-        """Wait for the browser; where it cannot come back to this machine, for the time that pasting may take."""
-        if attempt.port is None:
-            self._offer(attempt.authorization_url)
+    async def _ask(self, attempt: AsyncLogin, problem: errors.ClioError | None) -> Secret:
+        """Show the link, or what is wrong with what was pasted; return what is pasted next."""
+        busy = f"Port {problem.port} is in use by another program. " if isinstance(problem, errors.PortBusy) else ""
+        if problem is None or busy:
+            url = in_browser(attempt.authorization_url)
+            say(self._link, markup.link(url, "Open Clio's consent page in a new tab"))
+            self.status = Status("busy", f"{busy}{_FOLLOW} {_PASTE}")
         else:
-            try:
-                return await attempt.wait(self._timeout, show=self._offer)
-            except errors.PortBusy as error:
-                self._offer(attempt.authorization_url)
-                self.status = Status("busy", f"Port {error.port} is in use by another program. {_FOLLOW} {_PASTE}")
-        await asyncio.sleep(self._timeout)
-        raise errors.LoginTimeout(f"Nothing was pasted within {self._timeout:.0f} s. Start the sign-in again.")
-
-    async def _be_pasted(self, attempt: AsyncLogin) -> AsyncSession:
-        """Try what is pasted until it is the answer to this attempt."""
-        while True:
-            answer = await self._pasted.get()
-            try:
-                return await attempt.finish(answer)
-            except (errors.InvalidInput, errors.StateMismatch) as error:
-                self._tell(error)
-
-    def _offer(self, authorization_url: str) -> None:
-        """Show the link, now that an answer can be received."""
-        say(self._link, markup.link(in_browser(authorization_url), "Open Clio's consent page in a new tab"))
-        self.status = Status("busy", f"{_FOLLOW} {_PASTE}")
+            self._tell(problem)
+        return await self._pasted.get()
 
     def _take(self, change: dict[str, str]) -> None:
         """Read what is pasted, which holds a code, and empty the box at once."""

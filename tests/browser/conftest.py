@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,8 @@ from pathlib import Path
 import httpx
 import nbformat
 import pytest
+
+from ..ports import free_port
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = [
@@ -64,8 +65,7 @@ def start_lab(
     folder: Path, prefix: str, command: Sequence[str | Path] = LAB, **environment: str
 ) -> tuple[Lab, subprocess.Popen[bytes]]:
     """Start a JupyterLab on a free port, with notebooks, settings and everything else of its own below a folder."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     for name in ("notebooks", "settings", "config", "data", "runtime"):
         (folder / name).mkdir(exist_ok=True)
     with (folder / "log").open("wb") as log:
@@ -111,7 +111,7 @@ def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
 def stop(process: subprocess.Popen[bytes]) -> None:
     """Stop a JupyterLab, and its kernels with it."""
     process.terminate()
-    process.wait(30)
+    process.wait(60)
 
 
 @pytest.fixture(scope="session")
@@ -153,7 +153,7 @@ def open_notebook(browser) -> Iterator[Callable[..., object]]:
         lab.paint(theme)
         windows.append(browser.new_context(viewport={"width": width, "height": height}, color_scheme="null"))
         page = windows[-1].new_page()
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(60_000)
         page.goto(lab.write(*cells))
         page.locator(".jp-Notebook").wait_for()
         page.get_by_text("Python 3 (ipykernel) | Idle").wait_for()

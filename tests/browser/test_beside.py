@@ -93,7 +93,7 @@ def test_code_and_addresses_are_copied_or_selected_and_a_paste_is_understood_at_
     assert elsewhere() == []
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
+@pytest.mark.parametrize("theme", ["Light", pytest.param("Dark", marks=pytest.mark.long)])
 def test_my_actions_are_filtered_renamed_moved_deleted_and_made_again(
     lab, open_notebook, violations, picture, site, theme
 ):

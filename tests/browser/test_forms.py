@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 
 import httpx
 import pytest
@@ -11,6 +10,8 @@ from playwright.sync_api import expect
 
 from clio_nb.sandbox import Sandbox
 from clio_nb.vocabulary import MENUS, Location
+
+from ..ports import free_port
 
 MANIFEST = """
 [app]
@@ -26,10 +27,7 @@ locations = ["matters", "documents"]
 
 @pytest.fixture
 def site():
-    with socket.create_server(("127.0.0.1", 0)) as kept:  # or the sandbox could be given the same port
-        port = kept.getsockname()[1]
-        sandbox = Sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",), rate_limit=None)
-    with sandbox:
+    with Sandbox(redirect_uris=(f"http://127.0.0.1:{free_port()}/callback",), rate_limit=None) as sandbox:
         yield sandbox
 
 

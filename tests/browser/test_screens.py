@@ -30,7 +30,7 @@ class Receiver:
 
     def launch(self) -> tuple[dict[str, list[str]], dict[str, str]]:
         """The parameters and the headers of the next launch."""
-        path, headers = self.arrived.get(timeout=20)
+        path, headers = self.arrived.get(timeout=60)
         return parse_qs(urlsplit(path).query, strict_parsing=True), headers
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
 import socket
@@ -17,6 +18,7 @@ from playwright.sync_api import expect
 
 from clio_nb.sandbox import Sandbox
 
+from ..ports import free_port
 from .conftest import need
 
 COMMAND = [sys.executable, "-c", "from clio_nb.cli import main; main()", "app", "--no-browser"]
@@ -35,27 +37,37 @@ TABS = ("Sign in", "Create", "My actions", "Launches", "The firm")
 
 @pytest.fixture
 def site():
-    with socket.create_server(("127.0.0.1", 0)) as kept:  # or the sandbox could be given the same port
-        port = kept.getsockname()[1]
-        sandbox = Sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",), rate_limit=None)
-    with sandbox:
+    with Sandbox(redirect_uris=(f"http://127.0.0.1:{free_port()}/callback",), rate_limit=None) as sandbox:
         yield sandbox
 
 
-@pytest.fixture
-def app(site, tmp_path):
-    """Give ``clio-nb app`` on the sandbox: its process, and the address that it prints."""
+@contextlib.contextmanager
+def running(folder):
+    """Run ``clio-nb app`` on a sandbox; give its process, the address that it prints, and the sandbox."""
     need(find_spec("voila"), "voila is not installed")
-    process = subprocess.Popen(
-        [*COMMAND, "--site", site.origin], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path
-    )
-    printed = iter(process.stdout.readline, "")
-    address = next((found[0] for line in printed if (found := re.search(r"http://\S+token=\S+", line))), None)
-    assert address, process.stderr.read()
-    yield process, address
-    if process.poll() is None:
-        process.terminate()
-    process.communicate(timeout=60)
+    with Sandbox(redirect_uris=(f"http://127.0.0.1:{free_port()}/callback",), rate_limit=None) as site:
+        process = subprocess.Popen(
+            [*COMMAND, "--site", site.origin], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=folder
+        )
+        printed = iter(process.stdout.readline, "")
+        address = next((found[0] for line in printed if (found := re.search(r"http://\S+token=\S+", line))), None)
+        assert address, process.stderr.read()
+        yield process, address, site
+        if process.poll() is None:
+            process.terminate()
+        process.communicate(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory):
+    with running(tmp_path_factory.mktemp("app")) as started:
+        yield started
+
+
+@pytest.fixture
+def another_app(tmp_path):
+    with running(tmp_path) as started:
+        yield started
 
 
 def sign_in(page, user):
@@ -77,7 +89,7 @@ def create(page, label, target_url):
     form.get_by_label("Target URL").fill(f" {target_url} ")
     form.get_by_label("Location").select_option("Contacts (two menus)")
     form.get_by_role("button", name="Create the action").dblclick()
-    expect(form.get_by_role("status").filter(has_text="Created")).to_be_visible(timeout=30_000)
+    expect(form.get_by_role("status").filter(has_text="Created")).to_be_visible()
 
 
 def listening_to(page):
@@ -92,10 +104,8 @@ def listening_to(page):
     return requests, frames
 
 
-def test_s9_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secret(
-    app, site, browser, violations, tmp_path
-):
-    _, address = app
+def test_s9_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secret(app, browser, violations, tmp_path):
+    _, address, site = app
     page = browser.new_context(viewport={"width": 1400, "height": 1000}).new_page()
     page.set_default_timeout(60_000)
     requests, frames = listening_to(page)
@@ -144,7 +154,7 @@ def test_s9_the_page_leads_from_signing_in_to_a_proved_launch_and_holds_no_secre
 
 
 def test_s9_the_page_is_for_who_has_the_token_on_this_machine(app):
-    _, address = app
+    _, address, _ = app
     parts = urlsplit(address)
     origin = f"{parts.scheme}://{parts.netloc}"
     for path in ("/", "/voila/files/clio-nb.ipynb", "/api/kernels/0-0-0-0-0"):
@@ -158,20 +168,24 @@ def test_s9_the_page_is_for_who_has_the_token_on_this_machine(app):
     assert "frame-ancestors 'none'" in page.headers["content-security-policy"]
 
 
-@pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "Ctrl-C"])
-def test_s9_ending_it_ends_all_that_it_has_started(app, ending):
-    process, address = app
+@pytest.mark.parametrize(
+    ("started", "ending"),
+    [("app", signal.SIGTERM), pytest.param("another_app", signal.SIGINT, marks=pytest.mark.long)],
+    ids=["SIGTERM", "Ctrl-C"],
+)
+def test_s9_ending_it_ends_all_that_it_has_started(request, started, ending):
+    process, address, _ = request.getfixturevalue(started)
     with httpx.Client(trust_env=False, follow_redirects=True, timeout=60) as person:
         person.get(address)  # now there is a kernel
-    started = psutil.Process(process.pid).children(recursive=True)
-    assert len(started) >= 2
+    below = psutil.Process(process.pid).children(recursive=True)
+    assert len(below) >= 2
     process.send_signal(ending)
     assert process.wait(60) == 0
-    _, alive = psutil.wait_procs(started, timeout=30)
+    _, alive = psutil.wait_procs(below, timeout=60)
     assert alive == []
 
 
-@pytest.mark.parametrize("theme", ["Light", "Dark"])
+@pytest.mark.parametrize("theme", ["Light", pytest.param("Dark", marks=pytest.mark.long)])
 def test_it_is_for_everybody_and_fits_into_a_narrow_notebook(
     lab, open_notebook, site, violations, overflows, picture, theme
 ):

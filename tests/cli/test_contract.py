@@ -54,7 +54,7 @@ def test_sandbox_describes_itself_in_its_first_line_and_ends_with_ctrl_c(served)
     assert [set(user) for user in told["users"]] == [{"id", "name", "email"}] * 3
     assert httpx.get(told["control_url"], trust_env=False).json() == told
     process.send_signal(signal.SIGINT)
-    assert process.wait(10) == 0
+    assert process.wait(60) == 0
     assert process.stderr.read() == ""
 
 

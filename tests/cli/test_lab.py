@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,8 @@ import typer
 from clio_nb.cli import lab
 from clio_nb.errors import InvalidInput
 from clio_nb.sandbox import Sandbox
+
+from ..ports import free_port
 
 ROOT = Path(__file__).parents[2]
 WALKTHROUGHS = {path.name for path in (ROOT / "notebooks").glob("[0-9]*.ipynb")}
@@ -106,8 +107,7 @@ def test_a_site_that_is_set_is_kept_and_said(started, monkeypatch, capsys, chose
 @pytest.fixture
 def real(tmp_path_factory):
     """Run the command for real, with options of JupyterLab that overrule ours; as root, if the tests run as root."""
-    with socket.create_server(("127.0.0.2", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port("127.0.0.2")
     folder = tmp_path_factory.mktemp("lab")  # a short name: a kernel's sockets lie in it
     folders = {name: str(folder) for name in ("HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME", "JUPYTER_RUNTIME_DIR")}
     environment = {key: value for key, value in os.environ.items() if key != "CLIO_NB_SITE"}
@@ -121,7 +121,7 @@ def real(tmp_path_factory):
         text=True,
     )
     transport = httpx.HTTPTransport(retries=8)  # until JupyterLab listens
-    with httpx.Client(transport=transport, base_url=f"http://127.0.0.2:{port}/api/", timeout=30) as jupyter:
+    with httpx.Client(transport=transport, base_url=f"http://127.0.0.2:{port}/api/", timeout=60) as jupyter:
         jupyter.headers["authorization"] = "token letmein"
         try:
             yield process, jupyter
@@ -147,6 +147,6 @@ def test_a_signal_ends_it_with_jupyterlab_its_kernels_and_the_sandbox(real, endi
     process.send_signal(ending)
     process.communicate(timeout=60)
     assert process.returncode == 0
-    assert psutil.wait_procs(below, timeout=10)[1] == []
+    assert psutil.wait_procs(below, timeout=60)[1] == []
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{sandbox}/control", trust_env=False)

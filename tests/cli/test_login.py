@@ -15,16 +15,15 @@ import pytest
 
 import clio_nb
 
+from ..ports import free_port
+
 pty = pytest.importorskip("pty", reason="there are no terminals of this kind on Windows")
 COMMAND = [sys.executable, "-c", "from clio_nb.cli import main; main()", "login", "--site"]
 
 
 @pytest.fixture
 def site():
-    with socket.create_server(("127.0.0.1", 0)) as kept:  # or the sandbox could be given the same port
-        port = kept.getsockname()[1]
-        sandbox = clio_nb.sandbox(redirect_uris=[f"http://127.0.0.1:{port}/callback"])
-    with sandbox:
+    with clio_nb.sandbox(redirect_uris=[f"http://127.0.0.1:{free_port()}/callback"]) as sandbox:
         yield sandbox
 
 
@@ -83,7 +82,7 @@ class Terminal:
         while self._read():
             pass
         os.close(self._fd)
-        return self.process.wait(20)
+        return self.process.wait(60)
 
     @property
     def link(self):
@@ -139,7 +138,7 @@ def test_a_signal_ends_the_wait_and_leaves_the_terminal_as_it_was(site, ending):
             pass
         assert termios.tcgetattr(theirs) != before
         process.send_signal(ending)
-        assert process.wait(20) == 130
+        assert process.wait(60) == 130
     assert termios.tcgetattr(theirs) == before
     os.close(ours)
     os.close(theirs)

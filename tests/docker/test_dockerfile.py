@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
 import tomllib
@@ -15,6 +14,8 @@ from pathlib import Path
 import httpx
 import pytest
 from packaging.requirements import Requirement
+
+from ..ports import free_port
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
@@ -76,8 +77,7 @@ def test_its_steps_lead_to_a_sandbox_in_a_network(tmp_path):
             done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
     [entrypoint], [arguments], [health] = of("ENTRYPOINT"), of("CMD"), of("HEALTHCHECK")
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
+    port = free_port()
     command = [*json.loads(entrypoint), *json.loads(arguments), "--port", str(port), "--json"]
     environment["CLIO_NB_CONTROL_KEY"] = KEY
     with subprocess.Popen(

@@ -22,7 +22,6 @@ import io
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -32,6 +31,8 @@ from pathlib import Path
 from typing import IO, Any
 
 import clio_nb
+
+from ..ports import free_port
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -90,7 +91,7 @@ class Reader:
         self._folder = folder
         self._monkeypatch = monkeypatch
         self._names: dict[str, Any] = {"__name__": "__main__"}
-        self._ports = {port: str(_free_port()) for port in _PORTS}
+        self._ports = {port: str(free_port()) for port in _PORTS}
         self._running: list[subprocess.Popen[str]] = []
         self._drains: list[threading.Thread] = []
 
@@ -115,7 +116,7 @@ class Reader:
         for process in self._running:
             process.send_signal(signal.SIGINT)
             try:
-                process.wait(timeout=10)
+                process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
@@ -222,8 +223,3 @@ def _environment() -> dict[str, str]:
     """Return what commands are run with: this environment, or another one that CLIO_NB_READER_PYTHON names."""
     here = str(Path(os.environ.get("CLIO_NB_READER_PYTHON", sys.executable)).parent)
     return {**os.environ, "PATH": f"{here}{os.pathsep}{os.environ['PATH']}", "COLUMNS": "120", "NO_COLOR": "1"}
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

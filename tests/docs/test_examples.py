@@ -5,7 +5,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +15,7 @@ import pytest
 import clio_nb
 from clio_nb.probe import probe
 
+from ..ports import free_port
 from .page import ROOT
 
 EXAMPLES = ROOT / "docs" / "examples"
@@ -60,8 +60,7 @@ def test_the_node_app_passes_its_tests(copied):
 @contextlib.contextmanager
 def sandbox_in_a_network(key):
     """Run ``clio-nb sandbox`` at another address than this machine's own; gives its public URL."""
-    with socket.create_server(("127.0.0.2", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        port, apps = one.getsockname()[1], other.getsockname()[1]
+    port, apps = free_port("127.0.0.2"), free_port()
     url = f"http://127.0.0.2:{port}"
     command = [str(Path(sys.executable).with_name("clio-nb")), "sandbox", "--json", "--host", "127.0.0.2"]
     command += ["--port", str(port), "--public-url", url, "--redirect-uri", f"http://127.0.0.1:{apps}/callback"]
@@ -124,10 +123,8 @@ def connect(browser, site, url, user):
 def test_an_example_app_passes_the_probe(copied, tmp_path, language):
     if shutil.which(APPS[language][0]) is None:
         pytest.skip(f"there is no {language} on this machine")
-    with socket.create_server(("127.0.0.1", 0)) as kept:  # or the sandbox could be given the same port
-        url = f"http://127.0.0.1:{kept.getsockname()[1]}"
-        sandbox = clio_nb.sandbox(redirect_uris=[f"{url}/callback"], rate_limit=None)
-    with sandbox as site:
+    url = f"http://127.0.0.1:{free_port()}"
+    with clio_nb.sandbox(redirect_uris=[f"{url}/callback"], rate_limit=None) as site:
         settings = {
             "APP_URL": url,
             "CLIO_URL": site.origin,
@@ -148,7 +145,7 @@ def test_an_example_app_passes_the_probe(copied, tmp_path, language):
         )
         try:
             transport = httpx.HTTPTransport(retries=8)  # until the app listens
-            with httpx.Client(transport=transport, trust_env=False, timeout=30) as browser:
+            with httpx.Client(transport=transport, trust_env=False, timeout=60) as browser:
                 for user in site.users[:2]:
                     connect(browser, site, url, user)
             report = probe(f"{url}/launch", site)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import socket
 import time
 from collections.abc import Callable, Iterator
 from urllib.parse import urljoin
@@ -13,16 +12,15 @@ import pytest
 from ipywidgets import HTML, Button, Widget
 
 import clio_nb as clio
-from clio_nb.forms import Form, LaunchForm
+from clio_nb.forms import Form
 from clio_nb.sandbox import Sandbox
+
+from ..ports import free_port
 
 
 @pytest.fixture
 def site() -> Iterator[Sandbox]:
-    with socket.create_server(("127.0.0.1", 0)) as kept:  # or the sandbox could be given the same port
-        port = kept.getsockname()[1]
-        sandbox = Sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",))
-    with sandbox:
+    with Sandbox(redirect_uris=(f"http://127.0.0.1:{free_port()}/callback",)) as sandbox:
         yield sandbox
 
 
@@ -35,7 +33,7 @@ def session(site: Sandbox) -> clio.Session:
 def until() -> Callable[[Callable[[], object]], None]:
     """Wait, as a person does, until something is to be seen."""
 
-    def wait(seen: Callable[[], object], seconds: float = 10.0) -> None:
+    def wait(seen: Callable[[], object], seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not seen():
             assert time.monotonic() < deadline, "it never came"
@@ -77,7 +75,7 @@ def consent() -> Callable[..., str]:
     """Decide at the consent page as a user of the firm; returns the address that the browser is sent to."""
 
     def decide(authorization_url: str, user_id: int, decision: str = "allow") -> str:
-        with httpx.Client(trust_env=False, timeout=10) as browser:
+        with httpx.Client(trust_env=False, timeout=60) as browser:
             page = browser.get(authorization_url).raise_for_status()
             token = page.text.partition('name="consent" value="')[2].partition('"')[0]
             answer = browser.post(
@@ -87,18 +85,3 @@ def consent() -> Callable[..., str]:
             return answer.headers["location"]
 
     return decide
-
-
-@pytest.fixture(autouse=True)
-def _countdowns_end(monkeypatch):
-    """A launch form counts down for a minute: not beyond its test, where it would meet another test's clock."""
-    made, begin = [], LaunchForm.__init__
-
-    def begun(self, *arguments):
-        begin(self, *arguments)
-        made.append(self)
-
-    monkeypatch.setattr(LaunchForm, "__init__", begun)
-    yield
-    for form in made:
-        form._stop_counting()

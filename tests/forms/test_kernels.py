@@ -51,7 +51,7 @@ class Frontend:
     def open_subshell(self):
         request = self.client.session.msg("create_subshell_request")
         self.client.control_channel.send(request)
-        self.subshell = self.client.get_control_msg(timeout=20)["content"]["subshell_id"]
+        self.subshell = self.client.get_control_msg(timeout=60)["content"]["subshell_id"]
 
     def type(self, description, text):
         self._send(
@@ -76,7 +76,7 @@ class Frontend:
         self.client.shell_channel.send(message)
 
     def _next(self):
-        message = self.client.get_iopub_msg(timeout=30)
+        message = self.client.get_iopub_msg(timeout=60)
         if message["msg_type"] in ("comm_open", "comm_msg"):
             content = message["content"]
             self.models.setdefault(content["comm_id"], {}).update(content["data"].get("state", {}))
@@ -100,8 +100,9 @@ def specs(request, tmp_path_factory):
     return request.param, KernelSpecManager(kernel_dirs=[str(folder)])
 
 
-@pytest.fixture(params=["main shell", "subshell"])
+@pytest.fixture(scope="module", params=["main shell", "subshell"])
 def frontend(specs, request):
+    """A kernel that the tests share."""
     version, manager = specs
     if request.param == "subshell" and version.startswith("6"):
         pytest.skip("ipykernel 6 has no subshells")
@@ -140,7 +141,7 @@ def test_a_form_is_filled_clicked_and_answers(frontend, site, session):
 
 def test_a_login_that_waits_takes_what_is_pasted(frontend, site, consent):
     frontend.run(
-        f"import clio_nb as clio\nsite = clio.connect({site.origin!r})\nform = clio.forms.login(site, timeout=30)\nform"
+        f"import clio_nb as clio\nsite = clio.connect({site.origin!r})\nform = clio.forms.login(site, timeout=60)\nform"
     )
     frontend.click("Start sign-in")
     frontend.await_html("consent page")

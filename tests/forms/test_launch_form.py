@@ -286,7 +286,7 @@ def test_what_is_pasted_while_clio_is_asked_waits_for_the_verdict(site, session,
     form = forms.launch(session)
     paste(form, url)
     form.button.click()
-    assert asked.wait(10)
+    assert asked.wait(60)
     assert form.url.disabled
     second = url.replace("custom_action_nonce=", "custom_action_nonce=x")
     paste(form, second)

@@ -24,6 +24,7 @@ from clio_nb.models import App, User
 from clio_nb.secret import Secret
 from clio_nb.vocabulary import Region
 
+from ..ports import free_port
 from .test_aiohttp_engine import ok, own_authority
 
 __all__ = ["own_authority"]
@@ -161,12 +162,6 @@ def session_at(origin):
     app = App(Region.US, "client", Secret("x" * 20), origin=origin)
     user = User(id=2, name="Ann")
     return clio.Session(app, "token", user=user)
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 def says_that_nothing_was_sent(verdict):

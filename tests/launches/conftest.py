@@ -143,7 +143,7 @@ def canary():
 
 def new_browser():
     """A browser without memory. It speaks plain HTTP only, so it loads no certificates."""
-    return httpx.Client(trust_env=False, timeout=10, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
+    return httpx.Client(trust_env=False, timeout=60, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT))
 
 
 @pytest.fixture

@@ -56,7 +56,7 @@ class Receiver:
         self.cookie = cookie
         self.pages = {}
         self.clio = httpx.Client(
-            base_url=site.origin, trust_env=False, timeout=10, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+            base_url=site.origin, trust_env=False, timeout=60, verify=ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         )
 
     def close(self):

@@ -139,7 +139,7 @@ def test_whoever_asks_is_told_of_each_launch_and_of_its_verdict(box, browser, cl
 
     stop = box.on_launch(observer)
     browser.get(click())
-    assert twice.wait(5)
+    assert twice.wait(60)
     assert told == [(1, "unproved"), (1, "verified")]
     stop()
     browser.get(click(number=1))

@@ -339,7 +339,7 @@ def test_a_genuine_url_with_characters_changed_is_refused_or_still_says_what_sta
 )
 def test_l3_a_huge_url_is_refused_in_bounded_time_and_memory(url):
     tracemalloc.start()
-    started = time.perf_counter()
+    started = time.thread_time()
     try:
         report = inspect_launch(url, target=url)
         _, peak = tracemalloc.get_traced_memory()
@@ -347,7 +347,7 @@ def test_l3_a_huge_url_is_refused_in_bounded_time_and_memory(url):
         tracemalloc.stop()
     assert not report
     assert peak < 100_000
-    assert time.perf_counter() - started < 0.1
+    assert time.thread_time() - started < 0.1
 
 
 def test_l3_the_bounds_of_length_and_port_are_where_they_are_said_to_be():
@@ -361,10 +361,10 @@ def test_l3_the_bounds_of_length_and_port_are_where_they_are_said_to_be():
 @pytest.mark.parametrize("filler", ["a=1&", "%61&", "user_id&", "a.", "%2F", "/", "[", ":", "=", "#", "?"])
 def test_the_longest_url_that_is_looked_at_takes_no_more_than_milliseconds(filler):
     url = (TARGET + "?" + filler * 8192)[:8190].rstrip("%2")
-    started = time.perf_counter()
+    started = time.thread_time()
     report = inspect_launch(url, target=TARGET)
     repr(report), report.parts, report._repr_html_()
-    assert time.perf_counter() - started < 0.5
+    assert time.thread_time() - started < 0.5
 
 
 # L4: the registered target

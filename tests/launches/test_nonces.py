@@ -49,7 +49,7 @@ def spellings(url, nonce):
 def get(origin, path):
     """Send a GET with this path and query, as they are."""
     parts = urlsplit(origin)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=20)
+    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=60)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()

@@ -65,7 +65,7 @@ def test_p2_of_processes_that_take_a_user_at_once_one_has_her(where: Path | Secr
     assert [sum(pair) for pair in zip(*taken, strict=True)] == [1] * 20
 
 
-@shared
+@pytest.mark.parametrize("where", ["postgresql", pytest.param("sqlite", marks=pytest.mark.long)], indirect=True)
 def test_of_eight_processes_that_claim_at_once_one_gets_it(where: Path | Secret, ledger: Ledger) -> None:
     assert ledger.runs(APP, ACCOUNT) == []
     said = at_once(where, "print([ledger.claim('nonce', bytes([n]), 60) for n in range(10)])", 8)

@@ -137,8 +137,15 @@ def process(where: Path | Secret, program: str, *arguments: str) -> subprocess.P
     )
 
 
-@shared
-@pytest.mark.parametrize("at", [1, 4, 9, 14])
+@pytest.mark.parametrize(
+    ("where", "at"),
+    [("sqlite", 1), ("postgresql", 4), ("sqlite", 9), ("postgresql", 14)]
+    + [
+        pytest.param(*one, marks=pytest.mark.long)
+        for one in [("postgresql", 1), ("postgresql", 9), ("sqlite", 4), ("sqlite", 14)]
+    ],
+    indirect=["where"],
+)
 def test_p1_a_process_killed_while_it_upgrades_leaves_the_older_schema_whole(
     of_first_version: Path | Secret, at: int
 ) -> None:
@@ -162,8 +169,12 @@ Vault.open(place)
     vault.close()
 
 
-@shared
-@pytest.mark.parametrize("older", [False, True], ids=["new", "older"])
+@pytest.mark.parametrize(
+    ("where", "older"),
+    [("sqlite", False), ("postgresql", True)]
+    + [pytest.param(*one, marks=pytest.mark.long) for one in [("postgresql", False), ("sqlite", True)]],
+    indirect=["where"],
+)
 def test_p1_processes_that_make_or_upgrade_the_tables_at_once_all_end_well(
     where: Path | Secret, older: bool, request: pytest.FixtureRequest
 ) -> None:

@@ -18,10 +18,10 @@ def test_a_frozen_clock_stands_until_it_is_advanced(sandbox):
 
 def test_an_advancing_clock_runs_from_the_same_moment(sandbox):
     site = sandbox(clock="advancing")
-    before, real = site.now(), time.monotonic()
+    real, before = time.monotonic(), site.now()
     while site.now() == before:
         pass
-    assert START <= before < site.now() <= START + 5
+    assert START <= before < site.now() <= START + 60
     assert site.now() - before <= time.monotonic() - real + 0.5
     site.advance(3600)
     assert site.now() >= START + 3600

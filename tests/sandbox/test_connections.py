@@ -19,7 +19,7 @@ def line(site: Sandbox) -> Iterator[Callable[[], socket.socket]]:
 
     def open_one() -> socket.socket:
         port = int(site.origin.rpartition(":")[2])
-        opened.append(socket.create_connection(("127.0.0.1", port), timeout=20))
+        opened.append(socket.create_connection(("127.0.0.1", port), timeout=60))
         return opened[-1]
 
     yield open_one

@@ -29,7 +29,7 @@ def test_a_closed_sandbox_is_gone(sandbox):
     site.close()
     site.close()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=1)
+        socket.create_connection(("127.0.0.1", port), timeout=60)
     assert sandbox(port=port).origin == site.origin
     assert not [thread for thread in threading.enumerate() if "sandbox" in thread.name][1:]
 
@@ -40,12 +40,12 @@ def test_a_sandbox_that_nobody_holds_stops(sandbox):
     del site
     gc.collect()
     with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", port), timeout=1)
+        socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def test_a_program_that_forgets_to_close_still_ends():
     program = "import clio_nb, sys; site = clio_nb.sandbox(); sys.stdout.write(site.origin)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=30, check=True)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout.startswith("http://127.0.0.1:")
     assert done.stderr == ""
 
@@ -56,7 +56,7 @@ def test_wait_returns_when_the_sandbox_is_closed(sandbox):
     waiting.start()
     assert waiting.is_alive()
     site.close()
-    waiting.join(5)
+    waiting.join(60)
     assert not waiting.is_alive()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ from clio_nb.errors import InvalidInput
 from clio_nb.http import transport
 from clio_nb.sandbox import Sandbox
 
+from ..ports import free_port
 from .conftest import data
 
 KEY = "k3y-of-a-test!"
@@ -197,17 +197,11 @@ def test_several_regions_need_a_port_to_count_from(sandbox):
         sandbox(public_url="https://clio.example", regions=("us", "eu"))
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.2", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
 @pytest.fixture
 def remote(monkeypatch: pytest.MonkeyPatch, sandbox: Callable[..., Sandbox]) -> Sandbox:
     """A sandbox that the library has to take for one on another machine."""
     monkeypatch.delenv("CLIO_NB_CONTROL_KEY", raising=False)
-    port = free_port()
+    port = free_port("127.0.0.2")
     return sandbox(host="127.0.0.2", port=port, public_url=f"http://127.0.0.2:{port}", control_key=KEY, firms=2)
 
 

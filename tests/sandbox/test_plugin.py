@@ -3,6 +3,9 @@
 import pytest
 
 pytest_plugins = ["pytester"]
+OTHERS = ("cacheprovider", "schemathesis", "anyio", "hypothesispytest", "nbval", "xdist", "xdist.looponfail")
+WITHOUT = [part for name in OTHERS for part in ("-p", f"no:{name}")]
+"""They take seconds to load, and are not what is tried."""
 
 SUITE = '''
     import httpx
@@ -89,8 +92,7 @@ SUITE = '''
 
 def test_the_fixtures_are_there_without_any_set_up(pytester: pytest.Pytester):
     pytester.makepyfile(SUITE)
-    quick = ("-p", "no:cacheprovider", "-p", "no:schemathesis")
-    result = pytester.runpytest_subprocess("--strict-markers", "-W", "error", *quick)
+    result = pytester.runpytest_subprocess("--strict-markers", "-W", "error", *WITHOUT)
     result.assert_outcomes(passed=8)
 
 
@@ -104,5 +106,5 @@ def test_a_suite_that_does_not_use_them_loads_nothing(pytester: pytest.Pytester)
             assert not {"starlette", "httpx", "pandas", "ipywidgets", "jinja2"} & set(sys.modules)
         """
     )
-    result = pytester.runpytest_subprocess("-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:anyio")
+    result = pytester.runpytest_subprocess(*WITHOUT)
     result.assert_outcomes(passed=1)

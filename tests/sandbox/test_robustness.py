@@ -24,7 +24,7 @@ from clio_nb.sandbox.world import rate_limits
 from .conftest import Caller, data, nonce_of
 
 
-def raw(site, request: bytes, patience: float = 5.0) -> bytes:
+def raw(site, request: bytes, patience: float = 60.0) -> bytes:
     """Send bytes as they are and return everything that comes back."""
     with socket.create_connection(("127.0.0.1", int(site.origin.rpartition(":")[2])), timeout=patience) as line:
         line.sendall(request)
@@ -188,7 +188,7 @@ def test_the_sandbox_keeps_to_its_own_document(site, owner):
         def drive(case, known):
             if known and case.path_parameters:
                 case.path_parameters["id"] = action["id"]
-            case.call_and_validate(base_url=site.origin, headers=headers, checks=OWN_CHECKS, timeout=5)
+            case.call_and_validate(base_url=site.origin, headers=headers, checks=OWN_CHECKS, timeout=60)
             met.add(operation.label)
 
         drive()

@@ -67,7 +67,7 @@ def test_revoking_ends_the_access_and_tells_the_app(told: tuple[str, Queue[Any]]
         after = person.press_on(page.control("Revoke access of the demo app"))
         assert f"the app is told at {url}" in after.text
         assert "No app is connected." in after.text
-        assert heard.get(timeout=10) == {"client_id": site.client_id, "user_id": user, "access_token": "all"}
+        assert heard.get(timeout=60) == {"client_id": site.client_id, "user_id": user, "access_token": "all"}
         statuses = [
             person.send(
                 "GET", f"{site.api_url}/users/who_am_i", headers={"authorization": f"Bearer {each}"}

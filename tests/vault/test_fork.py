@@ -98,7 +98,13 @@ def run(program: str, place: str, folder: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    "end", ["sys.exit", *(pytest.param(end, marks=pytest.mark.long) for end in ENDS if end != "sys.exit")]
+    ("place", "end"),
+    [
+        pytest.param(place, end, marks=[] if (place, end) == ("sqlite", "sys.exit") else pytest.mark.long)
+        for place in ("sqlite", "postgresql")
+        for end in ENDS
+    ],
+    indirect=["place"],
 )
 def test_p6_a_child_that_does_nothing_ends_by_itself_and_the_parent_goes_on(
     place: str, tmp_path: Path, end: str
@@ -267,7 +273,7 @@ assert works(firm)
 
 
 @only_sqlite
-@pytest.mark.parametrize("end", ["sys.exit(0)", "pass"])
+@pytest.mark.parametrize("end", ["sys.exit(0)", pytest.param("pass", marks=pytest.mark.long)])
 def test_p6_a_child_stops_neither_the_sandbox_nor_the_inbox_of_its_parent(place: str, tmp_path: Path, end: str) -> None:
     program = f"""
 from clio_nb.launches.inbox import inbox

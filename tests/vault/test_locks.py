@@ -118,7 +118,9 @@ def test_p1_a_vault_opened_twice_here_and_once_elsewhere_loses_nothing(
     assert sound(path)
 
 
-@spelled
+@pytest.mark.parametrize(
+    "again", [through_a_link, *(pytest.param(one, marks=pytest.mark.long) for one in (same, around))]
+)
 def test_p1_a_ledger_opened_twice_here_and_once_elsewhere_loses_no_run(
     path: Path, again: Callable[[Path], Path]
 ) -> None:

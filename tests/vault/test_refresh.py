@@ -123,7 +123,7 @@ def test_of_two_processes_one_refreshes_and_both_have_its_token(
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    said = [process.communicate(timeout=30)[0].strip() for process in processes]
+    said = [process.communicate(timeout=60)[0].strip() for process in processes]
     assert refreshes(clio_sandbox) == asked + 1
     assert set(said) == {token_of(vault, clio_sandbox, user).access.reveal()}
 

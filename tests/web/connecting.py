@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import clio_nb as clio
-from clio_nb.errors import VaultError
 from clio_nb.web import asgi, wsgi
 
 from ..launches.conftest import KEY, new_browser
@@ -63,8 +62,6 @@ class Partner:
         return [name for name, *_ in self.told]
 
     def close(self):
-        for pages in self.pages:  # a check that waits for its minute ends, and meets no other test's clock
-            pages._checks._claim = _over
         for browser in self.browsers:
             browser.close()
         for vault in self.vaults:
@@ -78,10 +75,6 @@ class Partner:
         """What stands in the user's menus, as Clio has it."""
         session = clio.Session(self.site, self.site.token(user.id)["access_token"])
         return sorted((one.label, one.location.resource) for one in session.list_actions())
-
-
-async def _over(*_):
-    raise VaultError("This test is over.")
 
 
 class _Late:

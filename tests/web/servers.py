@@ -16,6 +16,8 @@ from unittest import mock
 import clio_nb as clio
 from clio_nb.vault.keys import new_key
 
+from ..ports import free_port
+
 ROOT = Path(__file__).parents[2]
 COMMANDS = {
     "uvicorn": "uvicorn --host 127.0.0.1 --port {port} --workers {workers} --log-level warning",
@@ -45,11 +47,6 @@ def serving(site, folder, server, app, *, workers=1, vault=None, **options):
         yield f"http://127.0.0.1:{port}"
 
 
-def free_port():
-    with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
-        return taken.getsockname()[1]
-
-
 @contextlib.contextmanager
 def running(folder, server, app, settings, *, port, workers=1):
     """Run a server with an app of a module until the block ends; gives the process."""
@@ -71,7 +68,7 @@ def running(folder, server, app, settings, *, port, workers=1):
         finally:
             process.send_signal(signal.SIGTERM)
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
 
@@ -80,7 +77,7 @@ def wait_for(port, process, log):
     """Wait until somebody listens."""
     for _ in range(2400):
         assert process.poll() is None, log.read_text()
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 60):
             return
         threading.Event().wait(0.05)
     raise AssertionError(log.read_text())

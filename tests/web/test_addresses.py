@@ -61,7 +61,7 @@ def routed(request, anna, serve):
 
 def raw(origin, target, method="GET"):
     """Send a request target as it is written, which no HTTP client does by itself; return status and body."""
-    with contextlib.closing(http.client.HTTPConnection(urlsplit(origin).netloc, timeout=20)) as line:
+    with contextlib.closing(http.client.HTTPConnection(urlsplit(origin).netloc, timeout=60)) as line:
         line.putrequest(method, target, skip_accept_encoding=True)
         line.endheaders()
         answer = line.getresponse()

@@ -19,8 +19,9 @@ import clio_nb as clio
 from clio_nb.database import schema
 from clio_nb.vault.keys import new_key
 
+from ..ports import free_port
 from .connecting import MANIFEST, Visitor
-from .servers import free_port, running
+from .servers import running
 
 COUNTED = {"custom_actions", "users/who_am_i"}
 long = pytest.mark.long

@@ -29,7 +29,7 @@ def stripping(origin, prefix="/clio"):
         protocol_version = "HTTP/1.1"
 
         def do_GET(self):
-            with contextlib.closing(http.client.HTTPConnection(urlsplit(origin).netloc, timeout=30)) as line:
+            with contextlib.closing(http.client.HTTPConnection(urlsplit(origin).netloc, timeout=60)) as line:
                 headers = {name.lower(): value for name, value in self.headers.items()} | {"host": "inside"}
                 line.request("GET", self.path.removeprefix(prefix), headers=headers)
                 answer = line.getresponse()
@@ -80,7 +80,7 @@ def test_l21_l22_l23_a_click_a_reload_and_what_is_forged_at_a_real_server(
     with contextlib.ExitStack() as stack:
         origin = stack.enter_context(serving(site, tmp_path, server, app, workers=workers, **options))
         origin = stack.enter_context(stripping(origin)) if prefix else origin
-        client = httpx.Client(trust_env=False, timeout=30, follow_redirects=True, http1=not http2, http2=http2)
+        client = httpx.Client(trust_env=False, timeout=60, follow_redirects=True, http1=not http2, http2=http2)
         browser = stack.enter_context(client)
         address = f"{origin}{prefix}/launch"
         for number in range(3):

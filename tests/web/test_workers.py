@@ -219,7 +219,7 @@ def test_l23_a_ledger_that_cannot_be_written_lets_each_process_prove_once_and_wa
 def test_l23_a_ledger_that_does_not_answer_holds_nobody_longer_than_the_timeout(anna, workers):
     gone = threading.Event()
     (guard,) = workers(KEY, timeout=0.5)
-    guard._claims._ledger = SimpleNamespace(claim=lambda *_: gone.wait(20))
+    guard._claims._ledger = SimpleNamespace(claim=lambda *_: gone.wait(60))
     try:
         assert visit(guard, query_of(anna.click()))[0].status == 403
     finally:
@@ -228,7 +228,7 @@ def test_l23_a_ledger_that_does_not_answer_holds_nobody_longer_than_the_timeout(
 
 async def at_once(origin, click, times=8):
     """One browser opens the same launch several times at once."""
-    async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=30) as browser:
+    async with httpx.AsyncClient(trust_env=False, follow_redirects=True, timeout=60) as browser:
         return await asyncio.gather(*(browser.get(f"{origin}/launch?{query_of(click)}") for _ in range(times)))
 
 
