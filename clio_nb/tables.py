@@ -169,8 +169,11 @@ def locations(values: Sequence[str | None]) -> pd.Categorical[str]:
 
 
 def times(moments: Sequence[dt.datetime | None]) -> Column:
-    """Return aware datetimes (or None) as ``datetime64[ns, UTC]``."""
-    return pd.array(np.asarray(moments, object), dtype=TIME)
+    """Return aware datetimes (or None) as ``datetime64[ns, UTC]``. A year that this cannot hold is missing."""
+    try:
+        return pd.array(np.asarray(moments, object), dtype=TIME)
+    except pd.errors.OutOfBoundsDatetime:
+        return times([moment if moment and 1677 < moment.year < 2262 else None for moment in moments])
 
 
 def integers(numbers: Sequence[int | None] | np.ndarray[tuple[int], np.dtype[np.int64]]) -> Column:
