@@ -82,6 +82,10 @@ class App:
         control_url: Root of a sandbox's control endpoints; None at Clio itself.
         control_key: What such a sandbox asks for where it stands in a network.
 
+    Raises:
+        errors.InvalidInput: A key or secret with a space or another character that it cannot have. Spaces and line
+            breaks around them are dropped.
+
     Examples:
         >>> clio.App(clio.Region.EU, "my-key", clio.Secret("my-secret")).origin
         'https://eu.app.clio.com'
@@ -96,6 +100,11 @@ class App:
     control_key: Secret | None = None
 
     def __post_init__(self) -> None:
+        for name, given in (("client_id", self.client_id), ("client_secret", self.client_secret)):
+            kept = sendable(given)
+            if kept is None:
+                raise InvalidInput(UNSENDABLE.format(f"The app's {name}"), field=name)
+            object.__setattr__(self, name, kept.reveal() if name == "client_id" else kept)
         if not self.origin:
             object.__setattr__(self, "origin", self.region.origin)
 
@@ -280,6 +289,11 @@ class Record:
 
 
 _TITLES = ("display_number", "name", "note")
+
+
+def whole_letters(text: str) -> str:
+    """Return a text that can be sent and stored: half an emoji becomes a placeholder."""
+    return text.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace")
 
 
 def visible(text: str) -> str:

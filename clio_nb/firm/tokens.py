@@ -14,7 +14,7 @@ import pandas as pd
 from ..database._private_files import write_whole
 from ..database.firm_key import FirmKey
 from ..errors import InvalidInput, VaultError
-from ..models import Site, Token, User
+from ..models import Site, Token, User, whole_letters
 from ..secret import Secret
 from ..tables import integers, neutral, texts, times
 from ..vault import Grant, Vault
@@ -143,7 +143,7 @@ def _secret(value: object) -> Secret | None:
 
 
 def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else whole_letters(str(value))
 
 
 def _user_id(value: object, number: int) -> int:

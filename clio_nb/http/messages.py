@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import msgspec
 
 from .. import errors
-from ..models import Id
+from ..models import Id, whole_letters
 from ..secret import Secret
 from ..vocabulary import Location
 from . import odd_answers
@@ -109,6 +109,8 @@ def get_record(
     location: Location, record_id: int, *, fields: str | None = None, nonce: Secret | None = None
 ) -> Request:
     """Ask for one record; with a nonce, the request that proves a launch (guide, "Confirming a User's Action")."""
+    if fields is not None and fields != whole_letters(fields):
+        raise errors.InvalidInput("The fields have half a character in them. Remove it.", field="fields")
     query = (("fields", fields or title_fields(location)),)
     return Request("GET", f"{API}/{location.resource}/{record_id:d}", query, nonce=nonce)
 

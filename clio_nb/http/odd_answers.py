@@ -13,6 +13,8 @@ from typing import Any, get_args, get_origin
 
 import msgspec
 
+from ..models import whole_letters
+
 
 class Uncertain(Exception):
     """A value that is not what it has to be, and that nothing can stand in for. The message is its path."""
@@ -60,7 +62,7 @@ def _whole_letters(value: Any, path: str, taken: Taken) -> Any:
         return {name: _whole_letters(each, f"{path}.{name}", taken) for name, each in named}
     if not isinstance(value, str):
         return value
-    whole = value.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace")
+    whole = whole_letters(value)
     if whole != value:
         taken.ignored.append(path)
     return whole
