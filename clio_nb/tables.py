@@ -135,7 +135,7 @@ def save_table(frame: pd.DataFrame, path: str | Path) -> Path:
     safe = frame.copy() if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
     for name, column in safe.items():
         if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column.dtype):
-            safe[name] = column.astype("string").map(neutral, na_action="ignore").astype("string")
+            safe[name] = column.astype(object).map(lambda cell: neutral(str(cell)), na_action="ignore").astype("string")
     try:
         if ending == ".csv":
             safe.to_csv(path, index=False, encoding="utf-8-sig")

@@ -75,7 +75,8 @@ def test_spaces_and_line_breaks_around_a_token_are_dropped(clio_sandbox, form):
     token = Token(access=Secret(form.format("a")), refresh=Secret(form.format("b")))
     assert token == Token(access=Secret("a"), refresh=Secret("b"))
     firm = clio_nb.Firm(clio_sandbox, clio_nb.Vault())
-    firm.import_tokens(pd.DataFrame([{"user_id": 7, "access_token": form.format("a"), "name": f"Ada {HALF}"}]))
+    row = {"user_id": 7, "access_token": form.format("a"), "name": f"Ada {HALF}"}
+    firm.import_tokens(pd.DataFrame([row], dtype=object))
     assert firm.tokens()[["access_token", "name"]].to_numpy().tolist() == [[Secret("a"), "Ada \ufffd"]]
 
 
@@ -91,7 +92,7 @@ def test_what_is_no_token_is_refused_by_name_before_anything_is_sent(clio_sandbo
             refused()
         assert "canary" not in str(error.value)
     firm = clio_nb.Firm(clio_sandbox, clio_nb.Vault())
-    rows = pd.DataFrame([{"user_id": 6, "access_token": "a"}, {"user_id": 7, "access_token": value}])
+    rows = pd.DataFrame([{"user_id": 6, "access_token": "a"}, {"user_id": 7, "access_token": value}], dtype=object)
     with pytest.raises(InvalidInput, match=r"Row 2: The access token has") as error:
         firm.import_tokens(rows)
     assert error.value.field == "access_token"
@@ -123,7 +124,7 @@ def test_what_is_no_key_of_a_vault_is_refused_by_the_name_of_its_place(monkeypat
         with pytest.raises(VaultError, match="Invalid key in the variable CLIO_NB_KEY"):
             find_keys(file)
         monkeypatch.delenv("CLIO_NB_KEY")
-    for content in (broken.encode(errors="replace"), key.encode("utf-16")):  # as PowerShell writes files
+    for content in (broken.encode(errors="surrogatepass"), key.encode("utf-16")):  # as PowerShell writes files
         file.write_bytes(content)
         file.chmod(0o600)
         with pytest.raises(VaultError, match="Invalid key in the key file"):
