@@ -143,7 +143,9 @@ def _of_label(label: str) -> Iterator[Finding]:
         yield Finding("label", "error", sentence, "422 RecordInvalid")
     elif any(unicodedata.category(char) in ("Cc", "Cs", "Zl", "Zp") for char in label):
         yield Finding(
-            "label", "error", "The label has a tab, a line break or another character no menu can show. Remove it."
+            "label",
+            "error",
+            "The label has a tab, a line break, half an emoji or another character no menu can show. Remove it.",
         )
     elif label != " ".join(label.split()) or not label.isprintable():
         sentence = (

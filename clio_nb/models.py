@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import datetime as dt
+import math
 import time
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Annotated, Any, Final, Protocol, TypeAlias
 
 import msgspec
 
-from .secret import Secret
+from .errors import InvalidInput
+from .secret import Secret, sendable
 from .vocabulary import DEFAULT_REDIRECT_URI, Location, Region
 
 NOTHING: Final = "– "
 """Starts the text for a location where a user sees nothing; the reason follows."""
 
 NOT_WANTED: Final = f"{NOTHING}not wanted"
+
+
+Id: TypeAlias = Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
+"""An id of Clio's, as it has to be in an answer."""
 
 
 class Clock(Protocol):
@@ -76,6 +82,10 @@ class App:
         control_url: Root of a sandbox's control endpoints; None at Clio itself.
         control_key: What such a sandbox asks for where it stands in a network.
 
+    Raises:
+        errors.InvalidInput: A key or secret with a space or another character that it cannot have. Spaces and line
+            breaks around them are dropped.
+
     Examples:
         >>> clio.App(clio.Region.EU, "my-key", clio.Secret("my-secret")).origin
         'https://eu.app.clio.com'
@@ -90,6 +100,11 @@ class App:
     control_key: Secret | None = None
 
     def __post_init__(self) -> None:
+        for name, given in (("client_id", self.client_id), ("client_secret", self.client_secret)):
+            kept = sendable(given)
+            if kept is None:
+                raise InvalidInput(UNSENDABLE.format(f"The app's {name}"), field=name)
+            object.__setattr__(self, name, kept.reveal() if name == "client_id" else kept)
         if not self.origin:
             object.__setattr__(self, "origin", self.region.origin)
 
@@ -105,7 +120,12 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     Attributes:
         access: The access token.
         refresh: What renews it.
-        expires_at: In seconds since the epoch by this machine's clock, or None when Clio did not say.
+        expires_at: In seconds since the epoch by this machine's clock, or None when Clio did not say. Such numbers as
+            text, and milliseconds and finer, which are known by their size, are taken as well.
+
+    Raises:
+        errors.InvalidInput: A token with a space or another character that no request can carry, or no such time.
+            Spaces and line breaks around a token are dropped.
 
     Examples:
         >>> clio.Token(access=clio.Secret("from-your-store"))
@@ -115,6 +135,16 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     access: Secret
     refresh: Secret | None = None
     expires_at: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("access", "refresh"):
+            if given := getattr(self, name):
+                kept = sendable(given)
+                if kept is None:
+                    raise InvalidInput(UNSENDABLE.format(f"The {name} token"), field=name)
+                msgspec.structs.force_setattr(self, name, kept)
+        if self.expires_at is not None:
+            msgspec.structs.force_setattr(self, "expires_at", _seconds(self.expires_at))
 
     @classmethod
     def of(cls, token: Token | Secret | str) -> Token:
@@ -136,10 +166,28 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
         return self.expires_at is not None and self.expires_at - time.time() < seconds
 
 
+UNSENDABLE: Final = (
+    "{} has a space, a quotation mark or another character that it cannot have. Check the place that it comes from, "
+    "such as an environment file."
+)
+_LATEST: Final = 2.0**33  # the year 2242, which every clock and table here can show
+
+
+def _seconds(moment: float) -> float | None:
+    """Return a time in seconds since the epoch; None where it says nothing."""
+    try:
+        seconds = float(moment)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput("expires_at is not a time. Use seconds since 1970.", field="expires_at") from None
+    while 1e11 < seconds < 1e20:  # milliseconds, microseconds or nanoseconds: in seconds, it would be the year 5138
+        seconds /= 1000
+    return min(max(seconds, 0.0), _LATEST) if math.isfinite(seconds) else None
+
+
 class Account(msgspec.Struct, frozen=True):
     """The firm that a user belongs to."""
 
-    id: int
+    id: Id
     name: str | None = None
 
 
@@ -154,7 +202,7 @@ class User(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         'Marrowby & Quill LLP'
     """
 
-    id: int
+    id: Id
     name: str | None = None
     email: str | None = None
     enabled: bool = True
@@ -178,7 +226,7 @@ class CustomAction(msgspec.Struct, frozen=True, kw_only=True, gc=False):
         ('Sign', 'matters/show')
     """
 
-    id: int
+    id: Id
     etag: str | None = None
     label: str | None = None
     target_url: str | None = None
@@ -236,10 +284,16 @@ class Record:
     @property
     def title(self) -> str:
         """What a person calls it: its display number, name or note; else its type and id."""
-        return next((text for key in _TITLES if (text := self.data.get(key))), str(self.subject))
+        titles = (self.data.get(key) for key in _TITLES)
+        return next((str(title) for title in titles if title and isinstance(title, str | int)), str(self.subject))
 
 
 _TITLES = ("display_number", "name", "note")
+
+
+def whole_letters(text: str) -> str:
+    """Return a text that can be sent and stored: half an emoji becomes a placeholder."""
+    return text.encode("utf-16", errors="surrogatepass").decode("utf-16", errors="replace")
 
 
 def visible(text: str) -> str:

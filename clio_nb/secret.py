@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import re
 from typing import Any, NoReturn, final
 
 
@@ -66,6 +67,15 @@ class Secret:
 
     def __reduce__(self) -> NoReturn:
         raise TypeError("a Secret is never pickled; store it in the vault, or reveal() it where it is sent")
+
+
+def sendable(text: str | Secret) -> Secret | None:
+    """Return a key, secret or token without the spaces and line breaks that files and copying put around it.
+
+    None where it has spaces, quotation marks, control or other characters that it cannot have and no request can carry.
+    """
+    plain = Secret(text).reveal().strip().strip("\ufeff\u200b").strip()
+    return Secret(plain) if re.fullmatch(r"[!#-&(-~]*", plain) else None
 
 
 def reading(kind: type, text: object) -> Any:

@@ -14,7 +14,7 @@ from . import errors
 from .action_rules import check, location_of, same_label, same_url
 from .arguments import a_site, on_session
 from .http import messages, timeouts
-from .http.client import Client, fence
+from .http.client import Client, fence, warn_of_rows, whole
 from .http.sync_and_async import awaited, on_loop, sync_method
 from .http.tokens import SignedOut, TokenSource, revoke
 from .models import CustomAction, Record, Site, Subject, Token, User
@@ -273,7 +273,7 @@ class AsyncSession(Client):
         """
         request = messages.get_record(subject.location, subject.record_id, fields=fields)
         data = await self._data(request, dict[str, Any])
-        if data.get("id", subject.record_id) != subject.record_id:
+        if "id" in data and messages.record_id(data) != subject.record_id:
             said = f"{request} was answered with a different record, which was ignored. Try again."
             raise errors.UnexpectedAnswer(said, status=200, request=str(request))
         return Record(subject, data)
@@ -296,8 +296,10 @@ class AsyncSession(Client):
             '00001-Tidewrack'
         """
         location = location_of(at)
-        rows = await self._pages(messages.list_records(location), list[dict[str, Any]])
-        return [Record(Subject(location, row["id"]), row) for row in rows]
+        request = messages.list_records(location)
+        rows = [(messages.record_id(row), row) for row in await self._pages(request, list[dict[str, Any]])]
+        warn_of_rows(request, [f"data[{number}].id" for number, (record_id, _) in enumerate(rows) if record_id is None])
+        return [Record(Subject(location, record_id), row) for record_id, row in rows if record_id is not None]
 
     @on_loop
     async def logout(self) -> None:
@@ -362,7 +364,7 @@ class AsyncSession(Client):
         """Return the action of that label in that location, and of that target URL if given, as Clio may keep them."""
         found = [
             action
-            for action in await self.list_actions()
+            for action in whole(await self.list_actions())
             if action.location is location
             and same_label(action.label, label)
             and (target_url is None or same_url(action.target_url, target_url))

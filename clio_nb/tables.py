@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import html
+import unicodedata
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias
@@ -126,22 +127,24 @@ def save_table(frame: pd.DataFrame, path: str | Path) -> Path:
     """Write a table as CSV, Parquet or Excel, by the ending of ``path``, and return the path.
 
     A text that a spreadsheet would take for a formula gets an apostrophe in front, and control characters are spelled
-    out, in all three. Times in Excel are UTC without saying so, because Excel has no time zones. Raises
-    :class:`InvalidInput` for another ending.
+    out, in all three. CSV is UTF-8 with a byte order mark, without which Excel takes it for another encoding. Times in
+    Excel are UTC without saying so, because Excel has no time zones. Raises :class:`InvalidInput` for another ending.
     """
     path = Path(path)
+    ending = path.suffix.lower()
     safe = frame.copy() if isinstance(frame.index, pd.RangeIndex) else frame.reset_index()
     for name, column in safe.items():
         if isinstance(column.dtype, pd.CategoricalDtype) or pd.api.types.is_string_dtype(column.dtype):
-            safe[name] = column.astype("string").map(neutral, na_action="ignore").astype("string")
+            safe[name] = column.astype(object).map(lambda cell: neutral(str(cell)), na_action="ignore").astype("string")
     try:
-        if path.suffix == ".csv":
-            safe.to_csv(path, index=False)
-        elif path.suffix == ".parquet":
+        if ending == ".csv":
+            safe.to_csv(path, index=False, encoding="utf-8-sig")
+        elif ending == ".parquet":
             safe.to_parquet(path, index=False)
-        elif path.suffix == ".xlsx":
+        elif ending == ".xlsx":
             zoned = safe.select_dtypes("datetimetz").columns
-            safe.assign(**{name: safe[name].dt.tz_localize(None) for name in zoned}).to_excel(path, index=False)
+            plain = safe.assign(**{name: safe[name].dt.tz_localize(None) for name in zoned})
+            plain.to_excel(path, index=False, engine="openpyxl")  # which pandas does not choose for .XLSX
         else:
             raise InvalidInput(f"{path.name}: unknown table format. Use .csv, .parquet or .xlsx.", field="path")
     except ImportError:
@@ -154,7 +157,8 @@ def save_table(frame: pd.DataFrame, path: str | Path) -> Path:
 def neutral(text: str) -> str:
     """Return a text that no spreadsheet takes for a formula, on one line."""
     plain = visible(text)
-    return f"'{plain}" if plain.lstrip().startswith(_FORMULA) else plain
+    first = unicodedata.normalize("NFKC", plain.lstrip()[:1])  # what is as wide as a Chinese character counts too
+    return f"'{plain}" if first.startswith(_FORMULA) else plain
 
 
 def locations(values: Sequence[str | None]) -> pd.Categorical[str]:
@@ -169,8 +173,11 @@ def locations(values: Sequence[str | None]) -> pd.Categorical[str]:
 
 
 def times(moments: Sequence[dt.datetime | None]) -> Column:
-    """Return aware datetimes (or None) as ``datetime64[ns, UTC]``."""
-    return pd.array(np.asarray(moments, object), dtype=TIME)
+    """Return aware datetimes (or None) as ``datetime64[ns, UTC]``. A year that this cannot hold is missing."""
+    try:
+        return pd.array(np.asarray(moments, object), dtype=TIME)
+    except pd.errors.OutOfBoundsDatetime:
+        return times([moment if moment and 1677 < moment.year < 2262 else None for moment in moments])
 
 
 def integers(numbers: Sequence[int | None] | np.ndarray[tuple[int], np.dtype[np.int64]]) -> Column:
@@ -193,7 +200,7 @@ def _column_of(categories: Iterable[str]) -> np.ndarray[tuple[int], np.dtype[np.
     return np.array([*(columns.get(category, past) for category in categories), past], np.int8)
 
 
-_FORMULA: Final = ("=", "+", "-", "@", "|", "%", "＝", "＋", "－", "＠")
+_FORMULA: Final = ("=", "+", "-", "−", "@", "|", "%")
 _LEFT: Final = "text-align: left"
 _NARROW: Final = f"padding: 4px; font-size: 90%; vertical-align: top; white-space: normal; {_LEFT}"
 _ABSENT: Final = "background-color: #f8d7da; color: #58151c"

@@ -148,6 +148,7 @@ def _session(firm: Firm, user: str | None) -> tuple[Session, User]:
 def _read(firm: Firm, users: list[User]) -> tuple[list[tuple[User, CustomAction]], list[ClioError]]:
     """Read the actions of these users at the same time; an error of one does not keep the others from being read."""
     from ..http import loop  # noqa: PLC0415 -- an event loop, for this command only
+    from ..http.client import not_whole  # noqa: PLC0415 -- as above
 
     async def one(user: User) -> list[CustomAction] | ClioError:
         try:
@@ -160,7 +161,11 @@ def _read(firm: Firm, users: list[User]) -> tuple[list[tuple[User, CustomAction]
 
     answers = list(zip(users, loop.run(all_of_them), strict=True))
     rows = [(user, action) for user, answer in answers if isinstance(answer, list) for action in answer]
-    return rows, [answer for _, answer in answers if isinstance(answer, ClioError)]
+    failed = [answer for _, answer in answers if isinstance(answer, ClioError)]
+    for user, answer in answers:
+        if isinstance(answer, list) and (said := not_whole(answer)):
+            failed.append(ClioError(f"{user}: {said}"))
+    return rows, failed
 
 
 def _show(user: User, action: CustomAction, what: str, *, as_json: bool) -> None:

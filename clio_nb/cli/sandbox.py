@@ -84,7 +84,7 @@ def sandbox(
             port=port,
             host=host,
             public_url=public_url,
-            control_key=control_key,
+            control_key=control_key and control_key.strip(),
             users=users,
             firms=firms,
             regions=_listed(regions),

@@ -35,7 +35,7 @@ def private_file(path: Path) -> Path:
         for name in (path.name, f"{path.name}-wal", f"{path.name}-shm", f"{path.name}-journal"):
             with contextlib.suppress(FileNotFoundError):  # SQLite makes and deletes the others as it needs them
                 _tightened(path.with_name(name))
-    except OSError as cause:
+    except (OSError, ValueError) as cause:
         raise VaultError(_why(path, cause)) from None
     return path
 
@@ -134,7 +134,9 @@ def write_whole(path: Path, text: Secret) -> None:
         raise VaultError(_LINK.format(path))
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
-        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o600), "w") as file:
+        with os.fdopen(
+            os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o600), "w", encoding="utf-8"
+        ) as file:
             file.write(text.reveal())
             file.flush()
             os.fsync(file.fileno())
@@ -155,9 +157,9 @@ def read_private(path: Path) -> str | None:
         handle = os.open(path, os.O_RDONLY | _NO_LINKS)
     except (FileNotFoundError, NotADirectoryError):
         return None
-    except OSError as cause:
+    except (OSError, ValueError) as cause:
         raise VaultError(_why(path, cause)) from None
-    with os.fdopen(handle) as file:
+    with os.fdopen(handle, encoding="utf-8", errors="replace") as file:
         found = os.fstat(handle)
         _owned(path, found)
         if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077:
@@ -183,7 +185,7 @@ def _private_folder(path: Path) -> None:
             raise VaultError(
                 f"Other users can change the folder {folder}. Run chmod go-w on it, or choose another folder."
             )
-    except OSError as cause:
+    except (OSError, ValueError) as cause:
         raise VaultError(_why(folder, cause)) from None
 
 
@@ -205,7 +207,8 @@ _GONE: Final = "{} is gone or was replaced while it was in use. Put it back, or 
 _LINK: Final = "{} is a symbolic link, which could lead anywhere. Give the path that it leads to."
 
 
-def _why(path: Path, cause: OSError) -> str:
+def _why(path: Path, cause: OSError | ValueError) -> str:
     if os.path.islink(path):  # noqa: PTH114 -- Path's raises where the folder may not be entered
         return _LINK.format(path)
-    return f"{path} cannot be used: {cause.strerror}. Nothing was changed. Fix this, or choose another path."
+    reason = cause.strerror if isinstance(cause, OSError) else "not a valid path"
+    return f"{path} cannot be used: {reason}. Nothing was changed. Fix this, or choose another path."

@@ -6,6 +6,7 @@ on SQLite too, which can lock only as a whole.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import weakref
 from collections.abc import Iterator
@@ -16,12 +17,19 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import VaultError
 from ..secret import Secret
 from ._fork import Unshared
+from ._mounts import network_of
 from ._private_files import DatabaseFile
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
 PATIENCE: Final = 10.0  # seconds to wait for a busy or distant database
+_SAFE: Final = "Nothing was changed."
+_UNKNOWN: Final = "It was about to be changed, and whether it was is not known. Look before you do it again."
+_ON_A_NETWORK: Final = (
+    "{} is on a network file system ({}), on which SQLite can lose what it writes. Put it on a disk of this machine "
+    "(Vault.open(path), --vault or CLIO_NB_VAULT), or use a postgresql:// address, which several machines can share."
+)
 
 
 class Database(Unshared):
@@ -45,11 +53,18 @@ class Database(Unshared):
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:
-        """Give a connection for one transaction. Raises :class:`VaultError` when it fails; then nothing was changed."""
+        """Give a connection for one transaction.
+
+        Raises :class:`VaultError` when it fails. Then nothing was changed, unless the message says that it may have
+        been: a server that is gone while it commits does not say whether it did.
+        """
         with nullcontext() if self.on_postgresql else self.use, self._explained():
             engine = self._opened()
-            with engine.connect().execution_options(clio_nb_write=write) as database, database.begin():
+            with engine.connect().execution_options(clio_nb_write=write) as database, database.begin() as changes:
                 yield database
+                if write and self.on_postgresql:
+                    with self._explained(safe=_UNKNOWN):
+                        changes.commit()
 
     def insert(self, table: sa.Table) -> Any:
         """Return an insert that knows ``on_conflict_do_update``."""
@@ -128,6 +143,8 @@ class Database(Unshared):
             # FULL: a rotated refresh token that is lost cannot be had again
             return file.connect("journal_mode=WAL", "synchronous=FULL", timeout=PATIENCE)
 
+        if path and (kind := network_of(path)) and (not path.exists() or os.access(path.parent, os.W_OK)):
+            raise VaultError(_ON_A_NETWORK.format(path, kind))  # where it can only be read, nothing is lost
         file = self._file = DatabaseFile(path) if path else None
         pool = sa.pool.StaticPool if file is None else sa.pool.QueuePool if file.writable else sa.pool.NullPool
         engine = sa.create_engine("sqlite://", creator=connect, poolclass=pool, hide_parameters=True)
@@ -160,13 +177,13 @@ class Database(Unshared):
             raise VaultError('PostgreSQL needs its driver: python -m pip install "clio-nb[postgres]"') from None
 
     @contextmanager
-    def _explained(self, hint: str = "") -> Iterator[None]:
+    def _explained(self, hint: str = "", safe: str = _SAFE) -> Iterator[None]:
         import sqlalchemy as sa  # noqa: PLC0415 -- as above
 
         try:
             yield
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as cause:
-            raise VaultError(" ".join(filter(None, (f"{self.name}: {_why(cause)}", hint, _SAFE)))) from None
+            raise VaultError(" ".join(filter(None, (f"{self.name}: {_why(cause)}", hint, safe)))) from None
 
 
 def _parsed(url: Secret) -> sa.URL:
@@ -178,13 +195,14 @@ def _parsed(url: Secret) -> sa.URL:
         raise VaultError("Invalid vault address. Use the form postgresql://user@host/database.") from None
 
 
-_SAFE: Final = "Nothing was changed."
 _REASONS: Final = {
     "database or disk is full": "the disk is full. Free some space and try again.",
     "file is not a database": "it is not a database. Choose another path, or move it away.",
-    "readonly database": "it cannot be written to. Check its owner and mode.",
+    "readonly database": "it cannot be written to. Check owner and mode of the file and its folder, or choose another path.",
     "read-only transaction": "it cannot be written to. Use the address of the primary server.",
     "permission denied": "this database user may not do that. Let it read and change the clio_nb tables.",
+    "locking protocol": "locks do not work on its file system. Put it on a disk of this machine.",
+    "disk I/O error": "its disk or file system fails. Put it on another disk of this machine.",
     "database is locked": "another program has locked it for too long. Try again.",
 }
 

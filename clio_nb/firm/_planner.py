@@ -13,6 +13,7 @@ import msgspec
 
 from ..errors import InvalidInput, ManifestError, NeedsLogin, RunInProgress
 from ..http import timeouts
+from ..http.client import whole
 from ..ledger._statements import LEASE
 from ..ledger.ledger import Ledger
 from ..ledger.records import Kind, Known, Outcome, Run, UserRecord
@@ -97,7 +98,7 @@ class Planner:
         known = await self._known([user.id])
         if manifest.asks_for_roles and user.roles is None:
             user = await session.who_am_i()
-        state = _judged(UserState(user, actions=tuple(await session.list_actions())), known)
+        state = _judged(UserState(user, actions=tuple(whole(await session.list_actions()))), known)
         items = Comparison(manifest, known, profile=profile).items_of(state)
         alone = FirmUsers(((user, state.access),), {}, everyone=False)
         return await self._plan(

@@ -37,7 +37,7 @@ import msgspec
 
 from ..action_rules import Finding, as_shown, findings, location_of
 from ..errors import ManifestError
-from ..models import User
+from ..models import User, whole_letters
 from ..urls import as_sent
 from ..vocabulary import Location, Region
 
@@ -218,6 +218,8 @@ def problems(manifest: Manifest) -> Iterator[_Problem]:
     """Find what is of the right type and still wrong, in the order of the file."""
     if not manifest.app.name.strip():
         yield _Problem("app.name", "is empty. Give the app a name: it tells its actions from those of other manifests.")
+    if manifest.app.name != whole_letters(manifest.app.name):
+        yield _Problem("app.name", "has half an emoji or another broken character. Remove it.")
     keys: set[str] = set()
     for number, action in enumerate(manifest.actions):
         at = f"actions[{number}]"

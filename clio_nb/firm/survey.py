@@ -11,6 +11,7 @@ from typing import Final, SupportsIndex, TypeAlias
 
 from .. import errors
 from ..database.firm_key import AppKey
+from ..http.client import not_whole, whole
 from ..models import Account, Site, User
 from ..session import AsyncSession, Notes, note_in
 from ..vault import Grant, Vault
@@ -236,7 +237,7 @@ class Survey:
         if access is not Access.SIGNED_IN:
             return UserState(user, access)
         try:
-            actions = await (await self.session_of(user.id, grant)).list_actions()
+            actions = whole(await (await self.session_of(user.id, grant)).list_actions())
         except errors.NeedsLogin:
             now = await asyncio.to_thread(self._vault.grant, self._site, user.id, firm=self._firm)
             return UserState(user, _access_of(now))
@@ -255,9 +256,11 @@ class Survey:
         usable = [grant for grant in grants.values() if not grant.problem]
         for grant in usable[:ASKED_FOR_USERS]:
             try:
-                return await (await self.session_of(grant.user.id, grant)).list_users(), ""
+                users = await (await self.session_of(grant.user.id, grant)).list_users()
             except (errors.NeedsLogin, errors.Unauthorized, errors.Forbidden) as error:
                 refused = error
+            else:
+                return users, not_whole(users)
         if refused is None:
             return (
                 [],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+import re
 from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,7 @@ import pandas as pd
 from ..database._private_files import write_whole
 from ..database.firm_key import FirmKey
 from ..errors import InvalidInput, VaultError
-from ..models import Site, Token, User
+from ..models import Site, Token, User, whole_letters
 from ..secret import Secret
 from ..tables import integers, neutral, texts, times
 from ..vault import Grant, Vault
@@ -124,8 +125,11 @@ def _grant(number: int, row: Mapping[Hashable, Any]) -> Grant:
     user = User(
         id=_user_id(values["user_id"], number), name=_text(values.get("name")), email=_text(values.get("email"))
     )
-    token = Token(access=access, refresh=refresh, expires_at=_seconds(values.get("expires_at"), number))
-    return Grant(user, token)
+    expires_at = _seconds(values.get("expires_at"), number)
+    try:
+        return Grant(user, Token(access=access, refresh=refresh, expires_at=expires_at))
+    except InvalidInput as error:
+        raise InvalidInput(f"Row {number}: {error}", field=f"{error.field}_token") from None
 
 
 def _is_missing(value: object) -> bool:
@@ -139,7 +143,7 @@ def _secret(value: object) -> Secret | None:
 
 
 def _text(value: object) -> str | None:
-    return None if value is None else str(value)
+    return None if value is None else whole_letters(str(value))
 
 
 def _user_id(value: object, number: int) -> int:
@@ -156,10 +160,10 @@ def _seconds(value: object, number: int) -> float | None:
     try:
         if isinstance(value, dt.datetime):
             moment = value
-        elif str(value).strip().replace(".", "", 1).isdigit():
-            return float(str(value))
+        elif re.fullmatch(r"[0-9]+\.?[0-9]*(E\+[0-9]+)?", text := str(value).strip().upper()):  # E+ is Excel's
+            return float(text)
         else:
-            moment = dt.datetime.fromisoformat(str(value).strip())
+            moment = dt.datetime.fromisoformat(text)
     except ValueError:
         raise InvalidInput(
             f"Row {number}: expires_at is not a time. Use ISO 8601 or seconds since 1970.", field="expires_at"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextvars import ContextVar
 from typing import Final, TypeVar
 
 from .. import errors
-from ..models import Clock, Site, Token, User
+from ..models import Clock, Site, Token, User, visible
 from ..secret import Secret
 from . import messages, timeouts, transport
 from .pace import Pace
@@ -24,6 +25,36 @@ fence: Final[ContextVar[Callable[[], Awaitable[None]] | None]] = ContextVar("cli
 """Awaited just before each request that changes something; what it raises keeps that request from being sent."""
 
 MARGIN: Final = 60.0  # seconds before its end at which a token is renewed beforehand: a nonce must not meet a 401
+
+_log: Final = logging.getLogger("clio_nb")
+_NOT_WHOLE: Final = "The list is not whole, because Clio sent unexpected values in its rows: {}. Try again later."
+
+
+class Rows(list[T]):
+    """The rows of a list. ``left_out`` has the paths of what keeps it from being whole."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.left_out: list[str] = []
+
+
+def warn_of_rows(request: messages.Request, left_out: Sequence[str]) -> None:
+    """Log the paths of what keeps a list from being whole, if there are any."""
+    if left_out:
+        _log.warning("%s: %s", request, _NOT_WHOLE.format(_some(left_out)))
+
+
+def not_whole(rows: list[T]) -> str:
+    """Say why the rows that a session has listed are not all that there are; an empty text when they are."""
+    left_out = rows.left_out if isinstance(rows, Rows) else ()
+    return _NOT_WHOLE.format(_some(left_out)) if left_out else ""
+
+
+def whole(rows: list[T]) -> list[T]:
+    """Return the rows that a session has listed. Raises :class:`errors.UnexpectedAnswer` when they are not all."""
+    if said := not_whole(rows):
+        raise errors.UnexpectedAnswer(said, status=200)
+    return rows
 
 
 class Client:
@@ -85,9 +116,9 @@ class Client:
     async def _data(self, request: messages.Request, shape: type[T]) -> T:
         return (await self.request(request, shape)).data
 
-    async def _pages(self, first: messages.Request, shape: type[list[T]]) -> list[T]:
+    async def _pages(self, first: messages.Request, shape: type[list[T]]) -> Rows[T]:
         """Read all pages. A page that comes twice is an error: otherwise reading would never end."""
-        rows: list[T] = []
+        rows = Rows[T]()
         following: messages.Request | None = first
         read = set()
         while following is not None:
@@ -100,6 +131,7 @@ class Client:
             read.add(following)
             answer = await self.request(following, shape)
             rows += answer.data
+            rows.left_out += answer.left_out
             following = answer.next
         return rows
 
@@ -128,12 +160,16 @@ class Client:
             then = timeouts.now() if self._clock is None else sent
             pace.answered(window, then, rate)
         try:
-            return messages.decipher(request, raw.status, raw.headers, raw.body, shape)
+            answer = messages.decipher(request, raw.status, raw.headers, raw.body, shape)
         except errors.RateLimited as error:
             pace.refused(then, error.retry_after)
             raise self._named(error) from None
         except errors.ApiError as error:
             raise self._named(error) from error.__cause__
+        if answer.ignored:
+            _log.warning("%s: Clio sent unexpected values, which were ignored: %s", request, _some(answer.ignored))
+        warn_of_rows(request, answer.left_out)
+        return answer
 
     async def _turn(self, request: messages.Request, token: Token, patience: float) -> Pace:
         """Wait until the token's budget allows one more request, unless that takes ``patience`` seconds or more."""
@@ -159,3 +195,8 @@ class Client:
     def _named(self, error: E) -> E:
         error.user = str(self._user) if self._user else ""
         return error
+
+
+def _some(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - 3} more" if len(paths) > 3 else ""
+    return ", ".join(visible(path)[:80] for path in paths[:3]) + more

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import email.utils
 import functools
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypedDict, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
@@ -12,8 +13,10 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 import msgspec
 
 from .. import errors
+from ..models import Id, whole_letters
 from ..secret import Secret
 from ..vocabulary import Location
+from . import odd_answers
 
 T = TypeVar("T")
 
@@ -106,8 +109,18 @@ def get_record(
     location: Location, record_id: int, *, fields: str | None = None, nonce: Secret | None = None
 ) -> Request:
     """Ask for one record; with a nonce, the request that proves a launch (guide, "Confirming a User's Action")."""
+    if fields is not None and fields != whole_letters(fields):
+        raise errors.InvalidInput("The fields have half a character in them. Remove it.", field="fields")
     query = (("fields", fields or title_fields(location)),)
     return Request("GET", f"{API}/{location.resource}/{record_id:d}", query, nonce=nonce)
+
+
+def record_id(data: Mapping[str, Any]) -> int | None:
+    """Return the id in a record's data, also of an id as text; None where there is none."""
+    try:
+        return msgspec.convert(data.get("id"), Id, strict=False)
+    except msgspec.ValidationError:
+        return None
 
 
 def list_records(location: Location) -> Request:
@@ -132,10 +145,15 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """A good answer: its data, and the request for the next page if there is one."""
+    """A good answer: its data, and the request for the next page if there is one.
+
+    ``ignored`` has the paths of values that could not be read, ``left_out`` those of rows that are not in ``data``.
+    """
 
     data: T
     next: Request | None = None
+    ignored: Sequence[str] = ()
+    left_out: Sequence[str] = ()
 
 
 class _Paging(msgspec.Struct):
@@ -152,8 +170,8 @@ class _Envelope(msgspec.Struct, Generic[T]):
 
 
 class _Fault(msgspec.Struct):
-    error: dict[str, Any] | str = ""
-    error_description: str = ""
+    error: Any = ""
+    error_description: Any = ""
 
 
 _fault = msgspec.json.Decoder(_Fault)
@@ -171,7 +189,8 @@ def rate(headers: Mapping[str, str]) -> Rate | None:
             float(headers[f"x-ratelimit-{name}"]) for name in ("limit", "remaining", "reset")
         )
         sent_at = _http_date(headers.get("date"))
-        return Rate(int(limit), int(remaining), 60.0 if sent_at is None else max(resets_at - sent_at, 0.0))
+        left = 60.0 if sent_at is None else max(int(resets_at) - sent_at, 0.0)
+        return Rate(int(limit), int(remaining), left)
     except (KeyError, ValueError, OverflowError):
         return None
 
@@ -179,7 +198,7 @@ def rate(headers: Mapping[str, str]) -> Rate | None:
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds that a 429 or 503 asks to wait: a number or an HTTP date (RFC 9110, 10.2.3); None for anything else."""
     text = headers.get("retry-after", "").strip()
-    if text.isascii() and text.isdigit():
+    if re.fullmatch(r"[0-9]+(\.[0-9]*)?", text):  # some gateways send fractions
         return float(text[:9])
     moment, sent_at = _http_date(text), _http_date(headers.get("date"))
     return None if moment is None or sent_at is None else max(moment - sent_at, 0.0)
@@ -203,7 +222,24 @@ def _read(request: Request, status: int, headers: Mapping[str, str], body: bytes
         decoder = _decoders[shape] = msgspec.json.Decoder(_Envelope[shape])  # type: ignore[valid-type]
     try:
         envelope = decoder.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as cause:
+        return _read_in_part(request, status, headers, body, shape, cause)
+    paging = envelope.meta and envelope.meta.paging
+    return Answer(envelope.data, _follow(request, paging.next) if paging and paging.next else None)
+
+
+def _read_in_part(
+    request: Request, status: int, headers: Mapping[str, str], body: bytes, shape: type[T], cause: Exception
+) -> Answer[T]:
+    try:
+        taken = odd_answers.take(body, shape)
+    except odd_answers.Uncertain as where:
+        raise errors.UnexpectedAnswer(
+            f"{request}: Clio sent an unexpected value in {where}. Try again; if it happens again, update clio-nb.",
+            status=status,
+            request=str(request),
+        ) from None
+    if taken is None:
         kind = headers.get("content-type", "no content type").split(";")[0][:60]
         raise errors.UnexpectedAnswer(
             f"{request} was answered {status} with something that Clio's API does not send "
@@ -211,13 +247,16 @@ def _read(request: Request, status: int, headers: Mapping[str, str], body: bytes
             status=status,
             request=str(request),
         ) from cause
-    paging = envelope.meta and envelope.meta.paging
-    return Answer(envelope.data, _follow(request, paging.next) if paging and paging.next else None)
+    following = _follow(request, taken.next) if taken.next else None
+    return Answer(taken.data, following, taken.ignored, taken.left_out)
 
 
 def _follow(request: Request, url: str) -> Request:
     """Rebuild the next page's request from its query alone: the token goes to no other host, path or collection."""
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as an address in brackets that is none
+        parts = urlsplit("")
     if parts.path.removesuffix(".json") != request.path:
         raise errors.UnexpectedAnswer(
             f"{request} was answered with a next page outside this collection; it was not followed. Try again.",
@@ -275,7 +314,7 @@ def _fault_of(body: bytes) -> tuple[str, str]:
     """Return Clio's code for an error and its message. ``error`` is an object, or for a bad token a text (RFC 6750)."""
     try:
         fault = _fault.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "", ""
     if isinstance(fault.error, dict):
         kind, detail = fault.error.get("type"), fault.error.get("message")

@@ -9,11 +9,13 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import json
+import logging
 import secrets
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Annotated, Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
@@ -21,12 +23,13 @@ from oauthlib.oauth2 import WebApplicationClient
 
 from .. import errors
 from ..models import Site, Token
-from ..secret import Secret, reading
+from ..secret import Secret, sendable
 
 AUTHORIZE: Final = "/oauth/authorize"
 TOKEN: Final = "/oauth/token"  # noqa: S105 -- a path
 DEAUTHORIZE: Final = "/oauth/deauthorize"
 APPROVAL: Final = "/oauth/approval"
+_log: Final = logging.getLogger("clio_nb")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,12 +118,6 @@ def refresh(site: Site, token: Token) -> Secret:
     )
 
 
-class _Granted(msgspec.Struct):
-    access_token: Secret
-    refresh_token: Secret | None = None
-    expires_in: float | None = None
-
-
 def token_from(status: int, body: Secret, *, before: Token | None = None) -> Token:
     """Read the answer of ``/oauth/token``.
 
@@ -130,20 +127,41 @@ def token_from(status: int, body: Secret, *, before: Token | None = None) -> Tok
     """
     if status != 200:
         raise _token_error(status, body)
+    granted = _granted(body)
+    if granted is None:
+        said = "Clio's token answer cannot be read. Try again; a proxy on the way may have answered instead."
+        raise errors.UnexpectedAnswer(said, status=status, request=f"POST {TOKEN}")
+    access, refresh, expires_in = granted
+    if not access:
+        said = "Clio's token answer has no access_token that can be used. Try again."
+        raise errors.UnexpectedAnswer(said, status=status, request=f"POST {TOKEN}")
+    refresh = refresh or (before.refresh if before else None)
+    return Token(access=access, refresh=refresh, expires_at=expires_in and time.time() + expires_in)
+
+
+def _granted(body: Secret) -> tuple[Secret | None, Secret | None, float | None] | None:
+    """Return the two tokens and the seconds of a token answer, each as far as it is certain; None if it is no object.
+
+    Nothing is raised here, where the tokens are in clear.
+    """
     try:
-        granted = msgspec.json.decode(body.reveal(), type=_Granted, dec_hook=reading)
-    except (msgspec.DecodeError, UnicodeDecodeError) as cause:
-        raise errors.UnexpectedAnswer(
-            "Clio's token answer cannot be read. Try again; a proxy on the way may have answered instead.",
-            status=status,
-            request=f"POST {TOKEN}",
-        ) from cause
-    kept = before.refresh if before else None
-    return Token(
-        access=granted.access_token,
-        refresh=granted.refresh_token or kept,
-        expires_at=None if granted.expires_in is None else time.time() + granted.expires_in,
-    )
+        answer = json.loads(body.reveal())
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(answer, dict):
+        return None
+    texts = (answer.get(name) for name in ("access_token", "refresh_token"))
+    access, refresh = (sendable(text) or None if isinstance(text, str) else None for text in texts)
+    try:
+        expires_in = msgspec.convert(
+            answer.get("expires_in"), Annotated[float, msgspec.Meta(gt=0, lt=1e10)], strict=False
+        )
+    except msgspec.ValidationError:  # a 401 will say when it has ended
+        expires_in = None
+    taken = {"access_token": access, "refresh_token": refresh, "expires_in": expires_in}
+    if ignored := [name for name, value in taken.items() if value is None and answer.get(name) is not None]:
+        _log.warning("POST %s: Clio sent unexpected values, which were ignored: %s", TOKEN, ", ".join(ignored))
+    return access, refresh, expires_in
 
 
 def refusal(fields: Mapping[str, str]) -> errors.LoginError:

@@ -84,7 +84,7 @@ class SignedOut:
 async def grant(site: Site, form: Secret, *, before: Token | None = None) -> Token:
     """Send a form to ``/oauth/token`` and read the token. Sent once: it spends a code or a rotating refresh token."""
     raw = await transport.exchange("POST", site.origin + oauth.TOKEN, headers=_FORM, content=form)
-    return oauth.token_from(raw.status, Secret(raw.body.decode(errors="replace")), before=before)
+    return oauth.token_from(raw.status, Secret(raw.body.decode("utf-8-sig", errors="replace")), before=before)
 
 
 async def refresh(site: Site, token: Token) -> Token:

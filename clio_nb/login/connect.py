@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from ..errors import InvalidInput
 from ..http import sandbox_control, sync_and_async
 from ..http.hub import on_binder, redirect_uri_here
-from ..models import App
-from ..secret import Secret
+from ..models import UNSENDABLE, App
+from ..secret import Secret, sendable
 from ..urls import read_url
 from ..vocabulary import LOOPBACK, Region
 
@@ -57,8 +57,7 @@ async def connect(
     """
     text = str(region or os.environ.get(SITE, "")).strip()
     if "://" in text:
-        key = control_key or os.environ.get(CONTROL_KEY, "")
-        return await _sandbox(text, Secret(key) if key else None)
+        return await _sandbox(text, _given(control_key, CONTROL_KEY, "control_key") or None)
     try:
         known = Region(text.lower())
     except ValueError:
@@ -67,9 +66,9 @@ async def connect(
             f"{said}. Use us, eu, ca or au, or the URL of a running sandbox (in a terminal: --site URL, or {SITE}).",
             field="region",
         ) from None
-    client_id = client_id or os.environ.get(name_of(CLIENT_ID, known), "")
-    client_secret = Secret(client_secret or os.environ.get(name_of(CLIENT_SECRET, known), ""))
-    for name, value, field in ((CLIENT_ID, client_id, "client_id"), (CLIENT_SECRET, client_secret, "client_secret")):
+    app_id = _given(client_id, name_of(CLIENT_ID, known), "client_id")
+    client_secret = _given(client_secret, name_of(CLIENT_SECRET, known), "client_secret")
+    for name, value, field in ((CLIENT_ID, app_id, "client_id"), (CLIENT_SECRET, client_secret, "client_secret")):
         if not value:
             raise InvalidInput(
                 f"The app's {field} for region {known.value} is missing: an app belongs to one region. Take it from "
@@ -82,7 +81,16 @@ async def connect(
             "Use clio.sandbox(), or connect from your own machine. (on_public_machine=True overrides this.)",
             field="on_public_machine",
         )
-    return App(known, client_id, client_secret, redirect_uri or redirect_uri_here(known))
+    return App(known, app_id.reveal(), client_secret, redirect_uri or redirect_uri_here(known))
+
+
+def _given(value: Secret | str | None, variable: str, field: str) -> Secret:
+    """Return what was passed, or else stands in a variable, without the spaces and line breaks around it."""
+    given = Secret(value or os.environ.get(variable, ""))
+    kept = sendable(given)
+    if kept is None:
+        raise InvalidInput(UNSENDABLE.format(field if value else f"The variable {variable}"), field=field)
+    return kept
 
 
 def name_of(name: str, region: Region) -> str:

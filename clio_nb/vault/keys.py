@@ -21,7 +21,7 @@ from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from ..database._private_files import locked, read_private, write_whole
 from ..errors import VaultError
-from ..secret import Secret
+from ..secret import Secret, sendable
 
 VARIABLE: Final = "CLIO_NB_KEY"
 PATIENCE: Final = 10.0  # seconds to wait for another process that changes the keys
@@ -248,7 +248,7 @@ def _kept(key: Secret, stores: list[KeyStore]) -> list[tuple[KeyStore, Secret]]:
 
 
 def _split(store: KeyStore, texts: Secret) -> list[Secret]:
-    keys = [Secret(text.strip()) for text in texts.reveal().split(",")]
+    keys = [sendable(text) or Secret("") for text in texts.reveal().split(",")]
     for key in keys:
         try:
             Fernet(key.reveal())

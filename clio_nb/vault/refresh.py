@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import secrets
 from dataclasses import replace
@@ -71,7 +72,8 @@ class VaultTokens:
                 try:
                     return await self._renewed_alone(stale)
                 finally:
-                    await asyncio.to_thread(self._grants.store.release, self._firm_key, self._user_id, self._owner)
+                    with contextlib.suppress(VaultError):  # it ends by itself
+                        await asyncio.to_thread(self._grants.store.release, self._firm_key, self._user_id, self._owner)
             await timeouts.sleep(POLL)
             grant = self._usable(await self._read())
         self._grant = grant

@@ -13,7 +13,7 @@ import platformdirs
 
 from ..database.database import Database
 from ..database.firm_key import FirmKey
-from ..errors import VaultError
+from ..errors import InvalidInput, VaultError
 from ..models import Site, Token, User
 from ..secret import Secret
 from ..tracebacks import verbs
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..ledger.ledger import Ledger
 
 FIRM: Final = "default"
+LONGEST: Final = 200  # characters of a firm's name, in the database
 
 
 @verbs
@@ -293,11 +294,14 @@ class Vault:
 
 def firm_key_of(site: Site, firm: str) -> FirmKey:
     """Return what identifies a firm in a vault. A sandbox is not a region: its own address stands for one."""
+    if not firm.isprintable() or len(firm) > LONGEST:
+        raise InvalidInput(f"The name of a firm has up to {LONGEST} visible characters.", field="name")
     at_clio = site.origin == site.region.origin
     return FirmKey(site.region.value if at_clio else site.origin, site.client_id, firm)
 
 
 def _database_at(where: str | Path | Secret | None) -> Database:
+    where = Secret(where.reveal().strip()) if isinstance(where, Secret) else where
     if isinstance(where, Secret) and "://" in where.reveal():
         if not where.reveal().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
             raise VaultError(

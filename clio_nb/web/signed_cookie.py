@@ -122,9 +122,12 @@ def is_of(signed: Signed, app: str) -> bool:
 
 
 def checked_keys(key: Key) -> list[Secret]:
-    """Return the keys, newest first. Raises :class:`InvalidInput` for one that is too short to sign with."""
+    """Return the keys, newest first, without the line breaks that files put around them.
+
+    Raises :class:`InvalidInput` for one that is too short to sign with.
+    """
     keys = key if isinstance(key, list | tuple) else [key]
-    several = [Secret(one) for one in keys if isinstance(one, Secret | str)]
+    several = [Secret(Secret(one).reveal().strip()) for one in keys if isinstance(one, Secret | str)]
     if len(several) < len(keys) or min((len(one.reveal()) for one in several), default=0) < KEY_MIN:
         raise InvalidInput(
             f"Each key that signs the cookies needs {KEY_MIN} characters or more (secrets.token_urlsafe(32)). Keep it "

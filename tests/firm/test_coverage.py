@@ -127,7 +127,7 @@ def test_a_token_of_another_region_is_named_so_and_never_sent_here(clio_sandbox:
     firm.add(login(clio_sandbox))
     user = clio_sandbox.users[1].id
     elsewhere = FirmKey(Region.EU.value, clio_sandbox.client_id, "default")
-    firm.vault.sealed.keep_all([(elsewhere, Grant(User(id=user), Token(access=Secret("of the EU"))))])
+    firm.vault.sealed.keep_all([(elsewhere, Grant(User(id=user), Token(access=Secret("of-the-EU"))))])
     assert firm.coverage(manifest).loc[user, MATTERS] == "– wrong region"
     assert {request["user_id"] for request in clio_sandbox.requests} == {clio_sandbox.users[0].id}
 

@@ -70,11 +70,11 @@ def test_a_query_brings_tokens_in(empty: Firm, tmp_path: Path) -> None:
     path = tmp_path / "partner.sqlite"
     with sqlite3.connect(path) as database:
         database.execute("CREATE TABLE users (clio_id INTEGER, token TEXT)")
-        database.execute("INSERT INTO users VALUES (7, 'from sql')")
+        database.execute("INSERT INTO users VALUES (7, 'from-sql')")
     database.close()
     query = "SELECT clio_id AS user_id, token AS access_token FROM users"
     assert empty.import_tokens(f"sqlite:///{path}", query=query) == 1
-    assert token(empty) == Token(access=Secret("from sql"))
+    assert token(empty) == Token(access=Secret("from-sql"))
     with pytest.raises(VaultError, match="no such table"):
         empty.import_tokens(f"sqlite:///{path}", query="SELECT * FROM elsewhere")
 

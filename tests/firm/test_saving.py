@@ -95,3 +95,37 @@ def test_a_heat_map_says_in_words_what_its_colours_say() -> None:
 @pytest.mark.parametrize(("text", "shown"), [("Süß — 日本", "Süß — 日本"), ("a\nb", "a\\nb"), ("\u200fx", "\\u200fx")])
 def test_control_and_direction_characters_are_spelled_out_and_letters_are_not(text: str, shown: str) -> None:
     assert visible(text) == shown
+
+
+@pytest.mark.parametrize("ending", ["csv", "CSV", "Csv", "parquet", "PARQUET", "xlsx", "XLSX", "Xlsx"])
+def test_s1_an_ending_in_any_case_is_the_same_format(frame: pd.DataFrame, tmp_path: Path, ending: str) -> None:
+    saved = save_table(frame, tmp_path / f"Übersicht.2026.{ending}")
+    assert [path.name for path in tmp_path.iterdir()] == [f"Übersicht.2026.{ending}"]
+    same = saved.rename(saved.with_suffix(f".{ending.lower()}"))
+    assert read(same)["action_id"].tolist() == list(range(len(LABELS)))
+
+
+def test_a_csv_file_begins_with_the_mark_by_which_excel_knows_its_encoding(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"user": ["Ödalys", "署名"]})
+    path = save_table(frame, tmp_path / "users.csv")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbfuser")
+    assert pd.read_csv(path).columns.tolist() == ["user"]
+
+
+FORMULAS = [*"=+-@|%", *"＝＋－＠｜％", *"﹦﹢﹣﹫﹪", *"⁼⁺⁻₌₊₋", "−", "  ＝", "\u3000="]
+
+
+@pytest.mark.parametrize("start", FORMULAS, ids=ascii)
+@pytest.mark.parametrize("ending", ["csv", "xlsx"])
+def test_s1_no_character_that_a_spreadsheet_reads_as_the_start_of_a_formula_stays_first(
+    tmp_path: Path, start: str, ending: str
+) -> None:
+    saved = read(save_table(pd.DataFrame({"label": [f"{start}1+1"]}), tmp_path / f"x.{ending}"))
+    (cell,) = saved["label"].tolist()
+    assert cell[0] in ("'", "\\")  # the second spells a wide space out
+
+
+def test_s1_half_an_emoji_is_spelled_out_in_every_format(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"label": pd.Series(["Sign \ud83d"], dtype=object)})
+    for ending in ("csv", "xlsx", "parquet"):
+        assert read(save_table(frame, tmp_path / f"x.{ending}"))["label"].tolist() == ["Sign \\ud83d"]

@@ -74,10 +74,10 @@ def test_tokens_are_apart_by_region_app_and_firm(vault: Vault) -> None:
     sandbox = replace(SITE, origin="http://127.0.0.1:9999")
     for number, site in enumerate((SITE, other_app, other_region, sandbox)):
         vault.keep(site, ANNA, token(f"at-{number}"))
-    vault.keep(SITE, ANNA, token("second firm"), firm="Second")
+    vault.keep(SITE, ANNA, token("second-firm"), firm="Second")
     tokens = [[grant.token for grant in vault.grants(site)] for site in (SITE, other_app, other_region, sandbox)]
     assert tokens == [[token(f"at-{number}")] for number in range(4)]
-    assert [grant.token for grant in vault.grants(SITE, firm="Second")] == [token("second firm")]
+    assert [grant.token for grant in vault.grants(SITE, firm="Second")] == [token("second-firm")]
     assert vault.firms(SITE) == ["Second", "default"]
     assert vault.elsewhere(SITE) == {ANNA.id: "us"}
 

@@ -163,7 +163,7 @@ def test_a_refresh_token_that_another_process_has_spent_leads_to_the_one_it_wrot
 ) -> None:
     vault = Vault()
     user = signed_in(clio_sandbox, vault)
-    stale, winner = token_of(vault, clio_sandbox, user), Token(access=Secret("the winner's"))
+    stale, winner = token_of(vault, clio_sandbox, user), Token(access=Secret("the-winners"))
 
     async def spent(*_: object) -> Token:
         vault.keep(clio_sandbox, user, winner)

@@ -67,8 +67,8 @@ class Confirmation:
                 known.forget_try(tried)
             return
         known.forget_try(tried)
-        record_id, asked = self.data.get("id"), self.launch.subject
-        if isinstance(record_id, bool) or record_id != asked.record_id:
+        asked = self.launch.subject
+        if messages.record_id(self.data) != asked.record_id:
             self.state, self.reason = "refused", f"Clio answered with a different record, not {asked}. {AGAIN}"
             return
         self.state, self.seconds_left = "verified", max(self._left(), 0.0)
