@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import random
 import re
 import shlex
 import signal
@@ -55,9 +56,12 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture
 def _port() -> Iterator[socket.socket]:
-    """Hold a free port of this machine for the app, so that the sandbox does not get it."""
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        yield held
+    """Hold a port for the app: not one that a system gives to whoever asks for any, while the app is being started."""
+    for _ in range(100):
+        address = ("127.0.0.1", random.randrange(20_000, 32_000))  # noqa: S311 - no secret
+        with contextlib.suppress(OSError), socket.create_server(address) as held:
+            yield held
+            return
 
 
 @pytest.fixture

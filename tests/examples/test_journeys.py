@@ -120,6 +120,7 @@ def test_an_app_that_is_killed_between_any_two_steps_goes_on(clio_app, clio_sand
     walk(clio_app, clio_sandbox, command(name), {killed} if isinstance(killed, str) else set(killed))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", APPS)
 @pytest.mark.clio_sandbox(rate_limit=None)
 def test_a_whole_app_passes_the_probe(clio_app, clio_sandbox, command, name):
