@@ -109,14 +109,14 @@ SAMPLE = {
 
 
 @pytest.mark.parametrize("name", APPS)
-def test_an_app_that_is_killed_between_two_steps_goes_on(clio_app, clio_sandbox, command, name):
+def test_c1_an_app_that_is_killed_between_two_steps_goes_on(clio_app, clio_sandbox, command, name):
     walk(clio_app, clio_sandbox, command(name), SAMPLE[name])
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", APPS)
 @pytest.mark.parametrize("killed", [*STEPS[1:], STEPS[1:]], ids=lambda killed: killed if killed in STEPS else "all")
-def test_an_app_that_is_killed_between_any_two_steps_goes_on(clio_app, clio_sandbox, command, name, killed):
+def test_c1_an_app_that_is_killed_between_any_two_steps_goes_on(clio_app, clio_sandbox, command, name, killed):
     walk(clio_app, clio_sandbox, command(name), {killed} if isinstance(killed, str) else set(killed))
 
 
