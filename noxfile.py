@@ -79,13 +79,9 @@ def wheel(session: nox.Session) -> None:
 
 @nox.session
 def server(session: nox.Session) -> None:
-    """Run the example receiver from the wheel, where nothing but the packages listed for servers is installed."""
-    with tempfile.TemporaryDirectory() as folder:
-        python = _environment(session, Path(folder))
-        listed = "clio_nb/web/requirements.txt"
-        session.run(python, "-m", "pip", "install", "-q", "--no-deps", _built(session, Path(folder)), "-r", listed)
-        test = "docs/examples/wsgi/test_app.py"
-        session.run("python", "-m", "pytest", "-q", test, env={"RECEIVER_PYTHON": python})
+    """Run each whole app of the docs where nothing is installed but what is listed for servers, and its framework."""
+    test = ("tests/examples/test_journeys.py", "-m", "", "-k", "not any_two_steps")
+    session.run("python", "-m", "pytest", "-q", *test, env={"CLIO_NB_REQUIRE": "server,browser"})
 
 
 @nox.session

@@ -19,17 +19,23 @@ _HIDDEN: Final = re.compile(r'name="consent" value="([^"]+)"')
 
 
 class ConnectAttack:
-    """Connects a user of a sandbox as browsers do, and as attackers do. ``decoy`` is a host that is nobody's."""
+    """Connects users of a sandbox as browsers do, and one as attackers do. ``decoy`` is a host that is nobody's."""
 
-    def __init__(self, connect_url: str, origin: str, user_id: int, control: Control, decoy: str) -> None:
+    def __init__(
+        self, connect_url: str, origin: str, user_id: int, others_id: int, control: Control, decoy: str
+    ) -> None:
         self._connect_url = connect_url
         self._origin = origin
         self._user_id = user_id
+        self._others_id = others_id
         self._control = control
         self._decoy = decoy
 
     async def results(self) -> list[CaseResult]:
-        """Send all cases."""
+        """Send all cases. Afterwards the app has tokens of both users, if it does it right."""
+        browser = Browser()
+        if back := await anyio.to_thread.run_sync(self._allowed, browser, self._others_id):
+            await anyio.to_thread.run_sync(browser.step, back)
         fails, twice = Mistake.DOES_NOT_CONNECT, Mistake.TAKES_CODE_TWICE
         return [
             await self._case("connect", "A user presses Allow", wants=1, blamed=fails),
@@ -59,7 +65,7 @@ class ConnectAttack:
         browser = Browser()
         query = urlencode(dict.fromkeys(_RETURNS, f"http://{self._decoy}/")) if away else ""
         answers = []
-        back = await anyio.to_thread.run_sync(self._allowed, browser, query)
+        back = await anyio.to_thread.run_sync(self._allowed, browser, self._user_id, query)
         for _ in range(times if back else 0):
             visitor = Browser() if foreign else browser
             answers.append(await anyio.to_thread.run_sync(visitor.step, change(back)))
@@ -71,7 +77,7 @@ class ConnectAttack:
         at_clio = tuple(f"{one.method} {one.path}: {one.status or 'cut off'}" for one in seen)
         return CaseResult(name, title, tuple(mistakes), said, at_clio, ())
 
-    def _allowed(self, browser: Browser, query: str) -> str:
+    def _allowed(self, browser: Browser, user_id: int, query: str = "") -> str:
         """Open the link and press Allow at the sandbox; return where that sends the browser, or nothing."""
         joined = "&" if urlsplit(self._connect_url).query else "?"
         _, _, consent = browser.step(self._connect_url + (joined + query if query else ""))
@@ -79,7 +85,7 @@ class ConnectAttack:
             return ""
         _, page, _ = Browser().step(consent)
         hidden = _HIDDEN.search(page)
-        form = {"consent": hidden[1] if hidden else "", "user_id": self._user_id, "decision": "allow"}
+        form = {"consent": hidden[1] if hidden else "", "user_id": user_id, "decision": "allow"}
         return Browser().step(f"{self._origin}/oauth/authorize", urlencode(form))[2]
 
 

@@ -18,7 +18,7 @@ from ..http import sync_and_async, timeouts
 from ..http.sandbox_control import Control, SeenRequest
 from ..launches._compose import compose
 from ..launches.replay import check_loopback
-from ..models import CustomAction, Site, Subject
+from ..models import CustomAction, Site, Subject, User
 from ..session import AsyncSession
 from ..vocabulary import MEANINGS, Location
 from ._browser import Browser, BrowserAnswer
@@ -56,11 +56,12 @@ async def probe(
     Args:
         receiver_url: Where the receiver takes launches, over plain http.
         site: The sandbox.
-        user: The id of the user who clicks, the account owner if left out. The receiver must hold a token of this user.
+        user: The id of the user who clicks, the account owner if left out. The receiver must hold a token of this user,
+            or be given one by ``connect_url``.
         at: The location or locations that the receiver serves. Left out, they are those of the user's actions that lead
             to it, or all five if there are none.
-        connect_url: Where users connect, if the receiver has such a page: the sign-in is attacked too, as the user who
-            clicks.
+        connect_url: Where users connect, if the receiver has such a page: the sign-in is attacked first, as the user
+            who clicks, and another user connects there. So the receiver has the tokens that it needs.
 
     Returns:
         The report, true only when every case passed.
@@ -82,22 +83,23 @@ async def probe(
         raise InvalidInput("Serve the receiver over plain http for the probe.", field="receiver_url")
     several = at if isinstance(at, Iterable) and not isinstance(at, str) else [] if at is None else [at]
     wanted = [location_of(one) for one in several]
-    async with listening() as decoy, _prepared(receiver_url, site, user, wanted, decoy) as attack:
-        fired = [(name, title, case, await attack.fire(case, at)) for name, title, case, at in suite([*attack.setups])]
-        clicks = next(iter(attack.setups.values())).user.id
-        connecting = connect_url and ConnectAttack(connect_url, site.origin, clicks, attack.control, decoy.host)
-        connected = await connecting.results() if connecting else []
+    control = Control(site)
+    people = await _two_users(control, user)
+    connected: list[CaseResult] = []
+    async with listening() as decoy:
+        if connect_url is not None:
+            connecting = ConnectAttack(connect_url, site.origin, people[0].id, people[1].id, control, decoy.host)
+            connected = await connecting.results()
+        async with _prepared(receiver_url, site, people, wanted, control, decoy) as attack:
+            suited = suite([*attack.setups])
+            fired = [(name, title, case, await attack.fire(case, at)) for name, title, case, at in suited]
     genuine = [seen for *_, case, seen in fired if case.expect == "admit" and case.visits == "once"]
     usual = Baseline(genuine, [seen for *_, case, seen in fired if case.lacking], f"{site.origin}/oauth/")
-    return ProbeReport(receiver_url, (*(_result(*one, usual) for one in fired), *connected))
+    return ProbeReport(receiver_url, (*connected, *(_result(*one, usual) for one in fired)))
 
 
-@contextlib.asynccontextmanager
-async def _prepared(
-    receiver_url: str, site: Site, user_id: int | None, wanted: Collection[Location], decoy: DecoyListener
-) -> AsyncIterator[_Attack]:
-    """Choose the users and the locations, and see that each has an action that leads to the receiver."""
-    control = Control(site)
+async def _two_users(control: Control, user_id: int | None) -> tuple[User, User]:
+    """Return the user who clicks, and another one."""
     users = await control.users()
     user = next((one for one in users if user_id in (None, one.id)), None)
     other = next((one for one in users if user is not None and one.id != user.id), None)
@@ -108,7 +110,21 @@ async def _prepared(
             else "The probe needs two users in the sandbox.",
             field="user",
         )
-    session, others = [AsyncSession(site, await control.token(one.id), user=one) for one in (user, other)]
+    return user, other
+
+
+@contextlib.asynccontextmanager
+async def _prepared(
+    receiver_url: str,
+    site: Site,
+    people: tuple[User, User],
+    wanted: Collection[Location],
+    control: Control,
+    decoy: DecoyListener,
+) -> AsyncIterator[_Attack]:
+    """Choose the locations, and see that each has an action of both users that leads to the receiver."""
+    user, other = people
+    session, others = [AsyncSession(site, await control.token(one.id), user=one) for one in people]
     mine, theirs = await session.list_actions(), await others.list_actions()
     registered = [one.location for one in mine if one.target_url == receiver_url and one.location]
     records = {at: [record.subject for record in await session.list_records(at)] for at in Location}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 
 FIRM: Final = "default"
 LONGEST: Final = 200  # characters of a firm's name, in the database
+WHERE: Final = "CLIO_NB_VAULT"  # in the environment: where the vault is
 
 
 @verbs
@@ -72,7 +74,8 @@ class Vault:
         when there is none. Where no key can be kept, the vault stays in memory, with a warning.
 
         Args:
-            where: The path of a SQLite file, or a ``postgresql://`` address; by default this user's own file.
+            where: The path of a SQLite file, or a ``postgresql://`` address. Else what the environment's
+                ``CLIO_NB_VAULT`` says, or this user's own file.
             key_file: The key file; by default ``vault.key`` in this user's settings folder.
 
         Returns:
@@ -87,6 +90,7 @@ class Vault:
             >>> clio.Firm(site, vault).add(session).name
             'Odalys Hartwell-Oyelaran'
         """
+        where = where or os.environ.get(WHERE) or None
         where = Secret(where) if isinstance(where, str) else where
         keys = find_keys(key_file)
         if keys is None:

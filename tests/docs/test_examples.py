@@ -98,15 +98,7 @@ def test_the_node_app_uses_nothing_but_the_standard_library():
     assert all(name.startswith(("node:", "./")) for name in imports)
 
 
-@pytest.mark.parametrize(("name", "tests"), [("python", 8), ("wsgi", 1)])
-def test_a_python_app_passes_its_tests(copied, name, tests):
-    quick = ("-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:nbval")  # what a reader has not
-    done = run([sys.executable, "-m", "pytest", *quick], copied(name))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert int(re.search(r"(\d+) passed", done.stdout)[1]) >= tests
-
-
-APPS = {"node": ["node", "app.mjs"], "python": [sys.executable, "app.py"]}
+APPS = {"node": ["node", "app.mjs"]}
 
 
 def connect(browser, site, url, user):

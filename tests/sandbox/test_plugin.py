@@ -87,13 +87,70 @@ SUITE = '''
     def test_a_link_that_does_not_lead_to_clio_is_named(clio_sandbox, clio_user, clio_connect):
         with pytest.raises(AssertionError, match="did not lead to the consent page"):
             clio_connect(clio_sandbox.origin + "/nowhere", clio_user)
+
+    def test_a_user_can_decline(clio_sandbox, clio_user, clio_connect):
+        link = f"{clio_sandbox.origin}/oauth/authorize?response_type=code&state=s&client_id={clio_sandbox.client_id}"
+        asked = f"{link}&redirect_on_decline=true&redirect_uri={clio_sandbox.origin}/oauth/approval"
+        assert "code=" in str(clio_connect(asked, clio_user).url)
+        assert "error=access_denied" in str(clio_connect(asked, clio_user, decision="decline").url)
 '''
+
+APP = """
+import http.server, json, os, sys
+
+class Settings(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(json.dumps({**os.environ, "PID": os.getpid()}).encode())
+
+    def log_message(self, *words):
+        pass
+
+if os.fork():  # as a server with a worker
+    os.wait()
+else:
+    http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Settings).serve_forever()
+"""
+SUITE_OF_AN_APP = """
+    import httpx
+    import pytest
+
+    def test_an_app_runs_beside_its_test_with_the_sandbox_as_its_clio(clio_app, clio_sandbox, tmp_path):
+        url = clio_app("python -I app.py {port}")
+        settings = httpx.get(url).json()
+        assert settings["CLIO_NB_SITE"] == clio_sandbox.origin
+        assert settings["CLIO_CLIENT_ID"] == clio_sandbox.client_id
+        assert settings["CLIO_CLIENT_SECRET"] == clio_sandbox.client_secret
+        assert settings["APP_URL"] == url
+        assert settings["CLIO_NB_VAULT"].startswith(str(tmp_path))
+        assert clio_sandbox.redirect_uri == f"{url}/clio/callback"
+
+    def test_started_again_it_is_another_process_with_the_same_settings(clio_app):
+        first, again = (httpx.get(clio_app("python -I app.py {port}")).json() for _ in range(2))
+        assert first.pop("PID") != again.pop("PID")
+        assert first == again
+
+    @pytest.mark.clio_sandbox(redirect_uris=["https://app.example/back"])
+    def test_the_marker_names_another_redirect_uri(clio_app, clio_sandbox):
+        assert clio_sandbox.redirect_uri == "https://app.example/back"
+
+    def test_an_app_that_ends_is_named(clio_app):
+        with pytest.raises(pytest.fail.Exception, match="exit code 3"):
+            clio_app("python -I -c 'raise SystemExit(3)'")
+"""
 
 
 def test_the_fixtures_are_there_without_any_set_up(pytester: pytest.Pytester):
     pytester.makepyfile(SUITE)
     result = pytester.runpytest_subprocess("--strict-markers", "-W", "error", *WITHOUT)
-    result.assert_outcomes(passed=8)
+    result.assert_outcomes(passed=9)
+
+
+def test_an_app_of_any_language_runs_in_a_process_of_its_own(pytester: pytest.Pytester):
+    pytester.makepyfile(SUITE_OF_AN_APP)
+    (pytester.path / "app.py").write_text(APP)
+    pytester.runpytest_subprocess("-W", "error", *WITHOUT).assert_outcomes(passed=4)
 
 
 def test_a_suite_that_does_not_use_them_loads_nothing(pytester: pytest.Pytester):

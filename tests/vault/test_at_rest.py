@@ -36,6 +36,21 @@ def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
 
 
+def test_the_environment_says_where_the_vault_is_unless_the_caller_does(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CLIO_NB_VAULT", str(path))
+    Vault.open().keep(SITE, ANNA, TOKEN)
+    assert Vault.open(path).firms(SITE) == ["default"]
+    assert Vault.open(path.with_name("other.sqlite")).firms(SITE) == []
+    monkeypatch.setenv("CLIO_NB_VAULT", "mysql://127.0.0.1/nothing")
+    with pytest.raises(VaultError, match="Unknown kind of vault address"):
+        Vault.open()
+    monkeypatch.setenv("CLIO_NB_VAULT", "")  # as if it were not set
+    monkeypatch.setenv("XDG_DATA_HOME", str(path.parent))
+    assert str(path.parent) in repr(Vault.open())
+
+
 def test_neither_a_token_nor_a_name_lies_in_the_file_in_clear(path: Path) -> None:
     vault = Vault.open(path)
     vault.keep(SITE, ANNA, TOKEN)

@@ -1,0 +1,39 @@
+"""A whole app on FastAPI: users connect at /clio/connect, and their clicks arrive at /launch.
+
+All settings come from the environment. Run it: ``uvicorn app:app``.
+"""
+
+import os
+
+from fastapi import FastAPI, Request
+from fastapi.responses import PlainTextResponse
+
+import clio_nb as clio
+from clio_nb.firm.manifest import parse_manifest
+from clio_nb.web.asgi import LaunchMiddleware, Onboarding, launch_of
+
+URL, KEYS = os.environ["APP_URL"], os.environ["LAUNCH_KEY"].split(",")  # LAUNCH_KEY=NEW,OLD while it is replaced
+MANIFEST = f"""
+[app]
+name = "partner-sign"
+
+[[actions]]
+key = "sign"
+label = "Send for signature"
+target_url = "{URL}/launch"
+locations = ["matters", "documents"]
+"""
+onboarding = Onboarding(
+    clio.connect(), clio.Vault.open(), manifest=parse_manifest(MANIFEST), key=KEYS, url=f"{URL}/clio", timeout=20
+)
+app = FastAPI()
+app.mount("/clio", onboarding)
+app.add_middleware(LaunchMiddleware, sessions=onboarding, key=KEYS, path="/launch", url=f"{URL}/launch", timeout=10)
+
+
+@app.get("/launch")
+async def launch(request: Request) -> PlainTextResponse:
+    """Answer a click that Clio has confirmed. No other request comes here."""
+    launch = launch_of(request)
+    record = await launch.record()
+    return PlainTextResponse(f"{launch.session.user.name} wants to sign {record.title}.")
