@@ -1,7 +1,5 @@
 """The example apps pass their own tests, run as their readers run them, against ``clio-nb sandbox``."""
 
-import contextlib
-import json
 import os
 import re
 import shutil
@@ -48,57 +46,6 @@ def copied(tmp_path):
     return copy
 
 
-def test_the_node_app_passes_its_tests(copied):
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("there is no node on this machine")
-    done = run([node, "--test"], copied("node"))
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert int(re.search(r"pass (\d+)", done.stdout)[1]) >= 10
-
-
-@contextlib.contextmanager
-def sandbox_in_a_network(key):
-    """Run ``clio-nb sandbox`` at another address than this machine's own; gives its public URL."""
-    with socket.create_server(("127.0.0.2", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        port, apps = one.getsockname()[1], other.getsockname()[1]
-    url = f"http://127.0.0.2:{port}"
-    command = [str(Path(sys.executable).with_name("clio-nb")), "sandbox", "--json", "--host", "127.0.0.2"]
-    command += ["--port", str(port), "--public-url", url, "--redirect-uri", f"http://127.0.0.1:{apps}/callback"]
-    environment = {**os.environ, "CLIO_NB_CONTROL_KEY": key}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert json.loads(process.stdout.readline())["base_url"] == url
-            yield url
-        finally:
-            process.terminate()
-
-
-def test_the_node_app_passes_its_tests_against_a_sandbox_in_a_network(copied):
-    node = shutil.which("node")
-    if node is None:
-        pytest.skip("there is no node on this machine")
-    folder = copied("node")
-    with sandbox_in_a_network("a-key-for-ci") as url:
-        done = run([node, "--test"], folder, CLIO_NB_SITE=url, CLIO_NB_CONTROL_KEY="a-key-for-ci")
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert int(re.search(r"pass (\d+)", done.stdout)[1]) >= 10
-        refused = run([node, "--test"], folder, CLIO_NB_SITE=url)
-        assert refused.returncode != 0
-        assert "control key" in refused.stdout
-        assert httpx.get(f"{url}/control").status_code == 403
-
-
-def test_the_node_app_uses_nothing_but_the_standard_library():
-    imports = [
-        name
-        for script in (EXAMPLES / "node").glob("*.mjs")
-        for name in re.findall(r'^import .* from "(.+)";', script.read_text(), re.MULTILINE)
-    ]
-    assert imports
-    assert all(name.startswith(("node:", "./")) for name in imports)
-
-
 @pytest.mark.parametrize(("name", "tests"), [("python", 8), ("wsgi", 1)])
 def test_a_python_app_passes_its_tests(copied, name, tests):
     quick = ("-p", "no:cacheprovider", "-p", "no:schemathesis", "-p", "no:nbval")  # what a reader has not
@@ -107,7 +54,7 @@ def test_a_python_app_passes_its_tests(copied, name, tests):
     assert int(re.search(r"(\d+) passed", done.stdout)[1]) >= tests
 
 
-APPS = {"node": ["node", "app.mjs"], "python": [sys.executable, "app.py"]}
+APPS = {"python": [sys.executable, "app.py"]}
 
 
 def connect(browser, site, url, user):
