@@ -1,4 +1,4 @@
-"""What a receiver of launches imports is a list, shipped for servers: no package is missing and none is spare."""
+"""What a server imports is a list that the package ships: no package is missing and none is spare."""
 
 import json
 import re
@@ -17,7 +17,8 @@ LISTED = Path(clio_nb.web.__file__).with_name("requirements.txt")
 BOUNDS = dict(re.findall(r"^([a-z0-9-]+)(>=[\d.]+)?$", LISTED.read_text(), re.MULTILINE))
 
 
-def test_a_receiver_imports_what_the_list_for_servers_names_and_nothing_else(
+@pytest.mark.clio_sandbox(redirect_uris=["https://partner.example/clio/callback"])
+def test_a_server_imports_what_the_list_for_servers_names_and_nothing_else(
     clio_sandbox, clio_user, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("CLIO_NB_KEY", new_key().reveal())
@@ -28,7 +29,9 @@ def test_a_receiver_imports_what_the_list_for_servers_names_and_nothing_else(
     )
     assert done.returncode == 0, done.stderr
     received = json.loads(done.stdout)
-    assert received["statuses"] == [303, 303]  # let in by the first; the second lets this browser wait for its cookie
+    connected, team, first, second, disconnected = received["statuses"]
+    assert (connected, team, disconnected) == (200, 200, 200)
+    assert (first, second) == (303, 303)  # let in by the first; the second lets this browser wait for its cookie
     assert sum("custom_action_nonce" in one["query"] for one in clio_sandbox.requests) == 1
     assert received["used"] == sorted(BOUNDS)
 
