@@ -35,6 +35,7 @@ from . import _team
 from ._claims import claim_all
 from ._end_of_access import Checks, disconnect, give_back, read_deauthorization
 from ._failures import failure
+from ._health import Health
 from ._hooks import Hook, Hooks
 from ._invitation import Invitation, Invitations
 from ._pages import Pages
@@ -66,7 +67,8 @@ class Onboarding(VaultSessions):
     """The routes by which users connect, under one prefix of a partner's web app.
 
     ``connect`` begins a sign-in, ``callback`` completes it and makes the user's buttons, ``disconnect`` removes them,
-    ``deauthorized`` hears from Clio that access has ended, ``team`` shows who of a firm has the buttons.
+    ``deauthorized`` hears from Clio that access has ended, ``team`` shows who of a firm has the buttons, ``healthz``
+    tells a load balancer whether this process and its database serve.
 
     Args:
         sites: The app, or one app for each region (:func:`clio_nb.connect`).
@@ -140,6 +142,7 @@ class Onboarding(VaultSessions):
         self.connect_url = f"{path}/{CONNECT}"
         self._pages = Pages(templates, names=_NAMES, connect=f"{path}/{CONNECT}", disconnect=f"{path}/{DISCONNECT}")
         self._accounts: dict[tuple[Region, str], AsyncFirm] = {}
+        self._health = Health(vault, several)
         self._checks = Checks(vault, self._firm, self._claim, partial(self._hooks.tell, "disconnected"))
 
     def invitation(self, firm: Firm | AsyncFirm | int, user: HasId | int, *, region: Region | str | None = None) -> str:
@@ -175,19 +178,19 @@ class Onboarding(VaultSessions):
     @on_loop
     async def respond(self, route: str, visit: Visit, body: bytes | None = b"") -> Page:
         """Answer a visit to one of the routes. ``body`` is None for one that was larger than :data:`BODY_MAX`."""
-        known = {CONNECT: "GET", "callback": "GET", DISCONNECT: "GET, POST", "deauthorized": "POST", "team": "GET"}
         name = route.strip("/")
-        if name not in known:
+        if name not in _METHODS:
             return self._pages.message(404, "Nothing is here", "Open the link that you were given.")
-        if visit.method not in known[name].split(", ") or body is None:
-            status, headers = (413, ()) if body is None else (405, (("allow", known[name]),))
+        if visit.method not in _METHODS[name].split(", ") or body is None:
+            status, headers = (413, ()) if body is None else (405, (("allow", _METHODS[name]),))
             return self._pages.message(status, "Nothing was done", "Open the link in a browser.", *headers)
         if visit.ahead_of_time:
             return self._pages.message(503, "Not yet", "A sign-in begins when a person opens the link, not before.")
         if name == "deauthorized":
             return self._deauthorized(body)
-        if name in ("callback", "team"):
-            return await (self._callback(visit) if name == "callback" else self._team_or_why_not(visit))
+        if name in ("callback", "team", "healthz"):
+            asked = {"callback": self._callback, "team": self._team_or_why_not, "healthz": self._health.page}
+            return await asked[name](visit)
         return self._connect(visit) if name == CONNECT else self._disconnect(visit, body)
 
     def _connect(self, visit: Visit) -> Page:
@@ -376,6 +379,14 @@ class Onboarding(VaultSessions):
         return self._pages.show(status, "again.html", text=text)
 
 
+_METHODS: Final = {
+    CONNECT: "GET",
+    "callback": "GET",
+    DISCONNECT: "GET, POST",
+    "deauthorized": "POST",
+    "team": "GET",
+    "healthz": "GET, HEAD",
+}
 _NAMES: Final = {Region.US: "United States", Region.EU: "Europe", Region.CA: "Canada", Region.AU: "Australia"}
 
 

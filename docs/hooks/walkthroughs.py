@@ -34,8 +34,9 @@ def _notebooks() -> list[Path]:
 
 
 def _page(notebook: Path) -> str:
-    """Return a notebook as Markdown; links between notebooks lead to their pages."""
+    """Return a notebook as Markdown; links to other notebooks and to the docs lead to their pages."""
     text, _ = MarkdownExporter().from_notebook_node(nbformat.read(notebook, as_version=4))
     heading, _, rest = text.lstrip().partition("\n")
     note = f"*Run it yourself: `clio-nb lab` opens `{notebook.name}` in JupyterLab.*"
-    return re.sub(r"\]\(([\w-]+)\.ipynb\)", r"](\1.md)", f"{heading}\n\n{note}\n{rest}")
+    page = re.sub(r"\]\(([\w-]+)\.ipynb\)", r"](\1.md)", f"{heading}\n\n{note}\n{rest}")
+    return page.replace("](../docs/", "](../")

@@ -5,9 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import shutil
 import subprocess
-import sys
 import tomllib
 from pathlib import Path
 
@@ -16,22 +14,15 @@ import pytest
 from packaging.requirements import Requirement
 
 from ..ports import free_port
+from .replay import Image
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
+IMAGE = Image(DOCKER / "Dockerfile", ROOT)
+of = IMAGE.of
 ASKED = os.environ.get("CLIO_NB_REQUIRE", "")
 KEY = "key-of-a-test"
 UNNEEDED = {"cryptography", "ipywidgets", "keyring", "nest-asyncio", "pandas", "sqlalchemy", "tqdm"}
-
-
-def steps() -> list[tuple[str, str]]:
-    """Instruction and argument of each line."""
-    lines = (DOCKER / "Dockerfile").read_text().splitlines()
-    return [tuple(line.split(" ", 1)) for line in lines if line and not line.startswith("#")]  # type: ignore[misc]
-
-
-def of(name: str) -> list[str]:
-    return [argument for instruction, argument in steps() if instruction == name]
 
 
 def requirements() -> dict[str, Requirement]:
@@ -59,27 +50,11 @@ def test_it_does_not_run_as_root_and_holds_no_key():
 
 @pytest.mark.skipif(ASKED != "all" and "docker" not in ASKED, reason="CLIO_NB_REQUIRE=docker installs what it installs")
 def test_its_steps_lead_to_a_sandbox_in_a_network(tmp_path):
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    path = f"{tmp_path / 'venv' / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    environment = {"PATH": path, "HOME": str(tmp_path), "PIP_NO_COMPILE": "1"}  # little of it is ever imported
-    folder = tmp_path / "src"
-    folder.mkdir()
-    for instruction, argument in steps():
-        if instruction == "COPY":
-            *sources, target = shlex.split(argument)
-            for source in sources:
-                place = folder / target if len(sources) == 1 else folder / target / source
-                place.parent.mkdir(parents=True, exist_ok=True)
-                copy = shutil.copytree if (ROOT / source).is_dir() else shutil.copy
-                copy(ROOT / source, place)
-        elif instruction == "RUN":
-            shell = ["/bin/sh", "-c", argument]
-            done = subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, done.stdout + done.stderr
+    IMAGE.build(tmp_path)
     [entrypoint], [arguments], [health] = of("ENTRYPOINT"), of("CMD"), of("HEALTHCHECK")
     port = free_port()
     command = [*json.loads(entrypoint), *json.loads(arguments), "--port", str(port), "--json"]
-    environment["CLIO_NB_CONTROL_KEY"] = KEY
+    environment = {**IMAGE.environment, "CLIO_NB_CONTROL_KEY": KEY}
     with subprocess.Popen(
         ["/usr/bin/env", *command], cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
     ) as process:
@@ -93,11 +68,4 @@ def test_its_steps_lead_to_a_sandbox_in_a_network(tmp_path):
             subprocess.run(["/usr/bin/env", *check], env=environment, check=True)
         finally:
             process.terminate()
-    listed = subprocess.run(
-        ["/usr/bin/env", "python", "-m", "pip", "list", "--format=json"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert not {each["name"].lower() for each in json.loads(listed.stdout)} & UNNEEDED
+    assert not IMAGE.installed() & UNNEEDED

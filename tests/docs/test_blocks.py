@@ -9,7 +9,7 @@ import clio_nb
 
 from .page import KEEPS_RUNNING, NOT_RUN, PAGES, ROOT, STAND_IN, Reader, blocks_of, commands_of
 
-KNOWN = ("python", "console", "text", "toml", "json", "http", "yaml", "javascript", "")
+KNOWN = ("python", "console", "text", "toml", "json", "http", "yaml", "javascript", "nginx", "dockerfile", "")
 
 
 @pytest.fixture

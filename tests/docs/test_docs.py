@@ -59,6 +59,11 @@ def test_every_walkthrough_is_a_page(site):
     assert notebooks == {path.parent.name for path in (site / "walkthroughs").glob("*/index.html")}
 
 
+def test_the_last_walkthrough_leads_to_the_page_that_puts_an_app_into_production(site):
+    page = (site / "walkthroughs" / "07-going-live" / "index.html").read_text()
+    assert re.search(r'<strong><a href="[./]*/how-to/deploy/">Deploy</a></strong>', page)
+
+
 def words_of(text):
     return re.findall(r"\w+", text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 import sys
 from types import ModuleType
@@ -131,6 +132,9 @@ def test_mounted_in_a_framework_a_user_connects_clicks_and_disconnects(kind, tmp
             assert browser.post("/clio/deauthorized", json=told).status_code == 200
             assert browser.post("/clio/deauthorized", json={"x": "x" * 10_001}).status_code == 413
             assert browser.get("/clio/elsewhere").status_code == 404
+            health = browser.get("/clio/healthz")
+            assert (health.status_code, health.headers["content-type"]) == (200, "application/json")
+            assert json.loads(health.text)["database"] == "ok"
             assert re.search("begun in another browser", browser.get("/clio/callback?code=x&state=y").text)
         finally:
             browser.close()

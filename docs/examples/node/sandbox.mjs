@@ -38,6 +38,13 @@ function steering(site, key) {
     reset: () => control("POST", "/reset"),
     advance: (seconds) => control("POST", "/clock/advance", { seconds }),
     fault: (fault) => control("POST", "/faults", fault),
+    hire: (name) => control("POST", "/users", { name }),
+    revoke: (userId) => control("POST", "/revocations", { user_id: userId }),
+    // The next firm of the same sandbox, with people of its own.
+    async neighbour() {
+      const other = site.firms.find((firm) => firm.account_id !== site.account_id);
+      return steering(await steering(other, key).describe(), key);
+    },
     requests: () => control("GET", "/requests"),
     token: async (userId) => (await control("POST", "/tokens", { user_id: userId })).access_token,
     click: async (userId, actionId, subject) =>
