@@ -28,7 +28,8 @@ ClioError
 │   ├── ServerError         5xx
 │   └── UnexpectedAnswer    not an answer of Clio's API: HTML, a redirect, cut-off JSON, another record
 └── NetworkError            no answer; unless it says that nothing was sent, Clio may have seen the request
-    └── TlsFailed           no secure connection, so nothing was sent; never tried again by itself
+    ├── TlsFailed           no secure connection, so nothing was sent; never tried again by itself
+    └── ProxyRefused        the proxy asks for a password or lets nothing through; never tried again by itself
 
 Every message is one or two sentences: what happened, to whom, what to do next. None holds a token, code or nonce.
 """
@@ -196,7 +197,10 @@ class NetworkError(ClioError):
 
     ``nothing_sent`` is true when no byte of the request can have reached Clio: the connection was refused, the name was
     not found, TLS failed, or the time was up before. Otherwise Clio may or may not have seen the request.
+    ``repeatable`` is false where a second try would fail as well.
     """
+
+    repeatable: bool = True
 
     def __init__(self, message: str, *, nothing_sent: bool = False) -> None:
         super().__init__(message)
@@ -205,3 +209,11 @@ class NetworkError(ClioError):
 
 class TlsFailed(NetworkError):
     """No secure connection came about: an untrusted certificate, or a failed handshake."""
+
+    repeatable = False
+
+
+class ProxyRefused(NetworkError):
+    """The proxy on the way wants another user name and password, or does not let the request through."""
+
+    repeatable = False
