@@ -1,7 +1,7 @@
 """The HTTP engine: aiohttp as an httpx transport, lean, with a cap on what is read.
 
 It runs on the loop that uses it, so no other thread competes with it for the interpreter. It sends each request once,
-follows no redirect, keeps no cookie, and goes by the proxy that it is told. SOCKS is left to httpx's own transport.
+follows no redirect, keeps no cookie, and goes by the proxy that it is told. SOCKS is left to httpcore.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import httpx
 from yarl import URL
 
 from ..secret import Secret
-from .httpx_engine import BODY_CAP, Bounded, socks
+from .httpx_engine import whole
 from .network import Network
 from .not_connected import NotConnected, tls_failed
 
@@ -36,7 +36,7 @@ class Engine(httpx.AsyncBaseTransport):
     def __init__(self, network: Network | None = None) -> None:
         self._network = network or Network()
         self._tls = self._network.tls()
-        self._socks: dict[Secret, Bounded] = {}
+        self._socks: dict[Secret, httpx.AsyncBaseTransport] = {}
         self._session = aiohttp.ClientSession(
             connector=_Connector(limit=0, ssl=self._tls),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -52,7 +52,9 @@ class Engine(httpx.AsyncBaseTransport):
         proxy = self._network.proxy_for(request.url)
         if proxy is not None and proxy.reveal().startswith("socks"):
             if proxy not in self._socks:
-                self._socks[proxy] = socks(proxy, self._tls)
+                from .socks import Socks  # noqa: PLC0415 -- its packages are there where such a proxy could be named
+
+                self._socks[proxy] = Socks(proxy, self._tls)
             return await self._socks[proxy].handle_async_request(request)
         way = _by(proxy, request.url.scheme)
         sending = self._session.request(
@@ -74,7 +76,7 @@ class Engine(httpx.AsyncBaseTransport):
             async with sending as answer:
                 if answer.status == 407 and proxy is not None:
                     raise _refused_by_proxy(407)
-                stream = httpx.ByteStream(await _whole(answer.content))
+                stream = httpx.ByteStream(await whole(answer.content.iter_any()))
                 return httpx.Response(answer.status, headers=list(answer.raw_headers), stream=stream)
         except TimeoutError:
             if _connected.get():
@@ -105,15 +107,6 @@ def _by(proxy: Secret | None, scheme: str) -> dict[str, Any]:
     return way
 
 
-async def _whole(content: aiohttp.StreamReader) -> bytes:
-    body = bytearray()
-    async for chunk in content.iter_any():
-        body += chunk
-        if len(body) > BODY_CAP:
-            raise httpx.ReadError("the answer is too large")
-    return bytes(body)
-
-
 def _not_connected(error: aiohttp.ClientError, url: tuple[str, str], proxied: bool) -> NotConnected:
     """Say why no connection came about, without aiohttp's own text."""
     scheme, host = url
@@ -140,7 +133,7 @@ def _refused(cause: OSError) -> bool:
 
 def _refused_by_proxy(status: int) -> NotConnected:
     if status == 407:
-        return NotConnected("the proxy asks for a user name and password, or for others (407)", of="proxy")
+        return NotConnected("the proxy asks for a user name and password, or does not accept them (407)", of="proxy")
     return NotConnected(f"the proxy answered {status}", of="proxy" if status < 500 else "")
 
 

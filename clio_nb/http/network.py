@@ -184,7 +184,7 @@ def advice(url: httpx.URL) -> str:
     known = current()
     if known.transport is not None or known.proxy_for(url) is not None or is_here(url.host):
         return "Check the network, then try again."
-    if getproxies_environment().keys() & {"https", "all"}:
+    if getproxies_environment().keys() & {url.scheme, "all"}:
         return (
             f"The environment names a proxy that is not used: set {TRUST_ENV}=1, or call clio.network(trust_env=True)."
         )
@@ -197,7 +197,9 @@ def checked_proxy(said: Secret | str, name: str) -> Secret:
     scheme = scheme.lower() or "http"
     scheme = "socks5" if scheme == "socks" else scheme  # as desktops write it
     with contextlib.suppress(httpx.InvalidURL, TypeError):
-        if scheme in ("http", "https", "socks5", "socks5h") and httpx.URL(whole := f"{scheme}://{rest}").host:
+        url = httpx.URL(whole := f"{scheme}://{rest}")
+        fits = url.host and not re.search(r"\s", rest) and (url.port or 0) <= 65535
+        if scheme in ("http", "https", "socks5", "socks5h") and fits:
             if scheme.startswith("socks") and find_spec("socksio") is None:
                 raise InvalidInput(
                     f"{name} is a SOCKS proxy: python -m pip install socksio, then try again.", field=name
