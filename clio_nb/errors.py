@@ -14,7 +14,7 @@ ClioError
 ├── VaultError              the token store cannot be opened, read or written; no token was lost
 ├── NotAdmitted             a page asks for a launch at an address that no middleware guards
 ├── RunInProgress           another run is changing this firm at the moment
-├── PortBusy                a port on this machine is taken
+├── PortBusy                a port on this machine cannot be had: taken, or forbidden
 ├── ApiError                Clio answered, and the answer is no
 │   ├── BadRequest          400
 │   ├── Unauthorized        401
@@ -113,10 +113,14 @@ class RunInProgress(ClioError):
 
 
 class PortBusy(ClioError):
-    """A port on this machine is in use by another program."""
+    """A port on this machine cannot be listened on: another program has it, or the system forbids it.
 
-    def __init__(self, message: str, *, port: int) -> None:
-        super().__init__(message)
+    ``why`` says which, and ``port`` the number.
+    """
+
+    def __init__(self, why: str, advice: str, *, port: int) -> None:
+        super().__init__(f"{why} {advice}")
+        self.why: Final = why
         self.port: Final = port
 
 
