@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import functools
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
@@ -84,8 +85,12 @@ async def serving(app: AsgiApp, *bound: socket.socket) -> AsyncIterator[None]:
     """Answer the HTTP requests that come to listening sockets with an app; close them at the end."""
     import uvicorn  # noqa: PLC0415 -- a web server is loaded only when one is needed
 
+    from .connections import Bounded  # noqa: PLC0415 -- as above
+
+    lines: set[Bounded] = set()
     config = uvicorn.Config(
         app,
+        http=functools.partial(Bounded, lines),  # type: ignore[arg-type]  # called as the class is
         interface="asgi3",
         lifespan="off",
         ws="none",
@@ -104,6 +109,8 @@ async def serving(app: AsgiApp, *bound: socket.socket) -> AsyncIterator[None]:
         server.should_exit = True
         with anyio.CancelScope(shield=True):  # cancelled work leaves no listener behind
             await task
+            for line in list(lines):
+                line.transport.abort()
         _listening.difference_update(bound)
         for each in bound:
             each.close()
