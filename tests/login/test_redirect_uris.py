@@ -209,7 +209,7 @@ def test_n2_localhost_works_on_a_machine_without_the_newer_protocol(port, monkey
 
 
 @pytest.mark.parametrize("which", ["login and inbox", "sandbox"])
-def test_n3_on_windows_no_second_listener_may_share_the_port(which):
+def test_n2_on_windows_no_second_listener_may_share_the_port(which):
     """By the options that are set: there, SO_REUSEADDR would let another program listen on the same port."""
     code = f"""if True:
         import socket
@@ -229,7 +229,7 @@ def test_n3_on_windows_no_second_listener_may_share_the_port(which):
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
 
 
-def test_n3_a_second_listener_is_refused_here_too(port):
+def test_n2_a_second_listener_is_refused_here_too(port):
     (first,) = loopback.listeners("127.0.0.1", port, advice="")
     with first, pytest.raises(errors.PortBusy, match="in use"):
         loopback.listeners("127.0.0.1", port, advice="")
