@@ -6,6 +6,7 @@ from .errors import ClioError as ClioError
 from .firm import Firm as Firm
 from .firm import actions_table as actions_table
 from .http.loop import allow_nested_asyncio as allow_nested_asyncio
+from .http.network import network as network
 from .http.timeouts import timeout as timeout
 from .launches import inbox as inbox
 from .launches import inspect_launch as inspect_launch

@@ -14,7 +14,7 @@ ClioError
 ├── VaultError              the token store cannot be opened, read or written; no token was lost
 ├── NotAdmitted             a page asks for a launch at an address that no middleware guards
 ├── RunInProgress           another run is changing this firm at the moment
-├── PortBusy                a port on this machine is taken
+├── PortBusy                a port on this machine cannot be had: taken, or forbidden
 ├── ApiError                Clio answered, and the answer is no
 │   ├── BadRequest          400
 │   ├── Unauthorized        401
@@ -28,7 +28,8 @@ ClioError
 │   ├── ServerError         5xx
 │   └── UnexpectedAnswer    not an answer of Clio's API: HTML, a redirect, cut-off JSON, another record
 └── NetworkError            no answer; unless it says that nothing was sent, Clio may have seen the request
-    └── TlsFailed           no secure connection, so nothing was sent; never tried again by itself
+    ├── TlsFailed           no secure connection, so nothing was sent; never tried again by itself
+    └── ProxyRefused        the proxy asks for a password or lets nothing through; never tried again by itself
 
 Every message is one or two sentences: what happened, to whom, what to do next. None holds a token, code or nonce.
 """
@@ -112,10 +113,14 @@ class RunInProgress(ClioError):
 
 
 class PortBusy(ClioError):
-    """A port on this machine is in use by another program."""
+    """A port on this machine cannot be listened on: another program has it, or the system forbids it.
 
-    def __init__(self, message: str, *, port: int) -> None:
-        super().__init__(message)
+    ``why`` says which, and ``port`` the number.
+    """
+
+    def __init__(self, why: str, advice: str, *, port: int) -> None:
+        super().__init__(f"{why} {advice}")
+        self.why: Final = why
         self.port: Final = port
 
 
@@ -196,7 +201,10 @@ class NetworkError(ClioError):
 
     ``nothing_sent`` is true when no byte of the request can have reached Clio: the connection was refused, the name was
     not found, TLS failed, or the time was up before. Otherwise Clio may or may not have seen the request.
+    ``repeatable`` is false where a second try would fail as well.
     """
+
+    repeatable: bool = True
 
     def __init__(self, message: str, *, nothing_sent: bool = False) -> None:
         super().__init__(message)
@@ -205,3 +213,11 @@ class NetworkError(ClioError):
 
 class TlsFailed(NetworkError):
     """No secure connection came about: an untrusted certificate, or a failed handshake."""
+
+    repeatable = False
+
+
+class ProxyRefused(NetworkError):
+    """The proxy on the way wants another user name and password, or does not let the request through."""
+
+    repeatable = False

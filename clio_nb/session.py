@@ -184,7 +184,8 @@ class AsyncSession(Client):
         except errors.RecordInvalid as refused:
             raise await self._explain(refused, label, location) from refused
         except (errors.NetworkError, errors.ServerError, errors.UnexpectedAnswer) as lost:
-            if isinstance(lost, errors.TlsFailed) or (getattr(lost, "nothing_sent", False) and timeouts.left() <= 0):
+            repeatable = timeouts.left() > 0 and getattr(lost, "repeatable", True)
+            if getattr(lost, "nothing_sent", False) and not repeatable:
                 raise  # nothing was sent, and nothing will be
             made = await self._read_back(label, location, target_url)
         if made is not None:

@@ -47,7 +47,7 @@ def login(site: Site = None, vault: VaultAt = None) -> None:
 
     async def ask(problem: ClioError | None) -> Secret:
         if isinstance(problem, PortBusy):
-            show(f"Port {problem.port} is in use by another program, so the browser cannot come back.", err=True)
+            show(f"{problem.why} So the browser cannot come back.", err=True)
         elif problem is not None:
             show(f"clio-nb: {problem} This login still waits for the right one.", err=True)
         if answer := await answers.get():

@@ -100,11 +100,13 @@ def sandbox(
         )
     except PortInUse as error:
         raise PortBusy(
-            f"Port {error.port} is in use by another program. Choose another with --port, or a free one with --port 0.",
+            f"Port {error.port} is in use by another program.",
+            "Choose another with --port, or a free one with --port 0.",
             port=error.port,
         ) from None
     except OSError as error:
-        what = f"--db {db}" if db and str(error.filename or "") == str(db) else f"--host {host}"
+        what = f"--port {port}" if isinstance(error, PermissionError) else f"--host {host}"
+        what = f"--db {db}" if db and str(error.filename or "") == str(db) else what
         raise InvalidInput(f"{what} cannot be used ({error.strerror or error}). Choose another.") from None
     except ValueError as error:
         raise InvalidInput(str(error)) from None

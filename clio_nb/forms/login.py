@@ -16,7 +16,8 @@ from ..http import loop, oauth, timeouts
 from ..http.hub import in_browser, on_binder, redirect_uri_here
 from ..login import AsyncLogin, connect
 from ..login.connect import CLIENT_ID, CLIENT_SECRET, name_of
-from ..login.login import PATIENCE, port_of
+from ..login.login import PATIENCE
+from ..login.redirect_uri import way_back
 from ..models import Site, User
 from ..secret import Secret
 from ..session import Session
@@ -234,15 +235,22 @@ class LoginForm(Form[Session]):
         self.redirect_uri = here
 
     def _draw_way(self, _change: object = None) -> None:
-        if port_of(self.redirect_uri) is not None:
+        if self._comes_back():
             way = "The browser comes back to this machine by itself."
             if "/proxy/" in self.redirect_uri:
                 way = "The browser comes back through this server's proxy."
         elif self.redirect_uri.endswith(oauth.APPROVAL):
             way = "Clio shows a code. Paste it below."
         else:
-            way = "The browser ends up at an address that is not on this machine. Paste that address below."
+            way = "Nothing here can receive the browser's answer. Paste the address that it ends up at below."
         say(self._way, markup.muted(f"{way} The app must have this redirect URI registered."))
+
+    def _comes_back(self) -> bool:
+        """Whether the browser comes back by itself; not while the redirect URI is half typed."""
+        try:
+            return way_back(self.redirect_uri).port is not None
+        except errors.InvalidInput:
+            return False
 
     def _draw_app(self, _change: object = None) -> None:
         """Draw what the form does as code, without the client secret."""
@@ -265,7 +273,7 @@ class LoginForm(Form[Session]):
         site_has_it = self.site is None or self.redirect_uri in ("", self.site.redirect_uri)
         attempt = "Login(site)" if site_has_it else f"Login(site, redirect_uri={self.redirect_uri!r})"
         waits = ["show=print", *([f"timeout={self._timeout}"] if self._timeout != PATIENCE else [])]
-        if port_of(self.redirect_uri) is None:
+        if not self._comes_back():
             lines = ["from clio_nb.login import Login\n", *lines, f"attempt = {attempt}"]
             lines += ["print(attempt.authorization_url)", 'session = attempt.finish(input("Code or address: "))']
         elif site_has_it:
@@ -280,7 +288,7 @@ class LoginForm(Form[Session]):
 
     async def _ask(self, attempt: AsyncLogin, problem: errors.ClioError | None) -> Secret:
         """Show the link, or what is wrong with what was pasted; return what is pasted next."""
-        busy = f"Port {problem.port} is in use by another program. " if isinstance(problem, errors.PortBusy) else ""
+        busy = f"{problem.why} " if isinstance(problem, errors.PortBusy) else ""
         if problem is None or busy:
             url = in_browser(attempt.authorization_url)
             say(self._link, markup.link(url, "Open Clio's consent page in a new tab"))

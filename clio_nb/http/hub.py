@@ -10,7 +10,10 @@ from urllib.parse import urlsplit
 from ..vocabulary import DEFAULT_REDIRECT_URI, HUB_PREFIX, LOOPBACK, Region, proxied
 from .oauth import APPROVAL
 
-_FAR: Final = ("SSH_CONNECTION", "CODESPACES", "COLAB_RELEASE_TAG")
+_FAR: Final = (
+    "SSH_CONNECTION", "CODESPACES", "COLAB_RELEASE_TAG", "KAGGLE_KERNEL_RUN_TYPE", "DATABRICKS_RUNTIME_VERSION",
+    "DEEPNOTE_PROJECT_ID", "SAGEMAKER_INTERNAL_IMAGE_URI", "SAGEMAKER_APP_TYPE", "GITPOD_WORKSPACE_ID",
+)  # fmt: skip
 """Set where the browser is on another machine than the kernel and no port leads back."""
 
 
@@ -64,9 +67,10 @@ def in_browser(url: str) -> str:
     return proxied(prefix, parts.port or 80, parts._replace(scheme="", netloc="").geturl())
 
 
-def own_hosts(port: int) -> frozenset[str]:
+def own_hosts(port: int, *further: str) -> frozenset[str]:
     """Return the Host headers of requests that are sent to a listener here by a name of this machine."""
-    return frozenset(f"{host}:{port}" for host in LOOPBACK[:2])
+    names = LOOPBACK[:2] if port == 80 else ()  # browsers leave out the port that HTTP has anyway
+    return frozenset((*(f"{host}:{port}" for host in LOOPBACK[:2]), *names, *further))
 
 
 def behind_hub() -> bool:

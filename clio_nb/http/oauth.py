@@ -60,6 +60,10 @@ class Authorization:
         """Whether an answer that carries this state belongs to this attempt (constant time)."""
         return hmac.compare_digest(self.state.reveal().encode(), (state or "").encode(errors="replace"))
 
+    def answered(self, query: str) -> Secret:
+        """Return the whole address that the browser was sent to, from its query."""
+        return Secret(urlsplit(self.redirect_uri)._replace(query=query).geturl())
+
     def code_from(self, answer: str | Secret) -> Secret:
         """Read the code from what came back: the whole redirect URL, or a bare code that the user pasted.
 

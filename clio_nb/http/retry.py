@@ -29,16 +29,16 @@ async def repeat(
 ) -> T:
     """Try again what has just failed: anything after a 429, a read after a 5xx or a lost answer.
 
-    Nothing is repeated after a failure of TLS. Raises the last failure when it may not be repeated, when the attempts
-    or the shared budget are used up, or when the pause before the next would outlast the timeout. A pause that the
-    server asks for goes by its ``clock``.
+    Nothing is repeated after a failure of TLS or a refusal of the proxy. Raises the last failure when it may not be
+    repeated, when the attempts or the shared budget are used up, or when the pause before the next would outlast the
+    timeout. A pause that the server asks for goes by its ``clock``.
     """
     for attempts in range(1, ATTEMPTS):
         asked = min(failure.retry_after or 0.0, LONGEST_WAIT) if isinstance(failure, errors.ServerError) else 0.0
         pause = asked or random.uniform(0, 0.25 * 2**attempts)  # noqa: S311 -- no secret
         if isinstance(failure, errors.RateLimited):
             pause = 0.0  # the token's own pace waits
-        elif isinstance(failure, errors.TlsFailed) or not _may_read_again(request):
+        elif not (_may_read_again(request) and getattr(failure, "repeatable", True)):
             break
         if pause >= timeouts.left():
             break

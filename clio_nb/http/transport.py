@@ -19,17 +19,18 @@ from types import MappingProxyType
 from typing import Final
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
 
 from .. import errors
 from ..secret import Secret
 from ..version import __version__
-from . import timeouts
-from .aiohttp_engine import Engine, NotConnected
+from . import network, timeouts
+from .aiohttp_engine import Engine
+from .httpx_engine import Bounded
 from .loop import at_close
-
-DEADLINE: Final = 30.0
-IN_FLIGHT: Final = 50  # requests at a time, all users together; waiting for a budget does not count
+from .network import DEADLINE, Network
+from .not_connected import NotConnected
 
 _UNKNOWN: Final = "Clio may have carried it out. Check before you try again."
 _log: Final = logging.getLogger("clio_nb")
@@ -46,17 +47,17 @@ class Raw:
 
 
 @functools.cache
-def _engine(here: asyncio.AbstractEventLoop) -> httpx.AsyncBaseTransport:
-    """One engine for a loop; its pool and TLS context serve every user. A forked child has a loop of its own."""
-    engine = Engine()
+def _engine(here: asyncio.AbstractEventLoop, known: Network) -> httpx.AsyncBaseTransport:
+    """One engine for a loop and a network; its pool and TLS context serve every user. A forked child has its own."""
+    engine = Engine(known) if known.transport is None else Bounded(known.transport)
     at_close(engine.aclose)
     return engine
 
 
 @functools.cache
-def _gate(here: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
+def _gate(here: asyncio.AbstractEventLoop) -> anyio.CapacityLimiter:
     """Lets so many requests of this process through at a time."""
-    return asyncio.Semaphore(IN_FLIGHT)
+    return anyio.CapacityLimiter(network.IN_FLIGHT)
 
 
 @functools.lru_cache(maxsize=256)
@@ -84,43 +85,49 @@ async def exchange(
     shown = urlsplit(Secret(url).reveal())._replace(query="")
     what = f"{method} {shown.path}"
     here = asyncio.get_running_loop()
-    gate = _gate(here)
-    await timeouts.within(gate.acquire(), f"{what} was not sent: the requests before it")
+    known, gate, place = network.current(), _gate(here), object()
+    if gate.total_tokens != known.in_flight:
+        gate.total_tokens = known.in_flight
+    await timeouts.within(gate.acquire_on_behalf_of(place), f"{what} was not sent: the requests before it")
     try:
         if before is not None:
             await timeouts.within(before(), f"{what} was not sent: what had to be done before it")
         started = time.perf_counter()
-        response = await _engine(here).handle_async_request(
+        response = await _engine(here, known).handle_async_request(
             httpx.Request(
                 method,
                 _parsed(url) if isinstance(url, str) else httpx.URL(url.reveal()),
                 headers=[(b"user-agent", _agent), *((key.encode(), _clear(headers[key])) for key in headers)],
                 # Not content: httpx would add headers that the engine adds too, which costs more than all the rest.
                 stream=httpx.ByteStream(content if isinstance(content, bytes) else _clear(content)),
-                extensions={"timeout": {"read": max(min(deadline, timeouts.left()), 0.001)}},  # 0 would be none
+                extensions={"timeout": {"read": max(min(deadline, known.request_timeout, timeouts.left()), 0.001)}},
             )
         )
     except httpx.TransportError as cause:
         _log.debug("%s %s: %s", method, shown.path, type(cause).__name__)
-        if isinstance(cause, NotConnected) and cause.tls:
-            raise errors.TlsFailed(
-                f"No secure connection (TLS) to {shown.hostname} for {what}: {cause}. Nothing was sent. "
-                "For a firewall or private certificate authority, set SSL_CERT_FILE to its certificate file.",
-                nothing_sent=True,
-            ) from None
-        raise errors.NetworkError(
-            f"No answer from {shown.hostname} to {what} ({cause}). "
-            + (
-                "Check the network, then try again." if method == "GET" or isinstance(cause, NotConnected) else _UNKNOWN
-            ),
-            nothing_sent=isinstance(cause, NotConnected),
-        ) from None
+        raise _failure(cause, what, method, httpx.URL(shown.geturl())) from None
     finally:
-        gate.release()
+        gate.release_on_behalf_of(place)
     if _log.isEnabledFor(logging.DEBUG):
         took = (time.perf_counter() - started) * 1000
         _log.debug("%s %s: %d in %.0f ms", method, shown.path, response.status_code, took)
     return Raw(response.status_code, _plain(response.headers.raw), await _body(response))
+
+
+def _failure(cause: httpx.TransportError, what: str, method: str, url: httpx.URL) -> errors.NetworkError:
+    """Say why there is no answer, and what to do; no address of a proxy, which may hold a password."""
+    if not isinstance(cause, NotConnected):
+        advice = "Check the network, then try again." if method == "GET" else _UNKNOWN
+        return errors.NetworkError(f"No answer from {url.host} to {what} ({cause}). {advice}")
+    if cause.of == "tls":
+        sent = "Nothing was sent. " if cause.sure else ""
+        said = f"No secure connection (TLS) to {url.host} for {what}: {cause}. {sent}{cause.advice}"
+        return errors.TlsFailed(said, nothing_sent=cause.sure)
+    if cause.of == "proxy":
+        said = f"No answer from {url.host} to {what}: {cause}. {network.PROXY_ADVICE}"
+        return errors.ProxyRefused(said, nothing_sent=cause.sure)
+    said = f"No answer from {url.host} to {what} ({cause}). {network.advice(url)}"
+    return errors.NetworkError(said, nothing_sent=cause.sure)
 
 
 def _clear(value: str | Secret) -> bytes:

@@ -45,7 +45,9 @@ class _Receiver:
         self._observers: list[Callable[[Received], object]] = []
         self._launches: deque[Received] = deque(maxlen=LAUNCHES_KEPT)
         self._count = 0
-        bound = loopback.listener(port, advice="Give the inbox another one, or 0 for any that is free.")
+        (bound,) = loopback.listeners(
+            "127.0.0.1", port, advice="Give the inbox another one, or 0 for any that is free."
+        )
         self.port: Final[int] = bound.getsockname()[1]
         self.url: Final = hub.public_url(self.port, _PATH, origin)
         # no page elsewhere reaches it under a name of its own; behind a hub, any Host comes from the hub's user
@@ -272,7 +274,7 @@ async def inbox(
         The inbox, which listens until it is closed.
 
     Raises:
-        errors.PortBusy: Another program has the port.
+        errors.PortBusy: Another program has the port, or it is forbidden.
         errors.InvalidInput: No sessions, or something that is not a site, sessions or a port.
 
     Examples:

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from ..database.database import Database
 from ..database.firm_key import AppKey
 from ..database.schema import HELD, OPEN, actions, claims, firms, items, kept, runs, users
-from ..http.transport import DEADLINE
+from ..http.network import DEADLINE
 from .records import PLANNED, SENT, SETTLED, Outcome
 
 LEASE: Final = 90.0  # seconds, by the database's clock

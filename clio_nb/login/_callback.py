@@ -16,6 +16,7 @@ from ..http import loopback
 from ..http.loopback import Message, Receive, Send
 from ..http.oauth import Authorization
 from ..secret import Secret
+from .redirect_uri import WayBack
 
 _HEADERS: Final = (
     (b"content-type", b"text/html; charset=utf-8"),
@@ -38,15 +39,11 @@ _QUERY_CAP: Final = 8192
 
 
 class Callback:
-    """The application behind the listener. ``answer`` is done when the redirect of this grant has come.
+    """The application behind the listener. ``answer`` is done when the redirect of this grant has come."""
 
-    ``hosts`` are the Hosts that it answers to; empty, any.
-    """
-
-    def __init__(self, grant: Authorization, path: str, hosts: frozenset[str]) -> None:
+    def __init__(self, grant: Authorization, way: WayBack) -> None:
         self._grant = grant
-        self._path = path
-        self._hosts = hosts
+        self._way = way
         self.answer: asyncio.Future[Secret] = asyncio.get_running_loop().create_future()
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
@@ -60,8 +57,8 @@ class Callback:
         host = next((value for name, value in scope["headers"] if name == b"host"), b"").decode("latin-1")
         if scope["method"] != "GET":
             return 405, _OTHER
-        foreign = bool(self._hosts) and host not in self._hosts
-        if scope["path"] != self._path or foreign or len(scope["query_string"]) > _QUERY_CAP:
+        foreign = bool(self._way.hosts) and host.lower() not in self._way.hosts
+        if scope["path"] != self._way.path or foreign or len(scope["query_string"]) > _QUERY_CAP:
             return 404, _OTHER
         query = scope["query_string"].decode("latin-1")
         fields = dict(parse_qsl(query))
@@ -69,17 +66,17 @@ class Callback:
             return 400, _OTHER
         if self.answer.done():
             return 200, _DONE
-        self.answer.set_result(Secret(f"{self._grant.redirect_uri}?{query}"))
+        self.answer.set_result(self._grant.answered(query))
         return 200, _ARRIVED
 
 
 @contextlib.asynccontextmanager
-async def listen(grant: Authorization, port: int, path: str, hosts: frozenset[str]) -> AsyncIterator[Callback]:
-    """Listen on 127.0.0.1 for as long as the block runs. Raises :class:`PortBusy` when the port is taken."""
+async def listen(grant: Authorization, way: WayBack) -> AsyncIterator[Callback]:
+    """Listen on this machine for as long as the block runs. Raises :class:`PortBusy` when the port cannot be had."""
     advice = (
-        "The app's redirect URI names it: close that program, or sign in by pasting: follow the link, and give "
-        "finish() the address that the browser ends up at."
+        "The app's redirect URI names it. Sign in by pasting: follow the link, and give finish() the address that "
+        "the browser ends up at."
     )
-    callback = Callback(grant, path, hosts)
-    async with loopback.serving(callback, loopback.listener(port, advice=advice)):
+    callback = Callback(grant, way)
+    async with loopback.serving(callback, *loopback.listeners(way.host, way.port or 0, advice=advice)):
         yield callback

@@ -13,6 +13,7 @@ from ..models import UNSENDABLE, App
 from ..secret import Secret, sendable
 from ..urls import read_url
 from ..vocabulary import LOOPBACK, Region
+from .redirect_uri import way_back
 
 SITE: Final = "CLIO_NB_SITE"  # in the environment: a region, or the address of a sandbox
 CLIENT_ID: Final = "CLIO_CLIENT_ID"
@@ -48,7 +49,7 @@ async def connect(
 
     Raises:
         errors.InvalidInput: An unknown region, a missing id or secret, another machine's address without its
-            control key, or a region on Binder.
+            control key, a redirect URI that cannot be registered, or a region on Binder.
         errors.NetworkError: No sandbox answers at that address.
 
     Examples:
@@ -81,7 +82,9 @@ async def connect(
             "Use clio.sandbox(), or connect from your own machine. (on_public_machine=True overrides this.)",
             field="on_public_machine",
         )
-    return App(known, app_id.reveal(), client_secret, redirect_uri or redirect_uri_here(known))
+    redirect_uri = redirect_uri or redirect_uri_here(known)
+    way_back(redirect_uri)
+    return App(known, app_id.reveal(), client_secret, redirect_uri)
 
 
 def _given(value: Secret | str | None, variable: str, field: str) -> Secret:

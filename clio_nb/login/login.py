@@ -9,40 +9,26 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import re
 import sys
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final
-from urllib.parse import urlsplit
 
 import anyio.to_thread
 
 from .. import errors
 from ..arguments import a_site
 from ..http import oauth, timeouts, tokens
-from ..http.hub import own_hosts
 from ..http.sandbox_control import Control
 from ..http.sync_and_async import awaited, on_loop, sync_function_into, sync_method_into
 from ..models import Site, Token
 from ..secret import Secret
 from ..session import AsyncSession, Session
 from ..tracebacks import verbs
-from ..vocabulary import LOOPBACK
 from ._callback import Callback, listen
+from .redirect_uri import way_back
 
 PATIENCE: Final = 300.0
 Ask = Callable[[errors.ClioError | None], Awaitable[Secret | str]]
-_PROXIED = re.compile(r"/proxy/(\d{1,5})(/.*)$")
-
-
-def port_of(redirect_uri: str) -> int | None:
-    """Return the port on this machine that a redirect URI leads to, or None when only pasting is possible."""
-    parts = urlsplit(redirect_uri)
-    if parts.path == oauth.APPROVAL:  # Clio's own page, which shows the code
-        return None
-    if proxied := _PROXIED.search(parts.path):
-        return int(proxied[1])
-    return (parts.port or 80) if parts.hostname in LOOPBACK else None
 
 
 @awaited
@@ -53,11 +39,15 @@ class AsyncLogin:
     Args:
         site: The app to sign in to.
         redirect_uri: Another one of those that the app has registered.
+
+    Raises:
+        errors.InvalidInput: A redirect URI that no app can register.
     """
 
     def __init__(self, site: Site, *, redirect_uri: str | None = None) -> None:
         self.site = a_site(site)
         self._grant = oauth.Authorization(site, redirect_uri or site.redirect_uri)
+        self._way = way_back(self._grant.redirect_uri)
 
     def __repr__(self) -> str:
         return f"<Login at {self.site.origin}, comes back to {self._grant.redirect_uri}>"
@@ -70,7 +60,7 @@ class AsyncLogin:
     @property
     def port(self) -> int | None:
         """The port on this machine that the redirect URI leads to, or None when only pasting is possible."""
-        return port_of(self._grant.redirect_uri)
+        return self._way.port
 
     @on_loop
     async def wait(
@@ -95,8 +85,8 @@ class AsyncLogin:
         Raises:
             errors.LoginTimeout: Nobody answered in time.
             errors.LoginDeclined: The user said no.
-            errors.PortBusy: Another program has the port, and there is no ``ask``.
-            errors.InvalidInput: The redirect URI does not lead to this machine, and there is no ``ask``.
+            errors.PortBusy: Another program has the port, or it is forbidden, and there is no ``ask``.
+            errors.InvalidInput: No listener here can receive the answer, and there is no ``ask``.
 
         Examples:
             >>> from clio_nb.login import Login
@@ -105,15 +95,12 @@ class AsyncLogin:
             clio_nb.errors.InvalidInput: This redirect URI does not lead to this machine. ...
         """
         if self.port is None and ask is None:
-            raise errors.InvalidInput(
-                "This redirect URI does not lead to this machine. Follow the link and paste the code into finish().",
-                field="redirect_uri",
-            )
+            raise errors.InvalidInput(self._way.why, field="redirect_uri")
         callback, problem = None, None
         async with contextlib.AsyncExitStack() as listening:
             try:
                 if self.port is not None:
-                    callback = await listening.enter_async_context(self._listener(self.port))
+                    callback = await listening.enter_async_context(listen(self._grant, self._way))
             except errors.PortBusy as error:
                 if ask is None:
                     raise
@@ -129,15 +116,12 @@ class AsyncLogin:
             patience = min(timeout, timeouts.left())
             done, _ = await asyncio.wait(ways, timeout=patience, return_when=asyncio.FIRST_COMPLETED)
             if not done:
-                raise errors.LoginTimeout(f"No answer came within {timeout:.0f} s. Start the login again.")
+                raise errors.LoginTimeout(
+                    f"No answer came within {timeout:.0f} s. Start the login again. If the browser could not open "
+                    "the page that it was sent to, paste the address of that page: into clio-nb login, the sign-in "
+                    "form, or Login(site).finish()."
+                )
             return done.pop().result()
-
-    def _listener(self, port: int) -> contextlib.AbstractAsyncContextManager[Callback]:
-        parts = urlsplit(self._grant.redirect_uri)
-        proxied = _PROXIED.search(parts.path)
-        # a redirect URI that is only a path comes back through a hub whose name this kernel does not know
-        hosts = own_hosts(port) | {parts.netloc} if parts.netloc else frozenset()
-        return listen(self._grant, port, proxied[2] if proxied else parts.path, hosts)
 
     async def _come_back(self, callback: Callback) -> AsyncSession:
         return await self.finish(await callback.answer)

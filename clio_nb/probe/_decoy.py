@@ -37,7 +37,7 @@ class DecoyListener:
 @contextlib.asynccontextmanager
 async def listening() -> AsyncIterator[DecoyListener]:
     """Listen on a free port of this machine for as long as the block runs."""
-    bound = loopback.listener(0, advice="Try again.")
+    (bound,) = loopback.listeners("127.0.0.1", 0, advice="Try again.")
     decoy = DecoyListener(f"127.0.0.1:{bound.getsockname()[1]}")
     async with loopback.serving(decoy, bound):
         yield decoy

@@ -17,7 +17,7 @@ from ..tracebacks import verb
 from ._grants import Grant
 from ._sealed import SealedGrants
 
-LEASE: Final = 60.0  # seconds; a refresh has 30 (transport.DEADLINE), so its holder is gone when this is over
+LEASE: Final = 60.0  # seconds; a refresh has 30 (network.DEADLINE), so its holder is gone when this is over
 POLL: Final = 0.1
 
 _log: Final = logging.getLogger("clio_nb.vault")

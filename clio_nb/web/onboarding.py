@@ -251,7 +251,7 @@ class Onboarding(VaultSessions):
     async def _complete(self, site: Site, sign_in: SignIn, authorization: Authorization, query: str) -> Page:
         """Exchange the code, find out who it is, and connect or disconnect that user."""
         try:
-            code = authorization.code_from(Secret(f"{authorization.redirect_uri}?{query}"))
+            code = authorization.code_from(authorization.answered(query))
         except errors.LoginDeclined:
             await self._hooks.tell("declined", site.region)
             return self._again(200, "You declined, so nothing was connected and nothing was changed.")

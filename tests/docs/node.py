@@ -8,6 +8,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,22 @@ from .page import ROOT, blocks_of
 
 NODE = ROOT / "docs" / "examples" / "node"
 PAGE = ROOT / "docs" / "how-to" / "test-your-app.md"
+
+
+def run(command: list[str], folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of a reader's in a folder, with nothing of this test run in its environment."""
+    here = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CLIO_"))}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**environment, "PATH": here, **settings},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
 
 
 def need_node() -> None:

@@ -204,7 +204,7 @@ def test_what_is_wrong_with_a_pasted_answer_goes_when_the_next_one_comes(site, u
         ("http://127.0.0.1:1/callback", "comes back to this machine"),
         ("https://hub.example/hub/user-redirect/proxy/8765/callback", "through this server"),
         ("https://app.clio.com/oauth/approval", "shows a code"),
-        ("https://partner.example/callback", "not on this machine"),
+        ("https://partner.example/callback", "Nothing here can receive"),
     ],
 )
 def test_the_form_says_how_the_browser_comes_back(drawn, redirect_uri, way):

@@ -2,8 +2,19 @@
 
 import pytest
 
+import clio_nb as clio
 from clio_nb.http import timeouts
 from clio_nb.login import login
+
+
+@pytest.fixture(autouse=True)
+def _network_as_at_the_beginning(monkeypatch):
+    """Neither what a test says of the network nor this machine's own proxies reach another one."""
+    for name in ("http", "https", "all", "no"):
+        monkeypatch.delenv(f"{name}_proxy", raising=False)
+        monkeypatch.delenv(f"{name}_proxy".upper(), raising=False)
+    yield
+    clio.network()
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from clio_nb import errors
-from clio_nb.http import aiohttp_engine, loop, transport
+from clio_nb.http import aiohttp_engine, httpx_engine, loop, transport
 
 
 class Teller(socketserver.ThreadingTCPServer):
@@ -117,7 +117,7 @@ def test_h12_a_proxy_in_the_environment_is_not_used(tell, monkeypatch):
 def test_h14_a_compressed_answer_is_read_and_its_whole_size_counts(tell, monkeypatch):
     packed = ok(gzip.compress(b"x" * 5000), "content-encoding: gzip")
     assert get(tell(packed)).body == b"x" * 5000
-    monkeypatch.setattr(aiohttp_engine, "BODY_CAP", 4999)
+    monkeypatch.setattr(httpx_engine, "BODY_CAP", 4999)
     with pytest.raises(errors.NetworkError, match="too large"):
         get(tell(packed))
 

@@ -15,8 +15,7 @@ from aiohttp import resolver
 
 import clio_nb as clio
 from clio_nb import errors
-from clio_nb.http import loop, timeouts, transport
-from clio_nb.http.aiohttp_engine import Engine
+from clio_nb.http import timeouts
 from clio_nb.launches import verify_launch
 from clio_nb.launches.proof.known_actions import actions_cache
 from clio_nb.launches.proof.used_nonces import used_nonces
@@ -299,20 +298,14 @@ def test_l10_a_connection_in_use_over_tls_that_breaks_is_no_failed_handshake(sle
             server.heard.append(secure.recv(65536))
             reset(secure)
 
-    async def engine():
-        return Engine()
-
-    fresh = loop.run(engine)
-    monkeypatch.setattr(transport, "_engine", lambda _: fresh)
     with serving(meet) as server:
         verdict = verify_launch(URL, session_at(f"https://127.0.0.1:{server.port}"), actions="any")
         assert (verdict.state, verdict.nonce_sent, server.met) == ("unknown", True, 1)
         assert "may be spent" in verdict.reason
-    loop.run(fresh.aclose)
 
 
 @pytest.mark.parametrize("error", [httpx.ConnectError, httpx.ConnectTimeout, httpx.NetworkError, httpx.ProtocolError])
-def test_l10_a_transport_that_a_person_gives_never_counts_as_nothing_sent(slept, monkeypatch, error):
+def test_l10_a_transport_that_a_person_gives_never_counts_as_nothing_sent(slept, error):
     sent = []
 
     class Theirs(httpx.AsyncBaseTransport):
@@ -320,7 +313,7 @@ def test_l10_a_transport_that_a_person_gives_never_counts_as_nothing_sent(slept,
             sent.append(request)
             raise error("refused")
 
-    monkeypatch.setattr(transport, "_engine", lambda _: Theirs())
+    clio.network(transport=Theirs())
     verdict = verify_launch(URL, session_at("http://127.0.0.1:9"), actions="any")
     assert (verdict.state, verdict.nonce_sent, len(sent)) == ("unknown", True, 1)
     assert "may be spent" in verdict.reason

@@ -379,9 +379,9 @@ def test_h9_pages_that_go_round_end_with_an_error(session, clio_sandbox):
 
 
 def test_h14_an_endless_body_is_not_read(session, clio_sandbox, moved, monkeypatch):
-    from clio_nb.http import aiohttp_engine
+    from clio_nb.http import httpx_engine
 
-    monkeypatch.setattr(aiohttp_engine, "BODY_CAP", 1000)
+    monkeypatch.setattr(httpx_engine, "BODY_CAP", 1000)
     clio_sandbox.fault("status", status=200, times=None, body={"data": "x" * 5000})
     with pytest.raises(errors.NetworkError):
         session.list_actions()

@@ -17,7 +17,7 @@ from clio_nb.database import schema
 from clio_nb.database.database import Database
 from clio_nb.errors import VaultError
 from clio_nb.http import loop, timeouts
-from clio_nb.http.transport import DEADLINE
+from clio_nb.http.network import DEADLINE
 from clio_nb.ledger import heartbeat
 from clio_nb.ledger._statements import LEASE, MARGIN
 from clio_nb.ledger.heartbeat import lease_owner

@@ -305,6 +305,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "Vault.source": lambda w: clio.aio.Session(w.site, w.vault.source(w.site, 404)).who_am_i(),
     "Vault.rotate": lambda w: w.vault.rotate(),
     "connect": lambda w: clio.connect(w.site.origin),
+    "network": lambda w: clio.network(proxy=f"ftp://ann:{w.password.reveal()}@proxy.example"),
     "login": lambda w: clio.login(w.site, w.user.id),
     "Login": lambda w: Login(w.site),
     "Login.wait": lambda w: w.login.wait(),

@@ -13,7 +13,7 @@ import msgspec
 from ... import errors
 from ...action_rules import check
 from ...database.firm_key import AppKey
-from ...http.transport import IN_FLIGHT
+from ...http import network
 from ...ledger.ledger import Ledger
 from ...ledger.records import Kind, NewRun, Outcome
 from ...session import AsyncSession
@@ -68,9 +68,6 @@ class Result:
     def __str__(self) -> str:
         ends = ", ".join(f"{count} {outcome}" for outcome, count in self.counts().items()) or "nothing to do"
         return f"run {self.run}: {ends}"
-
-
-WORKERS: Final = 2 * IN_FLIGHT  # users at a time; so memory does not grow with the firm, and no request waits long
 
 
 async def apply(
@@ -212,7 +209,8 @@ async def _each(one: UserRun, lists: Mapping[int, Numbered], stop: Stop) -> dict
                 stop.asked = True  # the ledger fails: nothing more may be sent, for any user
                 raise
 
-    workers = (work() for _ in range(min(WORKERS, len(lists))))
+    at_a_time = 2 * network.current().in_flight  # so memory does not grow with the firm, and no request waits long
+    workers = (work() for _ in range(min(at_a_time, len(lists))))
     for failure in await asyncio.gather(*workers, return_exceptions=True):
         if failure is not None:
             raise failure

@@ -104,11 +104,7 @@ class Confirmation:
                     raise
             except errors.NetworkError as error:
                 self.nonce_sent = sent_before or not error.nothing_sent
-                never = (
-                    isinstance(error, errors.TlsFailed)
-                    or not error.nothing_sent
-                    or self._asked_until - timeouts.now() <= PAUSE
-                )
+                never = not error.repeatable or not error.nothing_sent or self._asked_until - timeouts.now() <= PAUSE
                 if attempt == SENT_AT_MOST - 1 or never or type(error) in again:
                     raise
                 again.add(type(error))

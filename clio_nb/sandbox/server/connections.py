@@ -40,7 +40,9 @@ class Lines:
         self._open[self._ends(line)] = line
         if len(self._open) > CONNECTIONS_MAX:
             idle = [each for each in self._open.values() if each.is_idle]
-            min(idle, key=lambda each: each.heard, default=line).transport.abort()
+            given_up = min(idle, key=lambda each: each.heard, default=line)
+            self.drop(given_up)  # now: several may come before this one is lost
+            given_up.transport.abort()
 
     def drop(self, line: Protocol) -> None:
         """Forget a connection."""

@@ -33,7 +33,9 @@ def listen(host: str, port: int) -> socket.socket:
     # asyncio turns Nagle's delay off only on sockets that name their protocol
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        # on Windows the usual option would let another program share the port
+        alone = getattr(socket, "SO_EXCLUSIVEADDRUSE", socket.SO_REUSEADDR)
+        listener.setsockopt(socket.SOL_SOCKET, alone, 1)
         listener.bind((host, port))
         listener.listen(1024)
     except OSError as error:
