@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import VaultError
 from ..secret import Secret
 from ._fork import Unshared
-from ._private_files import DatabaseFile
+from ._private_files import DatabaseFile, can_be_made
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -42,6 +42,10 @@ class Database(Unshared):
         if isinstance(where, Secret):
             parsed = _parsed(where)
             self.name = f"PostgreSQL database {parsed.host or 'local'}/{parsed.database}"
+
+    def is_new(self) -> bool:
+        """Whether it is a file that is not there yet. Raises :class:`VaultError` where it cannot be made either."""
+        return isinstance(self._where, Path) and can_be_made(self._where)
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:
