@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..errors import VaultError
 from ..secret import Secret
 from ._fork import Unshared
-from ._private_files import DatabaseFile, can_be_made
+from ._private_files import DatabaseFile
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -43,9 +43,10 @@ class Database(Unshared):
             parsed = _parsed(where)
             self.name = f"PostgreSQL database {parsed.host or 'local'}/{parsed.database}"
 
-    def is_new(self) -> bool:
-        """Whether it is a file that is not there yet. Raises :class:`VaultError` where it cannot be made either."""
-        return isinstance(self._where, Path) and can_be_made(self._where)
+    @property
+    def path(self) -> Path | None:
+        """Where its file is, or will be; None where it has none."""
+        return self._where if isinstance(self._where, Path) else None
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, SupportsIndex
 
+from ..database._private_files import can_be_made
 from ..database.database import Database
 from ..database.firm_key import FirmKey
 from ..errors import VaultError
@@ -33,7 +34,8 @@ def keys_of(database: Database, key_file: Path | None) -> Keys | None:
 
     if (keys := find_keys(key_file)) is not None:
         return keys
-    if database.is_new() or Store(database).sealed_under() is None:
+    new = database.path is not None and can_be_made(database.path)
+    if new or Store(database).sealed_under() is None:
         return make_keys(key_file)
     if (keys := find_keys(key_file)) is None:  # another process may have made it just now
         raise VaultError(_NO_KEY.format(database.name, "there is no key for it here"))

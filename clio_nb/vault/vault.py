@@ -86,7 +86,7 @@ class Vault:
             'Odalys Hartwell-Oyelaran'
         """
         where = Secret(where) if isinstance(where, str) else where
-        database = _database_at(where)
+        database = database_at(where)
         keys = keys_of(database, key_file)
         if keys is None:
             warnings.warn(
@@ -297,7 +297,8 @@ def firm_key_of(site: Site, firm: str) -> FirmKey:
     return FirmKey(site.region.value if at_clio else site.origin, site.client_id, firm)
 
 
-def _database_at(where: str | Path | Secret | None) -> Database:
+def database_at(where: Path | Secret | None) -> Database:
+    """Return the database at a path or an address, not opened yet; by default this user's own file."""
     if isinstance(where, Secret) and "://" in where.reveal():
         if not where.reveal().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
             raise VaultError(
