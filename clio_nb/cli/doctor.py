@@ -41,7 +41,8 @@ def doctor(
         _show(found)
         count = f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}"
         names = ", ".join(check.name for check in wrong)
-        show(f"Not ready: {count} ({names}). Begin with the first." if wrong else "Ready.", style="bold")
+        said = f"Not ready: {count} ({names}). Begin with the first." if wrong else "Ready."
+        show(table([[text(said, "bold")]]))
     raise typer.Exit(1 if wrong else 0)
 
 

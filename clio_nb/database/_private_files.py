@@ -84,7 +84,7 @@ def _tightened(path: Path) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise VaultError(_LINK.format(path))
     if not stat.S_ISREG(found.st_mode):
-        raise VaultError(f"{path} is not a regular file. Choose another path, or move it away.")
+        raise VaultError(_NO_FILE.format(path))
     _owned(path, found)
     if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077:
         path.chmod(0o600)
@@ -176,20 +176,24 @@ def read_private(path: Path) -> str | None:
     """
     path = path.absolute()
     try:
-        handle = os.open(path, os.O_RDONLY | _NO_LINKS)
+        handle = os.open(path, os.O_RDONLY | _NO_LINKS | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as cause:
         raise VaultError(_why(path, cause)) from None
-    with os.fdopen(handle) as file:
+    with contextlib.ExitStack() as opened:
+        opened.callback(os.close, handle)
         found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise VaultError(_NO_FILE.format(path))
         _owned(path, found)
         if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077:
             raise VaultError(
                 f"{path} can be read by other users of this machine ({stat.S_IMODE(found.st_mode):04o}). "
                 f"If they are trusted: chmod 600 {path}; if not, rotate the key."
             )
-        return file.read()
+        with os.fdopen(handle, encoding="utf-8", errors="replace", closefd=False) as file:
+            return file.read()
 
 
 def _private_folder(path: Path) -> None:
@@ -232,6 +236,7 @@ def _owned(path: Path, found: os.stat_result) -> None:
         raise VaultError(f"{path} belongs to another user of this machine. Choose another path, or change its owner.")
 
 
+_NO_FILE: Final = "{} is not a regular file. Choose another path, or move it away."
 _GONE: Final = "{} is gone or was replaced while it was in use. Put it back, or open the vault again."
 _LINK: Final = "{} is a symbolic link, which could lead anywhere. Give the path that it leads to."
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Final
 
 from ..errors import ApiError, ClientRefused, ClioError, Forbidden, GrantRefused, NeedsLogin, NetworkError, PortBusy
 from ..http import loop, loopback, messages, oauth, tokens, transport
-from ..login import Login, login
+from ..http.sandbox_control import Control
+from ..login import Login
 from ..login.connect import CLIENT_ID, CLIENT_SECRET, name_of
 from ..models import Site
 from ..secret import Secret
@@ -101,7 +102,8 @@ def permissions(site: Site, vault: Vault | None, grant: Grant | None, needed: se
         yield Check(PART, "permissions", None, f"{NOT_CHECKED}: nobody has signed in.")
         return
     try:
-        session = login(site) if vault is None or grant is None else Session(site, vault.source(site, grant.user.id))
+        source = loop.run(Control(site).token) if vault is None or grant is None else vault.source(site, grant.user.id)
+        session = Session(site, source)
         refused = [what for what, request in _READS.items() if not _may(session, request)]
     except NeedsLogin as error:
         yield Check(PART, "permissions", None, f"{NOT_CHECKED}: {error}", "Run: clio-nb login")

@@ -33,7 +33,7 @@ def checks() -> Iterator[Check]:
 
 
 def _python() -> Check:
-    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    here = ".".join(platform.python_version_tuple()[:2])
     said = f"{platform.python_implementation()} {platform.python_version()} at {sys.executable}."
     classifiers = metadata("clio-nb").get_all("Classifier", [])
     tested = [

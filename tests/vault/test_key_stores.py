@@ -257,6 +257,21 @@ def test_a_key_file_that_cannot_be_used_does_no_harm_where_the_key_is_in_the_env
     assert said.startswith(f"{key_file} is a symbolic link")
 
 
+@pytest.mark.parametrize("kind", ["folder", "pipe", "bytes"])
+@pytest.mark.usefixtures("no_keyring")
+def test_a_key_file_that_holds_no_text_is_named(path: Path, key_file: Path, kind: str) -> None:
+    key_file.parent.mkdir(mode=0o700)
+    if kind == "folder":
+        key_file.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(key_file, 0o600)
+    else:
+        key_file.touch(0o600)
+        key_file.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(VaultError, match="Invalid key in" if kind == "bytes" else "not a regular file"):
+        Vault.open(path, key_file=key_file)
+
+
 @pytest.mark.parametrize("found", [RuntimeError("no home"), Path("~/.local/share/clio-nb")], ids=["now", "before 4.4"])
 @pytest.mark.usefixtures("no_keyring")
 def test_a_user_without_a_home_is_told_and_no_folder_of_a_strange_name_is_made(
