@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 
 import msgspec
 import typer
-from rich.text import Text
 
-from ..terminal import show, show_json, table, text
+from ..terminal import lines, show, show_json, table, text
 from .options import AsJson, Site, VaultAt, site_at, vault_at
 
 if TYPE_CHECKING:
@@ -55,11 +54,8 @@ def _show(found: list[Check]) -> None:
         for check in checks:
             mark, style = _MARKS[check.ok]
             name = text(check.name, style if check.ok is False else "")
-            lines = [text(check.sentence), *([text(check.fix, "bold")] if check.fix else [])]
-            beside = Text("\n").join(lines)
-            rows.append(
-                [text(mark, style), Text("\n").join([name, beside])] if narrow else [text(mark, style), name, beside]
-            )
+            said = [text(check.sentence), *([text(check.fix, "bold")] if check.fix else [])]
+            rows.append([text(mark, style), lines(name, *said)] if narrow else [text(mark, style), name, lines(*said)])
         made = table(rows)
         made.columns[-1].overflow = "fold"
         if not narrow:
