@@ -47,6 +47,11 @@ def text(value: object, style: str = "") -> Text:
     return Text(visible(str(value)), style)
 
 
+def lines(*texts: Text) -> Text:
+    """Return texts as one, each on a line of its own."""
+    return Text("\n").join(texts)
+
+
 def table(rows: Iterable[Iterable[object]], header: Iterable[str] = (), title: str | None = None) -> Table:
     """Return rows as a table; cells that are no :func:`text` yet become one."""
     made = Table(
@@ -65,7 +70,7 @@ def table(rows: Iterable[Iterable[object]], header: Iterable[str] = (), title: s
 
 def report_table(report: LaunchReport) -> Table:
     """Return the parts of a launch URL, each with its meaning below it."""
-    return table((part.name, Text("\n").join([text(part.value), text(part.meaning, "dim")])) for part in report.parts)
+    return table((part.name, lines(text(part.value), text(part.meaning, "dim"))) for part in report.parts)
 
 
 def frame_table(frame: pd.DataFrame) -> Table:

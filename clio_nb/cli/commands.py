@@ -8,7 +8,7 @@ import typer
 
 from ..terminal import show
 from ..version import __version__
-from . import actions, apply, demo, lab, launch, login, plan, probe, sandbox, status
+from . import actions, apply, demo, doctor, lab, launch, login, plan, probe, sandbox, status
 from .app import app as show_app
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo.demo)
+app.command("doctor")(doctor.doctor)
 app.command("lab", context_settings={"ignore_unknown_options": True})(lab.lab)
 app.command("app")(show_app)
 app.command("sandbox")(sandbox.sandbox)

@@ -51,8 +51,6 @@ def firm_at(site: str | None, vault: str | None) -> Firm:
 
     Raises :class:`NeedsLogin` when the vault has no token: an empty firm would look as if all were well.
     """
-    import platformdirs  # noqa: PLC0415 -- as below
-
     from ..firm import Firm  # noqa: PLC0415 -- a database, for these commands only
     from ..vault import Vault  # noqa: PLC0415 -- as above
 
@@ -65,9 +63,16 @@ def firm_at(site: str | None, vault: str | None) -> Firm:
                 "clio-nb login, or name another vault with --vault or CLIO_NB_VAULT."
             )
         return firm
-    firm = Firm(app, Vault.open(vault or platformdirs.user_data_path("clio-nb") / "sandboxes.sqlite"))
+    firm = Firm(app, Vault.open(vault_at(vault, of_sandbox=True)))
     firm.sign_in_everyone()
     return firm
+
+
+def vault_at(vault: str | None, *, of_sandbox: bool) -> str | Path | None:
+    """Return where the tokens are: a file of their own for those of sandboxes; None is this user's own vault."""
+    from ..database._private_files import own_file  # noqa: PLC0415 -- a database, for these commands only
+
+    return vault or (own_file("sandboxes.sqlite") if of_sandbox else None)
 
 
 def read(manifest: Path) -> Manifest:

@@ -12,10 +12,34 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
+import platformdirs
+
 from ..errors import VaultError
 from ..secret import Secret
 
 _NO_LINKS: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
+
+
+def own_file(name: str, *, settings: bool = False) -> Path:
+    """Return the path of a file in this user's data folder, or in the settings folder, apart from the data."""
+    try:
+        folder = platformdirs.user_config_path("clio-nb") if settings else platformdirs.user_data_path("clio-nb")
+    except RuntimeError:  # no home, as of some users in containers; older versions give a path that begins with ~
+        folder = Path("~")
+    if not folder.is_absolute():
+        raise VaultError(f"This user has no home folder for {name}. Set HOME, or say where the file is.")
+    return folder / name
+
+
+def can_be_made(path: Path) -> bool:
+    """Whether a file is not there yet. Raises :class:`VaultError` where it is not, and its folder takes no file."""
+    path = path.absolute()
+    _private_folder(path)
+    if os.path.lexists(path):
+        return False
+    if not os.access(path.parent, os.W_OK):
+        raise VaultError(f"{path} cannot be made: its folder cannot be written to. Fix this, or choose another path.")
+    return True
 
 
 def private_file(path: Path) -> Path:
@@ -60,7 +84,7 @@ def _tightened(path: Path) -> None:
     if stat.S_ISLNK(found.st_mode):
         raise VaultError(_LINK.format(path))
     if not stat.S_ISREG(found.st_mode):
-        raise VaultError(f"{path} is not a regular file. Choose another path, or move it away.")
+        raise VaultError(_NO_FILE.format(path))
     _owned(path, found)
     if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077:
         path.chmod(0o600)
@@ -154,32 +178,37 @@ def read_private(path: Path) -> str | None:
     """
     path = path.absolute()
     try:
-        handle = os.open(path, os.O_RDONLY | _NO_LINKS)
+        handle = os.open(path, os.O_RDONLY | _NO_LINKS | getattr(os, "O_NONBLOCK", 0))  # a pipe would wait
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as cause:
         raise VaultError(_why(path, cause)) from None
-    with os.fdopen(handle, encoding="utf-8", errors="replace") as file:
+    with contextlib.ExitStack() as opened:
+        opened.callback(os.close, handle)
         found = os.fstat(handle)
+        if not stat.S_ISREG(found.st_mode):
+            raise VaultError(_NO_FILE.format(path))
         _owned(path, found)
         if os.name == "posix" and stat.S_IMODE(found.st_mode) & 0o077:
             raise VaultError(
                 f"{path} can be read by other users of this machine ({stat.S_IMODE(found.st_mode):04o}). "
                 f"If they are trusted: chmod 600 {path}; if not, rotate the key."
             )
-        return file.read()
+        with os.fdopen(handle, encoding="utf-8", errors="replace", closefd=False) as file:
+            return file.read()
 
 
 def _private_folder(path: Path) -> None:
     folder = path.parent
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir(mode=0o700, exist_ok=True)
+        for each in reversed((folder, *folder.parents)):
+            each.mkdir(mode=0o700, exist_ok=True)
         found = folder.lstat()
         if stat.S_ISLNK(found.st_mode):
             raise VaultError(_LINK.format(folder))
         others_write = stat.S_IMODE(found.st_mode) & 0o002
-        if stat.S_IMODE(found.st_mode) & 0o077 and _ours(found) and _only_family(folder, path.name):
+        wider = stat.S_IMODE(found.st_mode) & 0o077
+        if wider and _ours(found) and (_is_own(folder) or _only_family(folder, path.name)):
             folder.chmod(0o700)
         elif os.name == "posix" and others_write and not found.st_mode & stat.S_ISVTX:
             raise VaultError(
@@ -187,6 +216,12 @@ def _private_folder(path: Path) -> None:
             )
     except (OSError, ValueError) as cause:
         raise VaultError(_why(folder, cause)) from None
+
+
+def _is_own(folder: Path) -> bool:
+    with contextlib.suppress(VaultError):
+        return folder in (own_file(""), own_file("", settings=True))
+    return False
 
 
 def _only_family(folder: Path, name: str) -> bool:
@@ -203,6 +238,7 @@ def _owned(path: Path, found: os.stat_result) -> None:
         raise VaultError(f"{path} belongs to another user of this machine. Choose another path, or change its owner.")
 
 
+_NO_FILE: Final = "{} is not a regular file. Choose another path, or move it away."
 _GONE: Final = "{} is gone or was replaced while it was in use. Put it back, or open the vault again."
 _LINK: Final = "{} is a symbolic link, which could lead anywhere. Give the path that it leads to."
 

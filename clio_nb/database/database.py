@@ -51,6 +51,11 @@ class Database(Unshared):
             parsed = _parsed(where)
             self.name = f"PostgreSQL database {parsed.host or 'local'}/{parsed.database}"
 
+    @property
+    def path(self) -> Path | None:
+        """Where its file is, or will be; None where it has none."""
+        return self._where if isinstance(self._where, Path) else None
+
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:
         """Give a connection for one transaction.

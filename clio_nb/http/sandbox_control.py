@@ -43,6 +43,10 @@ class SeenRequest(msgspec.Struct, frozen=True):
         return "custom_action_nonce" in self.query
 
 
+class _Clock(msgspec.Struct):
+    mode: str
+
+
 class _Click(msgspec.Struct):
     launch_url: Secret
 
@@ -114,6 +118,10 @@ class Control:
     async def advance(self, seconds: float) -> None:
         """Move the virtual clock."""
         await self._call("POST", "/clock/advance", dict[str, Any], {"seconds": seconds})
+
+    async def has_own_clock(self) -> bool:
+        """Whether its time is another one than this machine's: it stands still, or began at a fixed date."""
+        return (await self._call("GET", "/clock", _Clock)).mode != "real"
 
     async def fault(self, **fault: object) -> None:
         """Arm a fault; see the sandbox for its fields."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import functools
 import weakref
 from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, SupportsIndex
 
+from ..database._private_files import can_be_made
 from ..database.database import Database
 from ..database.firm_key import FirmKey
 from ..errors import VaultError
 from ..http import timeouts
 from ._grants import Grant, Row, damaged, id_of_user, opened, sealed
-from .keys import VARIABLE, InEnvironment, Keys
+from .keys import VARIABLE, InEnvironment, Keys, find_keys, make_keys
 
 if TYPE_CHECKING:
     from .store import Store
@@ -20,9 +22,24 @@ if TYPE_CHECKING:
 LOOK: Final = 30.0  # seconds after which a session looks whether its token was changed by another process
 _changed: Final[dict[tuple[FirmKey, int], float]] = {}
 _told: Final[list[weakref.WeakMethod[Callable[[], object]]]] = []
-_NO_KEY: Final = (
-    "{}: the key does not open it. Give the key that sealed it (keyring, CLIO_NB_KEY or key file); nothing was changed."
-)
+_NO_KEY: Final = "{}: {}. Give the key that sealed it (keyring, CLIO_NB_KEY or key file); nothing was changed."
+
+
+def keys_of(database: Database, key_file: Path | None) -> Keys | None:
+    """Return the keys for a database, made now only where nothing in it is sealed; None where none can be kept.
+
+    Raises :class:`VaultError` when it is sealed and there is no key, and what :func:`find_keys` raises.
+    """
+    from .store import Store  # noqa: PLC0415 -- SQLAlchemy is loaded at the first use
+
+    if (keys := find_keys(key_file)) is not None:
+        return keys
+    new = database.path is not None and can_be_made(database.path)
+    if new or Store(database).sealed_under() is None:
+        return make_keys(key_file)
+    if (keys := find_keys(key_file)) is None:  # another process may have made it just now
+        raise VaultError(_NO_KEY.format(database.name, "there is no key for it here"))
+    return keys
 
 
 class SealedGrants:
@@ -134,7 +151,7 @@ class SealedGrants:
         if key_id not in self.keys and self._find is not None:
             self.keys = self._find() or self.keys
         if key_id not in self.keys:
-            raise VaultError(_NO_KEY.format(self.store.name))
+            raise VaultError(_NO_KEY.format(self.store.name, "the key does not open it"))
         return key_id
 
 

@@ -1,12 +1,14 @@
 """Which key seals the tokens: from the OS keyring, from ``CLIO_NB_KEY``, or from a key file, in this order.
 
-Every key that is found can open. Where there is none yet, one is made: in the keyring if there is a usable one, else in
-the file. Each of the three may hold several keys, newest first, separated by commas: that is how keys rotate.
+Every key that is found can open. A first one is made for a new store: in the keyring if there is a usable one, else in
+the file. A place that cannot be used is passed over, and that is said once. Each of the three may hold several keys,
+newest first, separated by commas: that is how keys rotate.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import logging
 import os
@@ -16,10 +18,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol
 
-import platformdirs
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
-from ..database._private_files import locked, read_private, write_whole
+from ..database._private_files import locked, own_file, read_private, write_whole
 from ..errors import VaultError
 from ..secret import Secret, sendable
 
@@ -45,7 +46,7 @@ def new_key() -> Secret:
 
 def default_key_file() -> Path:
     """Return the key file in this user's settings folder, apart from the data that it opens."""
-    return platformdirs.user_config_path("clio-nb") / "vault.key"
+    return own_file("vault.key", settings=True)
 
 
 class KeyStore(Protocol):
@@ -56,7 +57,7 @@ class KeyStore(Protocol):
         """What to call it in messages."""
 
     def read(self) -> Secret | None:
-        """Return the keys there, or None."""
+        """Return the keys there, or None. Raises :class:`VaultError` where that is impossible."""
 
     def write(self, keys: Secret) -> None:
         """Replace the keys. Raises :class:`VaultError` where that is impossible."""
@@ -71,30 +72,12 @@ class InKeyring:
     name = "the keyring of this system"
 
     def read(self) -> Secret | None:
-        """Return the keys, or None where there is no usable keyring."""
-        try:
-            import keyring  # noqa: PLC0415 -- talks to the desktop; only when a vault is opened
-            import keyring.errors  # noqa: PLC0415 -- as above
-        except ImportError:  # on servers, which install what they need alone
-            _log.info("the package keyring is not installed, so the key comes from %s or a key file", VARIABLE)
-            return None
-        try:
-            text = keyring.get_password(_SERVICE, "vault")
-        except (keyring.errors.KeyringError, RuntimeError):  # a backend that cannot start raises RuntimeError
-            return None
-        return Secret(text) if text else None
+        """Return the keys, or None. Raises :class:`NoKeyring` where there is none, which is usual on servers."""
+        return _ask_keyring("get_password")
 
     def write(self, keys: Secret) -> None:
         """Keep the keys in the keyring."""
-        try:
-            import keyring  # noqa: PLC0415 -- as above
-            import keyring.errors  # noqa: PLC0415 -- as above
-        except ImportError:
-            raise VaultError(f"The package keyring is not installed. Set {VARIABLE} instead.") from None
-        try:
-            keyring.set_password(_SERVICE, "vault", keys.reveal())
-        except (keyring.errors.KeyringError, RuntimeError):
-            raise VaultError(f"The keyring of this system cannot be used. Set {VARIABLE} instead.") from None
+        _ask_keyring("set_password", keys.reveal())
 
     def locked(self) -> AbstractContextManager[None]:
         """Lock by a file, as a keyring has no lock."""
@@ -124,9 +107,14 @@ class InEnvironment:
 
 @dataclass(frozen=True, slots=True)
 class InFile:
-    """A file that only its owner can read."""
+    """A file that only its owner can read; by default this user's own."""
 
-    path: Path
+    given: Path | None = None
+
+    @property
+    def path(self) -> Path:
+        """Which file it is."""
+        return self.given or default_key_file()
 
     @property
     def name(self) -> str:
@@ -192,18 +180,55 @@ class Keys:
         return Keys([(self.store, both)])
 
 
-def find_keys(key_file: Path | None = None) -> Keys | None:
-    """Return the keys of this user, made now if there are none; None where none can be kept.
+def key_stores(key_file: Path | None = None) -> tuple[KeyStore, ...]:
+    """Return where this user's keys may be, in the order in which they count."""
+    return InKeyring(), InEnvironment(), InFile(key_file)
 
-    Raises :class:`VaultError` for a text that is not a key, and for a key file that others can read.
+
+def find_keys(key_file: Path | None = None) -> Keys | None:
+    """Return the keys of this user, or None where there are none.
+
+    Raises :class:`VaultError` for a text that is not a key, and for a key file that cannot be used or that others can
+    read where no other place has a key.
     """
-    stores: list[KeyStore] = [InKeyring(), InEnvironment(), InFile(key_file or default_key_file())]
-    found = [(store, texts) for store in stores if (texts := store.read()) is not None] or _kept(new_key(), stores)
+    found: list[tuple[KeyStore, Secret]] = []
+    passed_over: list[VaultError] = []
+    for store in key_stores(key_file):
+        try:
+            texts = store.read()
+        except NoKeyring as absent:
+            _log.info("%s", absent)
+        except VaultError as error:
+            if not isinstance(store, InKeyring):
+                passed_over.append(error)
+            _warn_once(f"{error} The key is looked for in the next place.")
+        else:
+            found += [(store, texts)] if texts is not None else []
     if not found:
+        if passed_over:
+            raise passed_over[0]
         return None
     keys = Keys(found)
     _log.info("tokens are sealed with the key in %s", keys.store.name)
     return keys
+
+
+def make_keys(key_file: Path | None = None) -> Keys | None:
+    """Keep a first key in the first place that takes it, unless another process has just done so; None if none does."""
+    key = new_key()
+    for store in key_stores(key_file):
+        try:
+            with store.locked():
+                if store.read() is None:
+                    store.write(key)
+                there = store.read()
+        except VaultError as error:
+            if not isinstance(error, NoKeyring) and not isinstance(store, InEnvironment):
+                _warn_once(f"{error} The key is kept in the next place.")
+            continue
+        if there is not None:
+            return Keys([(store, there)])
+    return None
 
 
 def passing_keys() -> Keys:
@@ -224,27 +249,40 @@ class _InMemory:
         return contextlib.nullcontext()
 
 
+class NoKeyring(VaultError):
+    """There is no keyring on this machine."""
+
+
+def _ask_keyring(verb: str, *values: str) -> Secret | None:
+    """Call a verb of the package keyring for our entry. Raises :class:`VaultError` whatever its backend raises."""
+    try:
+        import keyring  # noqa: PLC0415 -- talks to the desktop; only when a vault is opened
+        import keyring.errors  # noqa: PLC0415 -- as above
+
+        text = getattr(keyring, verb)(_SERVICE, "vault", *values)
+    except Exception as cause:  # noqa: BLE001 -- backends raise anything: OSError, KeyError, errors of D-Bus and Win32
+        kind = type(cause).__name__  # its text could hold what was to be kept
+        if getattr(cause, "name", "") == "keyring":  # on servers, which install what they need alone
+            raise NoKeyring(f"The package keyring is not installed. Set {VARIABLE} instead.") from None
+        if kind == "NoKeyringError":
+            raise NoKeyring(f"This system has no keyring. Set {VARIABLE} instead.") from None
+        raise VaultError(f"The keyring of this system cannot be used ({kind}). Set {VARIABLE} instead.") from None
+    if text is not None and not isinstance(text, str):
+        raise VaultError(f"The keyring of this system answered with {type(text).__name__}. Set {VARIABLE} instead.")
+    return Secret(text) if text else None
+
+
+@functools.cache
+def _warn_once(sentence: str) -> None:
+    _log.warning("%s", sentence)
+
+
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     with locked(path, timeout=PATIENCE) as held:
         if not held:
             raise VaultError("Another process is changing the vault's key. Nothing was changed; try again.")
         yield
-
-
-def _kept(key: Secret, stores: list[KeyStore]) -> list[tuple[KeyStore, Secret]]:
-    """Keep the first key of this user in the first store that takes it, unless another process has just done so."""
-    for store in stores:
-        try:
-            with store.locked():
-                if store.read() is None:
-                    store.write(key)
-                there = store.read()
-        except VaultError:
-            continue
-        if there is not None:
-            return [(store, there)]
-    return []
 
 
 def _split(store: KeyStore, texts: Secret) -> list[Secret]:

@@ -42,13 +42,17 @@ class Store:
 
     def key_id(self, first: str) -> str:
         """Return the id of the key that seals this store; an empty store takes ``first``."""
-        with self._database.transaction() as database:
-            found = database.execute(_key).scalar()
-        if found is not None:
-            return str(found)
+        if (found := self.sealed_under()) is not None:
+            return found
         with self._database.transaction(write=True) as database:
             database.execute(self._database.insert(_settings).values(name="key", value=first).on_conflict_do_nothing())
             return str(database.execute(_key).scalar_one())
+
+    def sealed_under(self) -> str | None:
+        """Return the id of the key that seals this store, or None where nothing is sealed yet."""
+        with self._database.transaction() as database:
+            found = database.execute(_key).scalar()
+        return None if found is None else str(found)
 
     def read(self, firm_key: FirmKey, user_id: int) -> Row | None:
         """Return one row, or None."""

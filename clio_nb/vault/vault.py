@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, SupportsIndex
 from weakref import WeakValueDictionary
 
-import platformdirs
-
+from ..database._private_files import own_file
 from ..database.database import Database
 from ..database.firm_key import FirmKey
 from ..errors import InvalidInput, VaultError
@@ -20,7 +19,7 @@ from ..secret import Secret
 from ..tracebacks import verbs
 from ..vocabulary import Region
 from ._grants import Grant, id_of_user
-from ._sealed import SealedGrants
+from ._sealed import SealedGrants, keys_of
 from .keys import VARIABLE, Keys, find_keys, passing_keys
 from .refresh import VaultTokens
 
@@ -70,8 +69,8 @@ class Vault:
     def open(cls, where: str | Path | Secret | None = None, *, key_file: Path | None = None) -> Vault:
         """Open the vault that stays.
 
-        The key comes from the system's keyring, from ``CLIO_NB_KEY``, or from a key file, in this order, and is made
-        when there is none. Where no key can be kept, the vault stays in memory, with a warning.
+        The key comes from the system's keyring, from ``CLIO_NB_KEY``, or from a key file, in this order. A new vault
+        makes one when there is none. Where no key can be kept, the vault stays in memory, with a warning.
 
         Args:
             where: The path of a SQLite file, or a ``postgresql://`` address. Else what the environment's
@@ -92,7 +91,8 @@ class Vault:
         """
         where = where or os.environ.get(WHERE) or None
         where = Secret(where) if isinstance(where, str) else where
-        keys = find_keys(key_file)
+        database = database_at(where)
+        keys = keys_of(database, key_file)
         if keys is None:
             warnings.warn(
                 f"The key cannot be kept: no keyring, no {VARIABLE}, no key file. The tokens stay in memory and end "
@@ -100,7 +100,7 @@ class Vault:
                 stacklevel=3,
             )
             return cls()
-        vault = cls(_database_at(where), keys, find=lambda: find_keys(key_file))
+        vault = cls(database, keys, find=lambda: find_keys(key_file))
         vault.sealed.check()
         return vault
 
@@ -304,7 +304,8 @@ def firm_key_of(site: Site, firm: str) -> FirmKey:
     return FirmKey(site.region.value if at_clio else site.origin, site.client_id, firm)
 
 
-def _database_at(where: str | Path | Secret | None) -> Database:
+def database_at(where: str | Path | Secret | None) -> Database:
+    """Return the database at a path or an address, not opened yet; by default this user's own file."""
     where = Secret(where.reveal().strip()) if isinstance(where, Secret) else where
     if isinstance(where, Secret) and "://" in where.reveal():
         if not where.reveal().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
@@ -313,4 +314,4 @@ def _database_at(where: str | Path | Secret | None) -> Database:
             )
         return Database(Secret(where.reveal().replace("postgres://", "postgresql://", 1)))
     path = Path(where.reveal() if isinstance(where, Secret) else where) if where else None
-    return Database(path or platformdirs.user_data_path("clio-nb") / "vault.sqlite")
+    return Database(path or own_file("vault.sqlite"))

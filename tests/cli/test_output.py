@@ -100,13 +100,16 @@ def commands(site, tmp_path):
         "folder": ("lab", bad),
         "help": ("plan", "--help"),
         "login": ("login", "--site", bad),
+        "doctor": ("doctor", *at, "--manifest", f"{bad}.toml"),
+        "doctor json": ("doctor", "--site", f"http://127.0.0.1:1/{bad}", "--vault", f"x/{bad}", "--json"),
     }
 
 
 NAMES = (
     "status;status json;plan;plan json;plan of a profile;plan of no file;apply;undo;offboard;offboard with a manifest;"
     "inspect;inspect json;verify;verify genuine;probe;sandbox file;site;a receiver elsewhere;site address;vault;option;"
-    "command;help;login;actions;actions json;an action of a hostile user;a new label;delete"
+    "command;help;login;actions;actions json;an action of a hostile user;a new label;delete;"
+    "doctor;doctor json"
 )
 
 

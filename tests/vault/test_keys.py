@@ -14,7 +14,7 @@ from clio_nb.errors import VaultError
 from clio_nb.models import App, Token, User
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault, new_key
-from clio_nb.vault.keys import InFile, find_keys
+from clio_nb.vault.keys import InFile, find_keys, make_keys
 from clio_nb.vocabulary import Region
 
 from .conftest import Keyring
@@ -49,7 +49,7 @@ def test_the_keyring_comes_first_then_the_variable_then_the_file(
     os_keyring: Keyring, key_file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     os_keyring.works = False
-    in_file = find_keys(key_file)
+    in_file = make_keys(key_file)
     assert in_file is not None
     assert in_file.store.name == f"the key file {key_file}"
     monkeypatch.setenv("CLIO_NB_KEY", new_key().reveal())
@@ -65,7 +65,7 @@ def test_the_keyring_comes_first_then_the_variable_then_the_file(
 
 
 def test_a_first_key_is_made_in_the_keyring(os_keyring: Keyring, key_file: Path) -> None:
-    keys = find_keys(key_file)
+    keys = make_keys(key_file)
     assert keys is not None
     assert keys.store.name == "the keyring of this system"
     assert len(os_keyring.entries["clio-nb", "vault"]) == 44
@@ -74,7 +74,7 @@ def test_a_first_key_is_made_in_the_keyring(os_keyring: Keyring, key_file: Path)
 
 @pytest.mark.usefixtures("no_keyring")
 def test_without_a_keyring_a_first_key_is_made_in_a_file_of_mode_0600(key_file: Path) -> None:
-    assert find_keys(key_file) is not None
+    assert make_keys(key_file) is not None
     assert key_file.stat().st_mode & 0o777 == 0o600
     assert key_file.parent.stat().st_mode & 0o777 == 0o700
     first, second = find_keys(key_file), find_keys(key_file)
@@ -194,7 +194,7 @@ def test_a_key_file_that_is_a_link_is_refused(path: Path, key_file: Path, tmp_pa
 def test_a_keyring_that_takes_nothing_is_passed_over(os_keyring: Keyring, key_file: Path) -> None:
     os_keyring.works = True
     os_keyring.set_password = lambda *_: None  # type: ignore[method-assign]  # as some backends do
-    keys = find_keys(key_file)
+    keys = make_keys(key_file)
     assert keys is not None
     assert keys.store.name == f"the key file {key_file}"
 

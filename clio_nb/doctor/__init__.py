@@ -1,0 +1,1 @@
+"""Is everything ready? What ``clio-nb doctor`` looks at, without changing anything."""
