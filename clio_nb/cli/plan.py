@@ -62,5 +62,4 @@ def show_plan(plan: Plan) -> None:
 
 def nothing_to_do(plan: Plan) -> int:
     """Return the exit code of a plan without changes: an error when no user could be read."""
-    blind = len(plan.blocked) == len(plan.items) and (plan.items or plan.notes)
-    return ERROR if blind else NOTHING
+    return ERROR if plan.nobody_read else NOTHING

@@ -6,6 +6,7 @@ on SQLite too, which can lock only as a whole.
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import weakref
 from collections.abc import Iterator
@@ -42,6 +43,16 @@ class Database(Unshared):
         if isinstance(where, Secret):
             parsed = _parsed(where)
             self.name = f"PostgreSQL database {parsed.host or 'local'}/{parsed.database}"
+
+    @property
+    def address(self) -> str:
+        """Where another process finds it, without a password or key; empty for one in memory."""
+        if isinstance(self._where, Secret):
+            parsed = _parsed(self._where)
+            secret = [name for name in parsed.query if _SECRET.search(name)]
+            parsed = parsed.set(drivername="postgresql", password=None).difference_update_query(secret)
+            return parsed.render_as_string()
+        return "" if self._where is None else str(self._where.absolute())
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:
@@ -179,6 +190,7 @@ def _parsed(url: Secret) -> sa.URL:
 
 
 _SAFE: Final = "Nothing was changed."
+_SECRET: Final = re.compile("password|secret|_key|token", re.IGNORECASE)  # of libpq's parameters
 _REASONS: Final = {
     "database or disk is full": "the disk is full. Free some space and try again.",
     "file is not a database": "it is not a database. Choose another path, or move it away.",

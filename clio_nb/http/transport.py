@@ -14,6 +14,7 @@ import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -30,6 +31,9 @@ from .loop import at_close
 
 DEADLINE: Final = 30.0
 IN_FLIGHT: Final = 50  # requests at a time, all users together; waiting for a budget does not count
+
+on_request: Final[ContextVar[Callable[[], object] | None]] = ContextVar("clio_nb.on_request", default=None)
+"""Called for each request that is sent in this context, and in what it starts."""
 
 _UNKNOWN: Final = "Clio may have carried it out. Check before you try again."
 _log: Final = logging.getLogger("clio_nb")
@@ -89,6 +93,8 @@ async def exchange(
     try:
         if before is not None:
             await timeouts.within(before(), f"{what} was not sent: what had to be done before it")
+        if (count := on_request.get()) is not None:
+            count()
         started = time.perf_counter()
         response = await _engine(here).handle_async_request(
             httpx.Request(

@@ -192,13 +192,15 @@ class Keys:
         return Keys([(self.store, both)])
 
 
-def find_keys(key_file: Path | None = None) -> Keys | None:
-    """Return the keys of this user, made now if there are none; None where none can be kept.
+def find_keys(key_file: Path | None = None, *, make: bool = True) -> Keys | None:
+    """Return the keys of this user, made now if there are none, unless told not to; None where there are none then.
 
     Raises :class:`VaultError` for a text that is not a key, and for a key file that others can read.
     """
     stores: list[KeyStore] = [InKeyring(), InEnvironment(), InFile(key_file or default_key_file())]
-    found = [(store, texts) for store in stores if (texts := store.read()) is not None] or _kept(new_key(), stores)
+    found = [(store, texts) for store in stores if (texts := store.read()) is not None]
+    if not found and make:
+        found = _kept(new_key(), stores)
     if not found:
         return None
     keys = Keys(found)

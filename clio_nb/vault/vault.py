@@ -95,7 +95,7 @@ class Vault:
                 stacklevel=3,
             )
             return cls()
-        vault = cls(_database_at(where), keys, find=lambda: find_keys(key_file))
+        vault = cls(database_at(where), keys, find=lambda: find_keys(key_file))
         vault.sealed.check()
         return vault
 
@@ -203,8 +203,7 @@ class Vault:
             >>> firm.vault.firms(site)
             ['default']
         """
-        here = firm_key_of(site, "")
-        return [each.firm for each in self.sealed.store.firm_keys() if each[:2] == here[:2]]
+        return list(self.sealed.store.tokens(firm_key_of(site, "").app))
 
     def firms_of(self, site: Site, user_id: SupportsIndex) -> list[str]:
         """Return the names of the firms in which a user of this app has a token here.
@@ -297,7 +296,8 @@ def firm_key_of(site: Site, firm: str) -> FirmKey:
     return FirmKey(site.region.value if at_clio else site.origin, site.client_id, firm)
 
 
-def _database_at(where: str | Path | Secret | None) -> Database:
+def database_at(where: str | Path | Secret | None) -> Database:
+    """Return the database of an address; none is this user's own file. Raises :class:`VaultError` for other kinds."""
     if isinstance(where, Secret) and "://" in where.reveal():
         if not where.reveal().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
             raise VaultError(
