@@ -48,10 +48,12 @@ class Database(Unshared):
     def address(self) -> str:
         """Where another process finds it, without a password or key; empty for one in memory."""
         if isinstance(self._where, Secret):
+            import sqlalchemy as sa  # noqa: PLC0415 -- loaded only when a database is used
+
             parsed = _parsed(self._where)
-            secret = [name for name in parsed.query if _SECRET.search(name)]
-            parsed = parsed.set(drivername="postgresql", password=None).difference_update_query(secret)
-            return parsed.render_as_string()
+            query = {name: value for name, value in parsed.query.items() if not _SECRET.search(name)}
+            where = (parsed.username, None, parsed.host, parsed.port, parsed.database, query)
+            return sa.URL.create("postgresql", *where).render_as_string()
         return "" if self._where is None else str(self._where.absolute())
 
     @contextmanager

@@ -54,11 +54,13 @@ async def _plan_undo(firm: AsyncFirm, _stop: Stop, *, run: str) -> Told:
 
 
 async def _apply(firm: AsyncFirm, stop: Stop, *, plan: Plan | None = None, **how: Any) -> Told:
-    return await _applied(firm, stop, plan or await firm.plan(**how))
+    if plan is not None:
+        return await _applied(firm, stop, plan)
+    return await _done(firm, stop, lambda: firm.plan(**how))
 
 
 async def _offboard(firm: AsyncFirm, stop: Stop, **how: Any) -> Told:
-    return await _applied(firm, stop, await firm.plan_offboard(**how))
+    return await _done(firm, stop, lambda: firm.plan_offboard(**how))
 
 
 async def _coverage(firm: AsyncFirm, _stop: Stop, **how: Any) -> Told:
@@ -91,6 +93,17 @@ _VERBS: Final[dict[str, Callable[..., Awaitable[Told]]]] = {
     "drift": _drift,
     "audit": _audit,
 }
+
+
+async def _done(firm: AsyncFirm, stop: Stop, planned: Callable[[], Awaitable[Plan]]) -> Told:
+    """Plan and apply; and once more where another run came between, which may have done the same."""
+    told = await _applied(firm, stop, await planned())
+    first = told["counts"]
+    if first.get(Outcome.CONFLICT) and not stop.asked:
+        again = await _applied(firm, stop, await planned())
+        done = first.get(Outcome.DONE, 0) + again["counts"].get(Outcome.DONE, 0)
+        told = {**again, "counts": {**again["counts"], Outcome.DONE.value: done}, "run": again["run"] or told["run"]}
+    return told
 
 
 async def _applied(firm: AsyncFirm, stop: Stop, plan: Plan) -> Told:
