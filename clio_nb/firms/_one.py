@@ -49,10 +49,6 @@ async def _plan_offboard(firm: AsyncFirm, _stop: Stop, **how: Any) -> Told:
     return _of_plan(await firm.plan_offboard(**how))
 
 
-async def _plan_undo(firm: AsyncFirm, _stop: Stop, *, run: str) -> Told:
-    return _of_plan(await firm.plan_undo(run))
-
-
 async def _apply(firm: AsyncFirm, stop: Stop, *, plan: Plan | None = None, **how: Any) -> Told:
     if plan is not None:
         return await _applied(firm, stop, plan)
@@ -86,7 +82,6 @@ async def _audit(firm: AsyncFirm, _stop: Stop) -> Told:
 _VERBS: Final[dict[str, Callable[..., Awaitable[Told]]]] = {
     "plan": _plan,
     "plan_offboard": _plan_offboard,
-    "plan_undo": _plan_undo,
     "apply": _apply,
     "offboard": _offboard,
     "coverage": _coverage,

@@ -83,9 +83,12 @@ def named(firms: Sequence[FirmName], which: int | str) -> FirmName:
     found = [of for of in firms if of.is_called(str(which))]
     if len(found) == 1:
         return found[0]
+    said = str(which)[:60]
     if found:
-        which_ones = ", ".join(map(str, found[:5]))
-        raise InvalidInput(f"{str(which)[:60]!r} fits {len(found)} firms: {which_ones}. Use Clio's id.", field="firm")
-    there = ", ".join(map(str, firms[:5])) or "no firm"
-    more = f" and {len(firms) - 5} more" if len(firms) > 5 else ""
-    raise InvalidInput(f"No firm {str(which)[:60]!r} in this vault. It has {there}{more}.", field="firm")
+        raise InvalidInput(f"{said!r} fits {len(found)} firms: {_listed(found)}. Use another name.", field="firm")
+    raise InvalidInput(f"No firm {said!r} in this vault. It has {_listed(firms) or 'no firm'}.", field="firm")
+
+
+def _listed(firms: Sequence[FirmName]) -> str:
+    shown = ", ".join(f"{of}, {of.name!r} in the vault" for of in firms[:5])
+    return f"{shown} and {len(firms) - 5} more" if len(firms) > 5 else shown

@@ -62,7 +62,7 @@ class AsyncFirms:
     @on_loop
     async def firm(self, which: int | str) -> AsyncFirm:
         """Return one firm, by Clio's id of it, its name there or its name in the vault."""
-        return self._firm(named(await self._firms(), which))
+        return self.opened(named(await self._firms(), which))
 
     @on_loop
     async def cost(self, manifest: Source) -> Cost:
@@ -223,7 +223,8 @@ class AsyncFirms:
     async def _firms(self) -> list[FirmName]:
         return await asyncio.to_thread(firms_of, self.sites, self.vault)
 
-    def _firm(self, of: FirmName) -> AsyncFirm:
+    def opened(self, of: FirmName) -> AsyncFirm:
+        """Return the firm of a name that :meth:`overview` gave."""
         site = next(one for one in self.sites if (one.region, one.client_id) == (of.region, of.client_id))
         return AsyncFirm(site, self.vault, name=of.name)
 
@@ -296,7 +297,7 @@ class AsyncFirms:
         """Do one task here or where the executor runs it. Anything unexpected ends this firm only."""
         work: asyncio.Future[FirmRow]
         if executor is None:
-            work = asyncio.ensure_future(carried_out(self._firm(task.of), task, stop))
+            work = asyncio.ensure_future(carried_out(self.opened(task.of), task, stop))
         else:
             work = asyncio.wrap_future(await asyncio.to_thread(executor.submit, on_worker, task))
         try:

@@ -23,7 +23,6 @@ _OUTCOMES: Final = (*(outcome.value for outcome in Outcome), Kind.BLOCKED.value)
 COUNTS: Final = {
     "plan": _KINDS,
     "plan_offboard": _KINDS,
-    "plan_undo": _KINDS,
     "drift": _KINDS,
     "apply": _OUTCOMES,
     "offboard": _OUTCOMES,
