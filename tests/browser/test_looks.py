@@ -44,6 +44,8 @@ FORMS = {
     "firm-empty": "firm = clio.Firm(site)\nfor each in sessions:\n    firm.add(each)\nclio.forms.firm(firm)",
     "firm": 'whole = clio.forms.firm(firm, "looks.toml")\nwhole',
     "firm-done": 'done = clio.forms.firm(firm, "looks.toml")\ndone',
+    "firms-empty": "firms = clio.Firms(site, firm.vault)\nclio.forms.firms(firms)",
+    "firms": 'many = clio.forms.firms(firms, "looks.toml")\nmany',
 }
 """Each form, empty, refused, at work and done, and the cell that shows it."""
 
@@ -53,6 +55,7 @@ OUTPUTS = (
     "firm.plan('looks.toml')",
     "firm.apply(firm.plan('looks.toml'))",
     "clio.tables.heat_map(firm.coverage('looks.toml'))",
+    "firms.apply('looks.toml', progress=False)",
     "launch.report",
     "launch.value",
     "box",
@@ -91,6 +94,7 @@ whole.make_plan()
 login.button.click()
 done.make_plan()
 done.submit()
+many.read_coverage()
 """
 
 
