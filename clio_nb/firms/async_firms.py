@@ -265,7 +265,7 @@ class AsyncFirms:
             group = [one for one in tasks if (one.of in first) is ahead]
             failed = sum(bool(row.error) for row in rows.values())
             if not ahead and failed > canary_failures:
-                said = f"Not begun: {failed} of the {len(rows)} firms that went first failed."
+                said = f"Not begun: of {len(rows)} canary firms {failed} failed."
                 rows |= {one.number: one.row(error=said) for one in group}
                 break
             rows |= await self._together(group, executor, on_row, stop)

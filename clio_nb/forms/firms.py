@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
 import ipywidgets as w
@@ -12,6 +13,7 @@ from ..errors import InvalidInput
 from ..firm import Firm
 from ..firm._page import ROWS_SHOWN
 from ..firm.apply._user_run import Stop
+from ..firm.manifest import Manifest
 from ..firms import FirmRow, Firms, FirmsReport
 from ..http import loop
 from ..models import visible
@@ -36,7 +38,7 @@ class FirmsForm(Form[Firm]):
     containing = Trimmed()
     chosen = Int(NONE)
 
-    def __init__(self, firms: Firms, manifest: str = "") -> None:
+    def __init__(self, firms: Firms, manifest: Manifest | Path | str | None = None) -> None:
         if not isinstance(firms, Firms):
             raise InvalidInput(
                 f"forms.firms() needs a clio.Firms, not a {type(firms).__name__}. For one firm use forms.firm(firm).",
@@ -49,8 +51,10 @@ class FirmsForm(Form[Firm]):
         self._forms: Final[dict[tuple[str, str], FirmForm]] = {}
         self._stop = Stop()
         self.opened: FirmForm | None = None
-        self.manifest = str(manifest)
+        self._given: Final = manifest if isinstance(manifest, Manifest) else None
+        self.manifest = "" if manifest is None or self._given else str(manifest)
         self._field("manifest", w.Text(description="Manifest", placeholder="actions.toml"))
+        self.fields["manifest"].layout.display = "none" if self._given else "flex"
         self._field("containing", w.Text(description="Filter", placeholder="a name, an id, a region, a reason"))
         self._field("chosen", w.Dropdown(description="Firm", options=[("none", NONE)]))
         self.again: Final = self._starter("Read again", self._prepare_overview, self._said_overview)
@@ -98,7 +102,7 @@ class FirmsForm(Form[Firm]):
         there = self._firms.aio.opened(of)
         firm = Firm(there.site, there.vault, name=there.name)
         if (of.region, of.name) not in self._forms:
-            self._forms[of.region, of.name] = FirmForm(firm, self.manifest or None)
+            self._forms[of.region, of.name] = FirmForm(firm, self._given or self.manifest or None)
         form = self._forms[of.region, of.name]
 
         async def work() -> Firm:
@@ -130,7 +134,7 @@ class FirmsForm(Form[Firm]):
         total, done = len(self._known), 0
         self.status = Status("busy", "Reading every firm …")
         self.halt.layout.display = "flex"
-        manifest = self.manifest or None
+        manifest = self._given or self.manifest or None
 
         def on_row(_row: FirmRow) -> None:
             nonlocal done
@@ -189,7 +193,7 @@ class FirmsForm(Form[Firm]):
         return columns, rows
 
     def _draw_code_of_firms(self, _change: object = None) -> None:
-        source = [repr(self.manifest)] if self.manifest else []
+        source = ["manifest"] if self._given else [repr(self.manifest)] if self.manifest else []
         lines = ["firms.overview()", call("coverage", *source, on="firms")]
         if 0 <= self.chosen < len(self._known):
             of = self._known[self.chosen].of

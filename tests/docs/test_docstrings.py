@@ -47,7 +47,7 @@ NAMES = [pytest.param(value, id=name) for name, value in everything()]
 
 @pytest.fixture
 def names(clio_sandbox, tmp_path, monkeypatch):
-    """What every example finds: a sandbox, a session, a firm in which everyone has signed in, all firms, and a manifest."""
+    """What every example finds: a sandbox, a session, a firm where everyone has signed in, all firms, a manifest."""
     monkeypatch.chdir(tmp_path)
     Path("actions.toml").write_text(MANIFEST)
     firm = clio_nb.Firm(clio_sandbox)

@@ -109,7 +109,8 @@ def test_it_leads_down_to_one_firms_form_which_works(firms, site, manifest, clic
     assert plan.account_id == host.account_id
     assert form.opened.submit()
     assert form.value.coverage()["matters/show"].tolist() == ["Send for signature"] * 2
-    assert "matters" in drawn(form)
+    assert len(form.opened.read_coverage()) == 2
+    assert "Who sees what" in drawn(form)
     first = form.opened
     form.submit()
     assert form.opened is first
