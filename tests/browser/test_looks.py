@@ -118,9 +118,11 @@ def drawn(lab, open_notebook, site, request):
     """A notebook with all forms at all stages, and all else that we draw."""
     (lab.folder / "notebooks" / "looks.toml").write_text(MANIFEST)
     cells = (beginning(site, users=3), *FORMS.values(), WORK, *OUTPUTS, "'ready'")
-    page = open_notebook(lab, *cells, theme=request.param, height=9000)
+    page = open_notebook(lab, *cells, theme=request.param, height=11000)
     page.locator(".jp-OutputArea-output", has_text="'ready'").wait_for(timeout=60_000)
     page.get_by_role("link", name="consent page").first.wait_for()
+    all_there = "count => document.querySelectorAll('.clio-form').length >= count"
+    page.wait_for_function(all_there, arg=len(FORMS))
     return page
 
 
@@ -133,7 +135,7 @@ def test_everybody_can_use_what_is_drawn_and_it_fits_where_there_is_little_room(
     assert violations(drawn, ".jupyter-widgets") == []
     found = {}
     for width in (1100, 700, 900):
-        drawn.set_viewport_size({"width": width, "height": 9000})
+        drawn.set_viewport_size({"width": width, "height": 11000})
         if width == 900:
             drawn.get_by_role("tab", name="File Browser").click()
             drawn.locator(".jp-FileBrowser").first.wait_for()
