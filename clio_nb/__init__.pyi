@@ -5,6 +5,7 @@ from .action_rules import lint as lint
 from .errors import ClioError as ClioError
 from .firm import Firm as Firm
 from .firm import actions_table as actions_table
+from .firms import Firms as Firms
 from .http.loop import allow_nested_asyncio as allow_nested_asyncio
 from .http.network import network as network
 from .http.timeouts import timeout as timeout

@@ -16,6 +16,7 @@ Examples:
 from .arguments import on_session
 from .firm.async_firm import AsyncFirm as Firm
 from .firm.async_firm import actions_table
+from .firms.async_firms import AsyncFirms as Firms
 from .launches.inbox import AsyncInbox as Inbox
 from .launches.inbox import inbox as _inbox
 from .launches.replay import replay as _replay
@@ -42,7 +43,7 @@ replay, probe = _replay.aio, _probe.aio
 
 __all__ = ["connect", "login", "logout", "Login", "Session", "who_am_i", "list_users", "list_actions", "get_action"]
 __all__ += ["create_action", "update_action", "delete_action", "record", "list_records", "verify_launch", "inbox"]
-__all__ += ["Inbox", "replay", "probe", "Firm", "actions_table"]
+__all__ += ["Inbox", "replay", "probe", "Firm", "Firms", "actions_table"]
 
 
 def __dir__() -> list[str]:

@@ -8,7 +8,7 @@ import typer
 
 from ..terminal import show
 from ..version import __version__
-from . import actions, apply, demo, doctor, lab, launch, login, plan, probe, sandbox, status
+from . import actions, apply, demo, doctor, drift, firms, lab, launch, login, plan, probe, sandbox, status
 from .app import app as show_app
 
 app = typer.Typer(
@@ -27,9 +27,11 @@ app.add_typer(actions.app, name="actions")
 app.add_typer(launch.app, name="launch")
 app.command("probe")(probe.probe)
 app.command("login")(login.login)
+app.command("firms")(firms.firms)
 app.command("plan", cls=plan.PlanCommand)(plan.plan)
 app.command("apply")(apply.apply)
 app.command("status")(status.status)
+app.command("drift", cls=plan.PlanCommand)(drift.drift)
 app.command("undo")(apply.undo)
 app.command("offboard")(apply.offboard)
 

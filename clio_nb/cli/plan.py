@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -9,11 +10,26 @@ import typer
 from typer.core import TyperCommand
 from typer.exceptions import TyperException
 
-from ..terminal import frame_table, show, show_json
-from .options import AllowDelete, AsJson, ManifestAt, Profile, Site, VaultAt, firm_at, read
+from ..terminal import frame_table, show, show_json, table
+from .options import (
+    AllFirms,
+    AllowDelete,
+    AsJson,
+    FirmNamed,
+    ManifestAt,
+    Profile,
+    Regions,
+    Site,
+    VaultAt,
+    firm_at,
+    firms_at,
+    one_or_all,
+    read,
+)
 
 if TYPE_CHECKING:
     from ..firm.plan.plan import Plan
+    from ..firms import FirmsReport
 
 NOTHING, ERROR, CHANGES = 0, 1, 2
 
@@ -36,16 +52,38 @@ def plan(
     vault: VaultAt = None,
     profile: Profile = None,
     allow_delete: AllowDelete = False,
+    firm: FirmNamed = None,
+    all_firms: AllFirms = False,
+    region: Regions = None,
     as_json: AsJson = False,
 ) -> None:
     """Show what would change so that every user sees what the manifest says. Changes nothing.
 
     Exit code 0 when nothing has to change, 2 when there are changes, 1 when no user could be read.
     """
+    one_or_all(firm, region, all_firms=all_firms)
     wanted = read(manifest)
-    made = firm_at(site, vault).plan(wanted, profile=profile, allow_delete=allow_delete)
+    if all_firms:
+        report = firms_at(site, vault, region).plan(
+            wanted, profile=profile, allow_delete=allow_delete, progress=sys.stderr.isatty()
+        )
+        show_report(report, as_json=as_json)
+        raise typer.Exit(ERROR if report.failed else CHANGES if report.changes else NOTHING)
+    made = firm_at(site, vault, firm, region).plan(wanted, profile=profile, allow_delete=allow_delete)
     show_json(msgspec.to_builtins(made), indent=2) if as_json else show_plan(made)
     raise typer.Exit(CHANGES if made.changes else nothing_to_do(made))
+
+
+def show_report(report: FirmsReport, *, as_json: bool) -> None:
+    """Print a row for each firm: a table, or lines of JSON."""
+    if as_json:
+        for row in report.rows:
+            show_json(msgspec.to_builtins(row))
+        return
+    show(str(report), style="bold")
+    columns, rows = report.shown()
+    if rows:
+        show(table(rows, columns))
 
 
 def show_plan(plan: Plan) -> None:
@@ -62,5 +100,4 @@ def show_plan(plan: Plan) -> None:
 
 def nothing_to_do(plan: Plan) -> int:
     """Return the exit code of a plan without changes: an error when no user could be read."""
-    blind = len(plan.blocked) == len(plan.items) and (plan.items or plan.notes)
-    return ERROR if blind else NOTHING
+    return ERROR if plan.nobody_read else NOTHING

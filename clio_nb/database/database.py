@@ -7,6 +7,7 @@ on SQLite too, which can lock only as a whole.
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 import weakref
 from collections.abc import Iterator
@@ -55,6 +56,18 @@ class Database(Unshared):
     def path(self) -> Path | None:
         """Where its file is, or will be; None where it has none."""
         return self._where if isinstance(self._where, Path) else None
+
+    @property
+    def address(self) -> str:
+        """Where another process finds it, without a password or key; empty for one in memory."""
+        if isinstance(self._where, Secret):
+            import sqlalchemy as sa  # noqa: PLC0415 -- loaded only when a database is used
+
+            parsed = _parsed(self._where)
+            query = {name: value for name, value in parsed.query.items() if not _SECRET.search(name)}
+            where = (parsed.username, None, parsed.host, parsed.port, parsed.database, query)
+            return sa.URL.create("postgresql", *where).render_as_string()
+        return "" if self._where is None else str(self._where.absolute())
 
     @contextmanager
     def transaction(self, *, write: bool = False) -> Iterator[sa.Connection]:
@@ -200,10 +213,11 @@ def _parsed(url: Secret) -> sa.URL:
         raise VaultError("Invalid vault address. Use the form postgresql://user@host/database.") from None
 
 
+_SECRET: Final = re.compile("password|secret|_key|token", re.IGNORECASE)  # of libpq's parameters
 _REASONS: Final = {
     "database or disk is full": "the disk is full. Free some space and try again.",
     "file is not a database": "it is not a database. Choose another path, or move it away.",
-    "readonly database": "it cannot be written to. Check owner and mode of the file and its folder, or choose another path.",
+    "readonly database": "it cannot be written to. Check owner and mode of file and folder, or choose another path.",
     "read-only transaction": "it cannot be written to. Use the address of the primary server.",
     "permission denied": "this database user may not do that. Let it read and change the clio_nb tables.",
     "locking protocol": "locks do not work on its file system. Put it on a disk of this machine.",

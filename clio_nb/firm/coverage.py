@@ -15,11 +15,20 @@ from .item import Item
 
 @dataclass(frozen=True, slots=True)
 class Coverage:
-    """What one user sees. ``locations`` has a text for each of the five ``ui_reference`` values."""
+    """What one user sees. ``locations`` has a text for each of the five ``ui_reference`` values.
+
+    ``missing`` says why something is not there; it is empty when everything is.
+    """
 
     user: User
     access: Access
     locations: dict[str, str]
+    missing: tuple[str, ...] = ()
+
+    @property
+    def equipped(self) -> bool:
+        """Whether the user sees something, and nothing is missing."""
+        return not self.missing and any(text != NOT_WANTED for text in self.locations.values())
 
 
 def coverage_of(states: Sequence[UserState], items: Iterable[Item]) -> list[Coverage]:
@@ -44,8 +53,19 @@ def coverage_of(states: Sequence[UserState], items: Iterable[Item]) -> list[Cove
             return NOT_WANTED if state.access is Access.SIGNED_IN else f"{NOTHING}{state.access.value}"
         return "; ".join([*shown.get(at, ()), *reasons])
 
+    def missing(state: UserState) -> tuple[str, ...]:
+        if state.access is not Access.SIGNED_IN:
+            return (state.access.value,)
+        at = (reason for location in Location for reason in lacking.get((state.user.id, location.value), ()))
+        return tuple(dict.fromkeys(at))
+
     return [
-        Coverage(state.user, state.access, {location.value: cell(state, location.value) for location in Location})
+        Coverage(
+            state.user,
+            state.access,
+            {location.value: cell(state, location.value) for location in Location},
+            missing(state),
+        )
         for state in states
     ]
 

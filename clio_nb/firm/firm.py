@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from concurrent.futures import wait
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import lazy_loader
 
@@ -15,6 +14,7 @@ from ..session import Session
 from ..tracebacks import verbs
 from ..vault import Vault
 from ..vault.vault import FIRM
+from ._progress import watched
 from .apply._user_run import Stop
 from .apply.apply import Result
 from .async_firm import AsyncFirm, Progress
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from . import tables
 else:
     tables = lazy_loader.load("clio_nb.firm.tables", suppress_warning=True)  # pandas loads when the first table is made
-
-POLL: Final = 0.1  # seconds between two looks at a run: to be woken for every result would slow it down
 
 
 @verbs
@@ -304,25 +302,11 @@ class Firm:
             >>> firm.apply(firm.plan("actions.toml"), progress=False)
             <Result of run ...: 5 done>
         """
-        from tqdm.auto import tqdm  # noqa: PLC0415 -- looks for a notebook when it is imported
-
-        stop, interrupted = stop or Stop(), False
-        ended: list[ItemResult] = []
+        stop, ended = stop or Stop(), list[ItemResult]()
         on_result = progress if callable(progress) else ended.append
         work = loop.submit(self.aio.apply, plan, progress=on_result, stop=stop)
-        with tqdm(total=len(plan.changes), desc=plan.purpose, unit="action", disable=progress is not True) as bar:
-            while not work.done():
-                try:
-                    wait([work], timeout=POLL)
-                except KeyboardInterrupt:
-                    if interrupted:
-                        work.cancel()
-                        raise
-                    stop.asked = interrupted = True
-                bar.update(len(ended) - bar.n)
-        if interrupted:
-            raise KeyboardInterrupt
-        return work.result()
+        total = len(plan.changes)
+        return watched(work, ended, total, what=plan.purpose, unit="action", bar=progress is True, stop=stop)
 
     def undo(self, run: str, *, progress: Progress = True) -> Result:
         """Undo a run, except what somebody changed since: :meth:`plan_undo`, applied.

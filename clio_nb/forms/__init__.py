@@ -14,6 +14,7 @@ from ..menu_pictures import Menus
 from ._form import Form, Status
 from .create_action import ActionForm, CreateResult
 from .firm import FirmForm
+from .firms import FirmsForm
 from .inbox import InboxForm
 from .launch import LaunchForm
 from .login import LoginForm
@@ -27,6 +28,7 @@ my_actions = MyActionsForm
 launch = LaunchForm
 inbox = InboxForm
 firm = FirmForm
+firms = FirmsForm
 screens = Screens
 menus = Menus
 workbench = Workbench
@@ -38,6 +40,7 @@ __all__ = [
     "launch",
     "inbox",
     "firm",
+    "firms",
     "screens",
     "menus",
     "workbench",
@@ -48,6 +51,7 @@ __all__ = [
     "LaunchForm",
     "InboxForm",
     "FirmForm",
+    "FirmsForm",
     "Screens",
     "Menus",
     "Workbench",

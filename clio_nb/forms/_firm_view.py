@@ -48,9 +48,9 @@ def plan(drawn: Plan) -> str:
     return markup.scrolling(plan_page(drawn), "Plan")
 
 
-def progress(done: int, total: int) -> str:
-    """Draw how many of its changes a run has made."""
-    return f'<progress max="{total}" value="{done}" aria-label="Changes made"></progress> {done} of {total}'
+def progress(done: int, total: int, what: str = "Changes made") -> str:
+    """Draw how many of its parts a run has done."""
+    return f'<progress max="{total}" value="{done}" aria-label="{what}"></progress> {done} of {total}'
 
 
 def result(drawn: Result) -> str:

@@ -18,6 +18,14 @@ from .transport import Raw
 T = TypeVar("T")
 
 
+class DescribedFirm(msgspec.Struct):
+    """One firm of a sandbox."""
+
+    account_id: int
+    region: Region
+    control_url: str
+
+
 class Description(msgspec.Struct):
     """What a sandbox says of itself: the first line of ``clio-nb sandbox --json``."""
 
@@ -26,6 +34,7 @@ class Description(msgspec.Struct):
     redirect_uri: str
     users: list[User]
     region: Region = Region.US
+    firms: list[DescribedFirm] = []
 
 
 class SeenRequest(msgspec.Struct, frozen=True):
@@ -101,6 +110,10 @@ class Control:
     async def users(self) -> list[User]:
         """Return the users of the demo firm, the account owner first."""
         return (await self._call("GET", "", Description)).users
+
+    async def firms(self) -> list[DescribedFirm]:
+        """Return all firms, region by region."""
+        return (await self._call("GET", "", Description)).firms
 
     async def click(self, user_id: int, custom_action_id: int, subject: Subject) -> Secret:
         """Have a user click an action on a record; return the launch URL with its fresh nonce."""

@@ -14,6 +14,7 @@ import functools
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
@@ -31,6 +32,9 @@ from .httpx_engine import Bounded
 from .loop import at_close
 from .network import DEADLINE, Network
 from .not_connected import NotConnected
+
+on_request: Final[ContextVar[Callable[[], object] | None]] = ContextVar("clio_nb.on_request", default=None)
+"""Called for each request that is sent in this context, and in what it starts."""
 
 _UNKNOWN: Final = "Clio may have carried it out. Check before you try again."
 _log: Final = logging.getLogger("clio_nb")
@@ -92,6 +96,8 @@ async def exchange(
     try:
         if before is not None:
             await timeouts.within(before(), f"{what} was not sent: what had to be done before it")
+        if (count := on_request.get()) is not None:
+            count()
         started = time.perf_counter()
         response = await _engine(here, known).handle_async_request(
             httpx.Request(

@@ -58,23 +58,40 @@ class Ledger:
 
     def firm_id(self, key: FirmKey) -> int | None:
         """Return Clio's account id of a firm, or None when it is not known yet."""
-        account_id = self._firm(key)[0]
-        return account_id if isinstance(account_id, int) else None
+        account = self.firms(key.app, key.firm).get(key.firm)
+        return None if account is None else account.id
 
     def learn_firm(self, key: FirmKey, account: Account) -> None:
         """Note which account a firm is. Nothing is written when that is known already."""
-        name = clean(account.name or "")
-        if self._firm(key) == (account.id, name):
+        account = Account(account.id, clean(account.name or ""))
+        if self.firms(key.app, key.firm).get(key.firm) == account:
             return
         with self.database.transaction(write=True) as database:
-            database.execute(self._sql.learn, {**key._asdict(), "account_id": account.id, "name": name})
+            database.execute(self._sql.learn, {**key._asdict(), "account_id": account.id, "name": account.name})
 
-    def _firm(self, key: FirmKey) -> tuple[object, object]:
+    def firms(self, app: AppKey, firm: str | None = None) -> dict[str, Account]:
+        """Return which accounts at Clio the firms of an app are, by their names in the vault; or that of one."""
         table = schema.firms
-        found = sa.select(table.c.account_id, table.c.name).where(of_app(table, key.app), table.c.firm == key.firm)
+        found = sa.select(table.c.firm, table.c.account_id, table.c.name).where(of_app(table, app))
         with self.database.transaction() as database:
-            row = database.execute(found).one_or_none()
-        return (None, None) if row is None else (row[0], row[1])
+            rows = database.execute(found if firm is None else found.where(table.c.firm == firm)).all()
+        return {
+            str(name): Account(account_id, said if isinstance(said, str) else None)
+            for name, account_id, said in rows
+            if isinstance(account_id, int)
+        }
+
+    def last_runs(self, app: AppKey) -> dict[int, Run]:
+        """Return the newest run of each firm of an app, by Clio's account id."""
+        table = schema.runs
+        newest = sa.select(table.c.account_id, sa.func.max(table.c.started)).where(of_app(table, app))
+        asked = sa.select(table.c.account_id, *(table.c[name] for name in _RUN)).where(
+            of_app(table, app), sa.tuple_(table.c.account_id, table.c.started).in_(newest.group_by(table.c.account_id))
+        )
+        with self.database.transaction() as database:
+            rows = database.execute(asked).all()
+        runs = decoded(Run, _RUN, [row[1:] for row in rows])
+        return {row[0]: run for row, (_, run) in zip(rows, runs, strict=True) if run is not None}
 
     def known(self, app: AppKey, account_id: int, users: Collection[int] | None = None) -> Known:
         """Return what is known of these users, or of all of a firm."""

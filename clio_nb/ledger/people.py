@@ -48,6 +48,15 @@ def people(database: Database, app: AppKey, account_id: int) -> list[User]:
     return found
 
 
+def counts(database: Database, app: AppKey) -> dict[int, int]:
+    """Return how many people each firm of an app had when they were last listed, by Clio's account id."""
+    table = schema.people
+    found = sa.select(table.c.account_id, sa.func.count()).group_by(table.c.account_id)
+    with database.transaction() as connection:
+        rows = connection.execute(found.where(table.c.site == app.site, table.c.client_id == app.client_id)).all()
+    return {account_id: count for account_id, count in rows}  # noqa: C416 -- rows, which are no pairs to mypy
+
+
 def _of(app: AppKey, account_id: int) -> sa.ColumnElement[bool]:
     table = schema.people
     return sa.and_(table.c.site == app.site, table.c.client_id == app.client_id, table.c.account_id == account_id)

@@ -81,6 +81,14 @@ class Store:
         with self._database.transaction() as database:
             return [FirmKey(*row) for row in database.execute(sa.select(*columns).distinct().order_by(*columns))]
 
+    def tokens(self, app: AppKey) -> dict[str, tuple[int, int]]:
+        """Return how many tokens each firm of an app has, and how many of them have no problem."""
+        good = sa.func.sum(sa.case((_grants.c.problem == "", 1), else_=0))
+        found = sa.select(_grants.c.firm, sa.func.count(), good).group_by(_grants.c.firm).order_by(_grants.c.firm)
+        here = found.where(_grants.c.site == app.site, _grants.c.client_id == app.client_id)
+        with self._database.transaction() as database:
+            return {str(firm): (int(all_), int(usable)) for firm, all_, usable in database.execute(here)}
+
     def firms_of(self, app: AppKey, user_id: int) -> list[str]:
         """Return the names of an app's firms that have a row of this user, those whose token has a problem last."""
         found = sa.select(_grants.c.firm).where(

@@ -208,8 +208,7 @@ class Vault:
             >>> firm.vault.firms(site)
             ['default']
         """
-        here = firm_key_of(site, "")
-        return [each.firm for each in self.sealed.store.firm_keys() if each[:2] == here[:2]]
+        return list(self.sealed.store.tokens(firm_key_of(site, "").app))
 
     def firms_of(self, site: Site, user_id: SupportsIndex) -> list[str]:
         """Return the names of the firms in which a user of this app has a token here.

@@ -44,6 +44,8 @@ FORMS = {
     "firm-empty": "firm = clio.Firm(site)\nfor each in sessions:\n    firm.add(each)\nclio.forms.firm(firm)",
     "firm": 'whole = clio.forms.firm(firm, "looks.toml")\nwhole',
     "firm-done": 'done = clio.forms.firm(firm, "looks.toml")\ndone',
+    "firms-empty": "firms = clio.Firms(site, firm.vault)\nclio.forms.firms(firms)",
+    "firms": 'many = clio.forms.firms(firms, "looks.toml")\nmany',
 }
 """Each form, empty, refused, at work and done, and the cell that shows it."""
 
@@ -53,6 +55,7 @@ OUTPUTS = (
     "firm.plan('looks.toml')",
     "firm.apply(firm.plan('looks.toml'))",
     "clio.tables.heat_map(firm.coverage('looks.toml'))",
+    "firms.apply('looks.toml', progress=False)",
     "launch.report",
     "launch.value",
     "box",
@@ -91,6 +94,7 @@ whole.make_plan()
 login.button.click()
 done.make_plan()
 done.submit()
+many.read_coverage()
 """
 
 
@@ -114,9 +118,11 @@ def drawn(lab, open_notebook, site, request):
     """A notebook with all forms at all stages, and all else that we draw."""
     (lab.folder / "notebooks" / "looks.toml").write_text(MANIFEST)
     cells = (beginning(site, users=3), *FORMS.values(), WORK, *OUTPUTS, "'ready'")
-    page = open_notebook(lab, *cells, theme=request.param, height=9000)
+    page = open_notebook(lab, *cells, theme=request.param, height=11000)
     page.locator(".jp-OutputArea-output", has_text="'ready'").wait_for(timeout=60_000)
     page.get_by_role("link", name="consent page").first.wait_for()
+    all_there = "count => document.querySelectorAll('.clio-form').length >= count"
+    page.wait_for_function(all_there, arg=len(FORMS))
     return page
 
 
@@ -129,7 +135,7 @@ def test_everybody_can_use_what_is_drawn_and_it_fits_where_there_is_little_room(
     assert violations(drawn, ".jupyter-widgets") == []
     found = {}
     for width in (1100, 700, 900):
-        drawn.set_viewport_size({"width": width, "height": 9000})
+        drawn.set_viewport_size({"width": width, "height": 11000})
         if width == 900:
             drawn.get_by_role("tab", name="File Browser").click()
             drawn.locator(".jp-FileBrowser").first.wait_for()

@@ -47,12 +47,18 @@ NAMES = [pytest.param(value, id=name) for name, value in everything()]
 
 @pytest.fixture
 def names(clio_sandbox, tmp_path, monkeypatch):
-    """What every example finds: a sandbox, a session, a firm in which everyone has signed in, and a manifest."""
+    """What every example finds: a sandbox, a session, a firm where everyone has signed in, all firms, a manifest."""
     monkeypatch.chdir(tmp_path)
     Path("actions.toml").write_text(MANIFEST)
     firm = clio_nb.Firm(clio_sandbox)
     firm.sign_in_everyone()
-    return {"clio": clio_nb, "site": clio_sandbox, "session": clio_nb.login(clio_sandbox), "firm": firm}
+    return {
+        "clio": clio_nb,
+        "site": clio_sandbox,
+        "session": clio_nb.login(clio_sandbox),
+        "firm": firm,
+        "firms": clio_nb.Firms(clio_sandbox, firm.vault),
+    }
 
 
 @pytest.mark.parametrize("value", NAMES)

@@ -108,6 +108,7 @@ SAMPLE = [
     ("Vault.keep", "gone database"),
     ("Firm.plan", "429"),
     ("Firm.import_tokens", "404"),
+    ("Firms.apply", "gone database"),
     ("a session out of the vault", "refused renewal"),
     ("verify_launch", "403"),
     ("replay", "422"),

@@ -22,6 +22,7 @@ import yarl
 import clio_nb as clio
 from clio_nb import launches
 from clio_nb.firm.manifest import parse_manifest
+from clio_nb.firms._task import FirmName
 from clio_nb.http import aiohttp_engine, messages, timeouts, transport
 from clio_nb.launches.proof.used_nonces import used_nonces
 from clio_nb.login import Login
@@ -202,7 +203,7 @@ def public(cls: type) -> set[str]:
     return {shown, *(f"{shown}.{name}" for name in callable_)}
 
 
-CLASSES = (clio.Session, clio.aio.Session, clio.Firm, clio.aio.Firm, clio.Vault)
+CLASSES = (clio.Session, clio.aio.Session, clio.Firm, clio.aio.Firm, clio.Firms, clio.aio.Firms, clio.Vault)
 CLASSES += (Login, clio.aio.Login, launches.Inbox, clio.aio.Inbox)
 NO_VERBS = {
     "sandbox": "its secrets are invented, and it shows them to whoever asks",
@@ -262,6 +263,20 @@ FIRM: dict[str, Callable[[Any, World], Any]] = {
 }
 
 
+FIRMS: dict[str, Callable[[Any, World], Any]] = {
+    "firm": lambda on, w: on.firm("no such firm"),
+    "overview": lambda on, w: on.overview(),
+    "cost": lambda on, w: on.cost(MANIFEST),
+    "plan": lambda on, w: on.plan(MANIFEST, progress=False),
+    "plan_offboard": lambda on, w: on.plan_offboard(progress=False),
+    "coverage": lambda on, w: on.coverage(progress=False),
+    "drift": lambda on, w: on.drift(progress=False),
+    "audit": lambda on, w: on.audit(),
+    "apply": lambda on, w: on.apply(MANIFEST, progress=False),
+    "offboard": lambda on, w: on.offboard(progress=False),
+}
+
+
 def _of(cls: str, calls: dict[str, Callable[[Any, World], Any]], at: Callable[[World], Any]) -> dict[str, Any]:
     return {f"{cls}.{name}": lambda w, call=call: call(at(w), w) for name, call in calls.items()}
 
@@ -272,6 +287,13 @@ CALLS: dict[str, Callable[[World], Any]] = {
     **_of("aio.Session", SESSION, lambda w: w.session.aio),
     **_of("Firm", FIRM, lambda w: w.firm),
     **_of("aio.Firm", FIRM, lambda w: w.firm.aio),
+    **_of("Firms", FIRMS, lambda w: clio.Firms(w.site, w.vault)),
+    **_of("aio.Firms", FIRMS, lambda w: clio.aio.Firms(w.site, w.vault)),
+    "Firms": lambda w: clio.Firms(w.site, w.vault),
+    "aio.Firms": lambda w: clio.aio.Firms(w.site, w.vault),
+    "aio.Firms.opened": lambda w: clio.aio.Firms(w.site, w.vault).opened(
+        FirmName(site="", region="us", client_id=w.site.client_id, name="default")
+    ),
     "Session": lambda w: clio.Session(w.site, w.token),
     "aio.Session": lambda w: clio.aio.Session(w.site, w.token),
     "Session.of": lambda w: clio.Session.of(w.session.aio).who_am_i(),
@@ -345,6 +367,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
     "forms.launch": lambda w: clio.forms.launch(w.session).submit(),
     "forms.inbox": lambda w: clio.forms.inbox(_closed(w), w.site).submit(),
     "forms.firm": lambda w: clio.forms.firm(w.firm, MANIFEST).make_plan(),
+    "forms.firms": lambda w: clio.forms.firms(clio.Firms(w.site, w.vault)).read_overview(),
     "forms.screens": lambda w: clio.forms.screens(w.site),
     "forms.menus": lambda w: clio.forms.menus("Sign"),
     "forms.workbench": lambda w: clio.forms.workbench(w.site).close(),
@@ -360,6 +383,7 @@ CALLS: dict[str, Callable[[World], Any]] = {
 NEVER_FAILS = {
     *("aio.Session", "aio.Session.token", "Session", "Vault", "Vault.close", "Login", "aio.Login"),
     "locations_matrix",
+    *("Firms", "aio.Firms", "aio.Firms.opened"),
     *(f"{cls}.{verb}" for cls in ("Inbox", "aio.Inbox") for verb in ("close", "on_launch", "to_frame")),
     *("inspect_launch", "forms.screens", "forms.menus", "forms.workbench", "lint"),
 }

@@ -78,6 +78,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         by_hand = self.purpose == OFFBOARD and self.blocked
         return bool(by_hand) or any(item.reason == NOT_IN_LEDGER for item in self.items)
 
+    @property
+    def nobody_read(self) -> bool:
+        """Whether no user could be read, so that it says nothing of what there is."""
+        return len(self.blocked) == len(self.items) and bool(self.items or self.notes)
+
     def counts(self) -> dict[str, int]:
         """Return how many items there are of each kind."""
         found = Counter(item.kind for item in self.items)

@@ -1,0 +1,94 @@
+"""Which firms a vault has: their names, what they are at Clio, and how many tokens. Clio is not asked."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from ..arguments import a_site
+from ..errors import InvalidInput
+from ..ledger.people import counts
+from ..models import Site
+from ..vault import Vault
+from ..vault.vault import firm_key_of
+from ._task import FirmName
+
+
+class KnownFirm(NamedTuple):
+    """A firm, how many people were last listed of it, and its last run."""
+
+    of: FirmName
+    people: int
+    last_run: str
+    last_run_at: dt.datetime | None
+    finished: bool | None
+
+
+def several_sites(sites: Site | Iterable[Site]) -> list[Site]:
+    """Return one app or several as a list, each once: all firms of a sandbox's region share one."""
+    given = [a_site(site) for site in sites] if isinstance(sites, Iterable) else [a_site(sites)]
+    if not given:
+        raise InvalidInput("Pass at least one app: what clio.connect(...) or clio.sandbox() returns.", field="sites")
+    return list({(site.origin, site.client_id): site for site in reversed(given)}.values())[::-1]
+
+
+def firms_of(sites: Sequence[Site], vault: Vault) -> list[FirmName]:
+    """Return the firms of a vault, by region and name."""
+    found = []
+    for site in sites:
+        app = firm_key_of(site, "").app
+        accounts = vault.ledger.firms(app)
+        for name, (tokens, usable) in vault.sealed.store.tokens(app).items():
+            account = accounts.get(name)
+            found.append(
+                FirmName(
+                    site=site.control_url or (site.region.value if site.origin == site.region.origin else site.origin),
+                    region=site.region.value,
+                    client_id=site.client_id,
+                    name=name,
+                    firm_id=None if account is None else account.id,
+                    firm=(account and account.name) or name,
+                    tokens=tokens,
+                    usable=usable,
+                )
+            )
+    return found
+
+
+def known_firms(sites: Sequence[Site], vault: Vault, firms: Sequence[FirmName]) -> list[KnownFirm]:
+    """Return what the ledger knows of firms beside their names."""
+    known = []
+    for site in sites:
+        app = firm_key_of(site, "").app
+        people, runs = counts(vault.database, app), vault.ledger.last_runs(app)
+        for of in firms:
+            if (of.region, of.client_id) == (site.region.value, site.client_id):
+                run = None if of.firm_id is None else runs.get(of.firm_id)
+                listed = 0 if of.firm_id is None else people.get(of.firm_id, 0)
+                known.append(
+                    KnownFirm(
+                        of,
+                        max(listed, of.tokens),
+                        run.run if run else "",
+                        run.started if run else None,
+                        (run.finished is not None) if run else None,
+                    )
+                )
+    return known
+
+
+def named(firms: Sequence[FirmName], which: int | str) -> FirmName:
+    """Return the firm that an id or a name means. Raises :class:`InvalidInput` where none or several do."""
+    found = [of for of in firms if of.is_called(str(which))]
+    if len(found) == 1:
+        return found[0]
+    said = str(which)[:60]
+    if found:
+        raise InvalidInput(f"{said!r} fits {len(found)} firms: {_listed(found)}. Use another name.", field="firm")
+    raise InvalidInput(f"No firm {said!r} in this vault. It has {_listed(firms) or 'no firm'}.", field="firm")
+
+
+def _listed(firms: Sequence[FirmName]) -> str:
+    shown = ", ".join(f"{of}, {of.name!r} in the vault" for of in firms[:5])
+    return f"{shown} and {len(firms) - 5} more" if len(firms) > 5 else shown
