@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final
 from ..errors import ApiError, ClientRefused, ClioError, Forbidden, GrantRefused, NeedsLogin, NetworkError, PortBusy
 from ..http import loop, loopback, messages, oauth, tokens, transport
 from ..http.sandbox_control import Control
-from ..login import Login
 from ..login.connect import CLIENT_ID, CLIENT_SECRET, name_of
+from ..login.redirect_uri import way_back
 from ..models import Site
 from ..secret import Secret
 from ..session import Session
 from ..vault import Vault
-from ..vocabulary import LOOPBACK, Location
+from ..vocabulary import Location
 from .check import NOT_CHECKED, Check, failed
 
 if TYPE_CHECKING:
@@ -86,14 +86,15 @@ def _redirect(site: Site, known: Check) -> Check:
 
 
 def _port(site: Site) -> Check:
-    port = Login(site).port
-    if port is None:
+    way = way_back(site.redirect_uri)
+    if way.port is None:
         return Check(PART, "port", True, "None is needed: you paste the code, or the address that you end up at.")
     try:
-        loopback.listener(port, advice="Close it, or paste the code when you sign in.").close()
+        for one in loopback.listeners(way.host, way.port, advice="Close it, or paste the code when you sign in."):
+            one.close()
     except PortBusy as error:
         return failed(PART, "port", error)
-    return Check(PART, "port", True, f"{LOOPBACK[0]}:{port} is free for the browser to come back to.")
+    return Check(PART, "port", True, f"{way.host}:{way.port} is free for the browser to come back to.")
 
 
 def permissions(site: Site, vault: Vault | None, grant: Grant | None, needed: set[Location]) -> Iterator[Check]:
