@@ -105,6 +105,8 @@ def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
+    process.kill()
+    process.wait()
     pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-4000:]}", pytrace=False)
 
 
