@@ -129,14 +129,15 @@ class Guard(Generic[App]):
         asked = parse_qsl(at.visit.query)
         ids = [value for name, value in asked if name == _PARAMETER]
         waits = [value for name, value in asked if name == _WAIT]
-        if len(ids) == 1 and (shown := await self._shown_before(at, ids)):
+        again = bool(ids or waits) and fits_target(at.url, self._target)
+        if again and len(ids) == 1 and (shown := await self._shown_before(at, ids)):
             return shown
         if at.visit.method != "GET":
             return self._refusals.method
         if at.visit.ahead_of_time:
             return self._refusals.too_early
         if len(waits) == 1 and (waited := self._cookies.waited(waits[0], at.door)):
-            shown = await self._shown_before(at, waited[0])
+            shown = await self._shown_before(at, waited[0]) if again else None
             return _redirect(at, at.own(), _PARAMETER, shown.id) if shown else await self._wait(at, at.own(), *waited)
         return await self._receive(at)
 
@@ -190,8 +191,6 @@ class Guard(Generic[App]):
 
     async def _shown_before(self, at: _Visited, ids: Iterable[str]) -> AsyncProvedLaunch | None:
         """Return the launch of this browser's cookie, if this door would still admit it."""
-        if not fits_target(at.url, self._target):
-            return None
         for one in ids:
             signed = self._cookies.read(at.cookies, one, at.door)
             session = None if signed is None else await self._still_let_in(signed)

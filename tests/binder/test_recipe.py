@@ -66,10 +66,9 @@ def test_there_is_one_folder_for_binder():
     ASKED != "all" and "binder" not in ASKED, reason="CLIO_NB_REQUIRE=binder installs jupyter-repo2docker to ask it"
 )
 def test_repo2docker_accepts_the_recipe(tmp_path):
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    install = [python, "-m", "pip", "install", "-q", "--no-compile", "jupyter-repo2docker"]
-    subprocess.run(install, check=True, capture_output=True)
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", tmp_path / "venv", "install", "-q", "--no-compile"]
+    subprocess.run([*pip, "jupyter-repo2docker"], check=True, capture_output=True)
     # repo2docker wants a user id above 0 for the person in the image
     told = [tmp_path / "venv" / "bin" / "jupyter-repo2docker", "--no-build", "--debug", "--user-id=1000"]
     answer = subprocess.run([*told, "--user-name=someone", ROOT], capture_output=True, text=True, check=False)

@@ -98,13 +98,15 @@ def start_lab(
 
 
 def _await(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while time.monotonic() < deadline and process.poll() is None:
         try:
             if httpx.get(url, trust_env=False).status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.1)
+    process.kill()
+    process.wait()
     pytest.fail(f"JupyterLab did not start:\n{log.read_text()[-4000:]}", pytrace=False)
 
 

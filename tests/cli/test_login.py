@@ -134,8 +134,7 @@ def test_a_signal_ends_the_wait_and_leaves_the_terminal_as_it_was(site, ending):
     ours, theirs = pty.openpty()
     before = termios.tcgetattr(theirs)
     with subprocess.Popen([*COMMAND, site.origin], stdin=theirs, stdout=subprocess.PIPE) as process:
-        while b"press Enter" not in process.stdout.readline():
-            pass
+        assert any(b"press Enter" in line for line in iter(process.stdout.readline, b""))
         assert termios.tcgetattr(theirs) != before
         process.send_signal(ending)
         assert process.wait(60) == 130

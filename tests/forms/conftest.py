@@ -12,7 +12,7 @@ import pytest
 from ipywidgets import HTML, Button, Widget
 
 import clio_nb as clio
-from clio_nb.forms import Form
+from clio_nb.forms import Form, _form
 from clio_nb.sandbox import Sandbox
 
 from ..ports import free_port
@@ -43,8 +43,9 @@ def until() -> Callable[[Callable[[], object]], None]:
 
 
 @pytest.fixture
-def click(until: Callable[[Callable[[], object]], None]) -> Callable[..., None]:
-    """Click a button, of a form the one that submits it, and wait until it can be clicked again."""
+def click(until: Callable[[Callable[[], object]], None], monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Click a button, of a form the one that submits it, and wait until it can be clicked again: at once, here."""
+    monkeypatch.setattr(_form, "REST", 0.0)
 
     def press(form: Form, button: Button | None = None) -> None:
         (button or form.button).click()

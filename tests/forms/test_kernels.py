@@ -83,30 +83,39 @@ class Frontend:
         return message
 
 
-@pytest.fixture(scope="module", params=VERSIONS)
-def specs(request, tmp_path_factory):
-    """Kernel specifications with one kernel, of this version."""
+@pytest.fixture(scope="module")
+def specs(tmp_path_factory):
+    """Kernel specifications with one kernel, of each version."""
     folder = tmp_path_factory.mktemp("kernels")
     pip = [sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check"]
-    subprocess.run([*pip, "--target", folder / "site", f"ipykernel=={request.param}"], check=True, capture_output=True)
-    (folder / request.param).mkdir()
-    spec = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": request.param,
-        "language": "python",
-        "env": {"PYTHONPATH": str(folder / "site")},
-    }
-    (folder / request.param / "kernel.json").write_text(json.dumps(spec))
-    return request.param, KernelSpecManager(kernel_dirs=[str(folder)])
+    for version in VERSIONS:
+        site = folder / f"site-{version}"
+        subprocess.run([*pip, "--target", site, f"ipykernel=={version}"], check=True, capture_output=True)
+        (folder / version).mkdir()
+        spec = {
+            "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
+            "display_name": version,
+            "language": "python",
+            "env": {"PYTHONPATH": str(site)},
+        }
+        (folder / version / "kernel.json").write_text(json.dumps(spec))
+    return KernelSpecManager(kernel_dirs=[str(folder)])
 
 
-@pytest.fixture(scope="module", params=["main shell", "subshell"])
+@pytest.fixture(
+    scope="module",
+    params=[
+        (version, shell)
+        for version in VERSIONS
+        for shell in ("main shell", "subshell")
+        if shell == "main shell" or version[0] > "6"  # ipykernel 6 has no subshells
+    ],
+    ids=", ".join,
+)
 def frontend(specs, request):
     """A kernel that the tests share."""
-    version, manager = specs
-    if request.param == "subshell" and version.startswith("6"):
-        pytest.skip("ipykernel 6 has no subshells")
-    kernel = KernelManager(kernel_name=version, kernel_spec_manager=manager, transport="ipc")
+    version, shell = request.param
+    kernel = KernelManager(kernel_name=version, kernel_spec_manager=specs, transport="ipc")
     kernel.start_kernel(stderr=subprocess.DEVNULL)
     client = kernel.client()
     client.start_channels()
@@ -114,7 +123,7 @@ def frontend(specs, request):
         client.wait_for_ready(timeout=60)
         frontend = Frontend(client)
         assert frontend.run("import ipykernel; print(ipykernel.__version__)").strip() == version
-        if request.param == "subshell":
+        if shell == "subshell":
             frontend.open_subshell()
         yield frontend
     finally:

@@ -218,7 +218,7 @@ def test_a_new_launch_clears_the_old_verdict(site, session, url, click):
     assert "The record" not in form._steps.value
 
 
-def test_a_spent_nonce_is_never_counted_down(session, url, click, monkeypatch):
+def test_a_spent_nonce_is_never_counted_down(session, url, click):
     """Many times over: it was a race between the countdown and the button."""
     form = forms.launch(session)
     for _ in range(30):

@@ -80,6 +80,18 @@ def test_a_foreign_address_is_refused_and_the_login_goes_on(site, until, consent
     assert form.state == "connected"
 
 
+def test_a_code_that_clio_refuses_is_said_and_the_login_goes_on(site, until, consent, drawn):
+    form = forms.login(site)
+    form.button.click()
+    until(lambda: "href" in drawn(form))
+    form.paste.value = "a-code-of-another-login"
+    until(lambda: form.status.kind == "failed")
+    assert form.state == "waiting"
+    form.paste.value = consent(form.authorization_url, site.users[0].id)
+    until(lambda: not form.busy)
+    assert form.state == "connected"
+
+
 def test_without_a_site_the_form_asks_for_the_app_and_keeps_no_secret(monkeypatch, drawn):
     monkeypatch.delenv("CLIO_CLIENT_SECRET", raising=False)
     form = forms.login()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -21,8 +23,22 @@ from clio_nb.vault.vault import firm_key_of
 from clio_nb.vocabulary import Region
 
 from ..conftest import Cluster
-from .conftest import ACCOUNT, ANNA, APP, BEN, action, begun, change, create, make, on_postgresql, shared, wrote
-from .test_schema import process
+from .conftest import (
+    ACCOUNT,
+    ANNA,
+    APP,
+    BEN,
+    action,
+    address,
+    begun,
+    change,
+    create,
+    make,
+    on_postgresql,
+    shared,
+    wrote,
+)
+from .test_schema import HEAD, process
 
 SITE = App(Region.US, "app-1", Secret("hush"))
 
@@ -46,10 +62,8 @@ def at_once(where: Path | Secret, program: str, count: int) -> list[str]:
     """Let so many processes run a program at the same moment; return what each says. Its number is ``sys.argv[2]``."""
     several = [process(where, START + program, str(number)) for number in range(count)]
     for each in several:
-        assert each.stdout is not None
         assert each.stdout.readline() == "ready\n", each.communicate()
     for each in several:
-        assert each.stdin is not None
         each.stdin.write("\n")
         each.stdin.flush()
     ends = [each.communicate(timeout=120) for each in several]
@@ -284,13 +298,19 @@ print("parent is well")
 """
 
 
+def interpreter(where: Path | Secret, program: str) -> subprocess.Popen[str]:
+    """A process that was not forked itself."""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen([sys.executable, "-c", HEAD + program, address(where)], **pipes)
+
+
 @shared
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_p6_a_forked_child_has_neither_the_leases_nor_the_heartbeat_of_its_parent(
     where: Path | Secret, ledger: Ledger
 ) -> None:
     assert ledger.runs(APP, ACCOUNT) == []
-    parent = process(where, "import warnings; warnings.simplefilter('ignore')\n" + START + FORK)
+    parent = interpreter(where, "import warnings; warnings.simplefilter('ignore')\n" + START + FORK)
     out, err = parent.communicate("\n", timeout=120)
     assert out.splitlines()[-1] == "parent is well", err
     assert "Traceback" not in err
@@ -314,5 +334,5 @@ if child == 0:
     os._exit(0)
 os.waitpid(child, 0)
 """
-    forking = process(tmp_path / "none", "import warnings; warnings.simplefilter('ignore')\n" + program)
+    forking = interpreter(tmp_path / "none", "import warnings; warnings.simplefilter('ignore')\n" + program)
     assert forking.communicate(timeout=60) == ("", "")

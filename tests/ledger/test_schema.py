@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +23,7 @@ from clio_nb.vault.vault import firm_key_of
 from clio_nb.vocabulary import Region
 
 from ..conftest import Cluster
+from ..started import Started
 from .conftest import ACCOUNT, ANNA, APP, FIRM, address, create, make, on_postgresql, on_sqlite, place_at, shared
 
 SITE = App(Region.US, "app-1", Secret("hush"))
@@ -127,14 +126,8 @@ place = place_at(sys.argv[1])
 """
 
 
-def process(where: Path | Secret, program: str, *arguments: str) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-c", HEAD + program, address(where), *arguments],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def process(where: Path | Secret, program: str, *arguments: str) -> Started:
+    return Started(HEAD + program, address(where), *arguments)
 
 
 @pytest.mark.parametrize(
@@ -188,9 +181,8 @@ ledger.learn_firm(FIRM._replace(firm=sys.argv[2]), __import__("clio_nb").models.
 print(ledger.firm_id(FIRM._replace(firm=sys.argv[2])))
 """
     processes = [process(where, program, str(number)) for number in range(3)]
-    assert [each.stdout and each.stdout.readline() for each in processes] == ["ready\n"] * 3
+    assert [each.stdout.readline() for each in processes] == ["ready\n"] * 3
     for each in processes:
-        assert each.stdin is not None
         each.stdin.write("\n")
         each.stdin.flush()
     ends = [each.communicate(timeout=60) for each in processes]

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -24,6 +22,8 @@ from clio_nb.vault import Vault, new_key
 from clio_nb.vault.vault import firm_key_of
 from clio_nb.vocabulary import Region
 
+from ..started import Started
+
 SITE = App(Region.US, "app-1", Secret("hush"))
 SHELF = firm_key_of(SITE, "default")
 ACCOUNT = 5
@@ -31,8 +31,8 @@ ACCOUNT = 5
 HEAD = f"""
 import sqlite3, sys
 from pathlib import Path
-sys.path.insert(0, {str(Path(__file__).parent)!r})
-from test_locks import *
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from tests.vault.test_locks import *
 path = Path(sys.argv[1])
 """
 
@@ -44,10 +44,10 @@ def one_key(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def another_process(path: Path, program: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", HEAD + program, str(path)], capture_output=True, text=True, check=True, timeout=60
-    )
-    return done.stdout.strip()
+    process = Started(HEAD + program, str(path))
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return out.strip()
 
 
 def begin(vault: Vault) -> str:
@@ -190,12 +190,9 @@ def test_p1_threads_that_open_while_another_creates_all_write_and_lose_nothing(p
 
 def test_p1_processes_that_create_at_once_all_write_and_lose_nothing(path: Path) -> None:
     program = HEAD + "print('ready', flush=True); n = int(sys.stdin.readline()); keep(Vault.open(path), n, n + 100)"
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    command = [sys.executable, "-c", program, str(path)]
-    processes: list[subprocess.Popen[str]] = [subprocess.Popen(command, **pipes) for _ in range(3)]  # type: ignore[call-overload]
-    assert [process.stdout and process.stdout.readline() for process in processes] == ["ready\n"] * 3
+    processes = [Started(program, str(path)) for _ in range(3)]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 3
     for number, process in enumerate(processes, 1):
-        assert process.stdin is not None
         process.stdin.write(f"{number}\n")
         process.stdin.flush()
     for process in processes:
@@ -214,8 +211,9 @@ os.{verb} = killed
 Path.unlink = killed if {verb!r} == "unlink" else Path.unlink
 Vault.open(path)
 """
-    done = subprocess.run([sys.executable, "-c", HEAD + program, str(path)], timeout=60, check=False)
-    assert done.returncode == -signal.SIGKILL
+    killed = Started(HEAD + program, str(path))
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
     assert path.exists() == (verb == "unlink")
     keep(Vault.open(path), 1)
     assert kept(Vault.open(path)) == [1]

@@ -350,6 +350,7 @@ def settled(partner, until):
     deadline = time.monotonic() + 60
     while not until():
         assert time.monotonic() < deadline, partner.told
+        time.sleep(0.01)
     return True
 
 

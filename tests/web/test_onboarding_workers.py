@@ -144,7 +144,7 @@ def test_c3_whoever_a_killed_process_was_serving_completes_by_pressing_the_link_
     over = threading.Event()
 
     def kill():
-        while len(office.site.requests) - started < after and not over.is_set():
+        while len(office.site.requests) - started < after and not over.wait(0.001):
             pass
         os.kill(victim, signal.SIGKILL)
 
