@@ -6,14 +6,15 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import clio_nb as clio
 
+from ..web.servers import own_port
 from .page import ROOT, blocks_of
 
 NODE = ROOT / "docs" / "examples" / "node"
@@ -26,16 +27,31 @@ def need_node() -> None:
         (pytest.fail if "node" in asked else pytest.skip)("there is no node on this machine")
 
 
+def run(command: list[str], folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
+    """Run a command as a reader does, with the commands of this environment at hand and none of its settings."""
+    here = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CLIO_"))}
+    return subprocess.run(
+        command,
+        cwd=folder,
+        env={**environment, "PATH": here, **settings},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=False,
+    )
+
+
 class NodeApp:
     """The app in a folder of its own, on a free port, and the sandbox that it uses as Clio."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copy(NODE / "app.mjs", folder)
-        with socket.create_server(("127.0.0.1", 0)) as kept:  # or the sandbox could be given the same port
-            port = str(kept.getsockname()[1])
-            self.url = f"http://127.0.0.1:{port}"
-            self.site = clio.sandbox(redirect_uris=[f"{self.url}/clio/callback"], rate_limit=None)
+        port = str(own_port())
+        self.url = f"http://127.0.0.1:{port}"
+        self.site = clio.sandbox(redirect_uris=[f"{self.url}/clio/callback"], rate_limit=None)
         (block,) = [block for block in blocks_of(PAGE) if "$ node app.mjs" in block.text]
         lines = block.text.replace("$ ", "").replace("3000", port).replace("http://127.0.0.1:8770", self.site.origin)
         lines = lines.replace("YOUR_ID", self.site.client_id).replace("YOUR_SECRET", self.site.client_secret)

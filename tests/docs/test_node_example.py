@@ -18,9 +18,8 @@ import pytest
 
 import clio_nb as clio
 
-from .node import NODE, need_node, node_app
+from .node import NODE, need_node, node_app, run
 from .page import ROOT, blocks_of
-from .test_examples import run
 
 OTHER = ROOT / "docs" / "how-to" / "other-languages.md"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -48,6 +49,14 @@ def serving(site, folder, server, app, *, workers=1, vault=None, **options):
 def free_port():
     with contextlib.closing(socket.create_server(("127.0.0.1", 0))) as taken:
         return taken.getsockname()[1]
+
+
+def own_port():
+    """A port for an app that is stopped and started again: none that a system gives to whoever asks for any."""
+    while True:
+        port = random.randrange(20_000, 32_000)  # noqa: S311 -- no secret
+        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
 
 
 @contextlib.contextmanager

@@ -15,7 +15,7 @@ import clio_nb as clio
 from clio_nb.vault.keys import new_key
 
 from .production import PAGE, Person, commands_with, settings_of, started
-from .servers import free_port
+from .servers import own_port
 
 PUBLIC = "http://127.0.0.1:9"
 OLD, NEW = "o" * 43, "n" * 43
@@ -26,7 +26,7 @@ class Process:
     """One process of the app, which is stopped and started again with other settings."""
 
     def __init__(self, settings, folder, name):
-        self._settings, self._log, self._port = settings, folder / name, free_port()
+        self._settings, self._log, self._port = settings, folder / name, own_port()
         self._running = contextlib.ExitStack()
 
     def __call__(self, url):
