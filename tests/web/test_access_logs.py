@@ -52,9 +52,12 @@ def on_a_server(tmp_path):
             httpx.Client(trust_env=False, timeout=60) as browser,
         ):
             person = Person(site, site.users[0], browser, base)
-            settings = settings_of(site, tmp_path / "vault.sqlite", base)
-            with started(command, settings, tmp_path / "log", port=port):
+            vault = tmp_path / "data" / "vault.sqlite"
+            with started(command, settings_of(site, vault, base), tmp_path / "log", port=port):
                 walk(person)
+                callback = person.begin()
+                vault.rename(vault.with_name("moved"))  # what goes wrong is logged, too
+                assert [person.get(url).status_code for url in (callback, person.click())] == [503, 403]
         return tmp_path / "log", person.secrets
 
     return walked
