@@ -15,6 +15,8 @@ from clio_nb.web import _health
 
 from .conftest import new_browser
 from .connecting import Partner
+from .production import settings_of, started
+from .servers import free_port
 
 ASKED = ("GET", "/api/v4/users/who_am_i")
 
@@ -167,3 +169,34 @@ def test_d1_clio_being_away_is_said_and_never_changes_the_status(open_partner, s
     stopwatch.now += 61
     assert here.health().status_code == 200  # and it waits for nobody
     assert until_said(here, "away").status_code == 200
+
+
+def test_d1_each_region_is_asked_and_one_that_is_away_is_said(serve, tmp_path):
+    here = Partner(serve, tmp_path, regions=("us", "eu"))
+    here.open([here.site, here.site.at("eu")])
+    here.site.at("eu").fault("status", status=503)
+    with new_browser() as browser:
+        for _ in range(2000):
+            said = browser.get(f"{here.base}/clio/healthz").json()["clio"]
+            if "not asked yet" not in said.values():
+                break
+    here.close()
+    assert said == {"us": "ok", "eu": "away"}
+
+
+@pytest.mark.long
+def test_d1_each_process_of_a_server_that_forks_answers_for_itself(tmp_path):
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    command = "gunicorn app:app --bind 127.0.0.1:8000 --workers 3 --threads 8 --preload"
+    with clio.sandbox(redirect_uris=[f"{base}/clio/callback"]) as site:
+        settings = settings_of(site, tmp_path / "data" / "vault.sqlite", base)
+        with started(command, settings, tmp_path / "log", port=port):
+            for status in (200, 503, 200):
+                for _ in range(20):
+                    with new_browser() as browser:
+                        assert browser.get(f"{base}/clio/healthz", timeout=60).status_code == status
+                path, moved = tmp_path / "data" / "vault.sqlite", tmp_path / "data" / "moved"
+                path.rename(moved) if status == 200 else moved.rename(path)
+    assert {one["status"] for one in site.requests if one["path"] == ASKED[1]} == {401}
+    assert 1 <= sum(one["path"] == ASKED[1] for one in site.requests) <= 3  # once for each process
