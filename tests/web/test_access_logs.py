@@ -71,12 +71,9 @@ def test_d2_each_server_keeps_nonces_codes_and_states_out_of_its_log(on_a_server
     assert ("/launch" in log.read_text()) is (server != "uvicorn")  # the others still say which pages were asked for
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    "left_as_it_is",
-    [
-        "uvicorn app:app --port 8000",
-        pytest.param("gunicorn app:app --bind 127.0.0.1:8000 --access-logfile -", marks=pytest.mark.long),
-    ],
+    "left_as_it_is", ["uvicorn app:app --port 8000", "gunicorn app:app --bind 127.0.0.1:8000 --access-logfile -"]
 )
 def test_d2_what_the_page_says_of_servers_left_as_they_are_is_so(on_a_server, left_as_it_is):
     log, secrets = on_a_server(left_as_it_is)
