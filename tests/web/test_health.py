@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 import clio_nb as clio
+from clio_nb.errors import VaultError
 from clio_nb.http import timeouts
 from clio_nb.vault.keys import new_key
 from clio_nb.web import _health
@@ -101,6 +102,17 @@ def test_d1_a_postgresql_that_is_stopped_is_503_and_one_that_is_back_is_200(open
     finally:
         cluster.start()
     assert here.health().status_code == 200
+
+
+def test_d1_a_database_that_can_only_be_read_is_healthy(open_partner, cluster):
+    where = cluster.new()
+    here = open_partner(where)
+    assert here.health().status_code == 200
+    cluster.execute(f"ALTER DATABASE {where.rpartition('/')[2]} SET default_transaction_read_only = on")
+    here.vaults[0].close()  # the next connection is read-only
+    assert here.health().status_code == 200
+    with pytest.raises(VaultError, match="cannot be written to"):
+        here.vaults[0].ledger.claim("launch", b"x" * 32, 60)
 
 
 def test_d1_a_key_that_does_not_open_the_database_is_503(open_partner, tmp_path, monkeypatch):
