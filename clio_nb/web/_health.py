@@ -53,17 +53,14 @@ class Health:
         return Page(503 if wrong else 200, headers, body)
 
     async def _wrong_with_database(self) -> str:
-        """Return what is wrong with the database, or nothing. Whoever asks meanwhile waits for the same answer."""
-        if self._check is None:
+        """Return what is wrong with the database, or nothing. However many ask, one thread at most waits for it."""
+        if self._check is None or self._check.done():
             self._check = timeouts.apart(asyncio.to_thread(self._vault.sealed.check))
         try:
             with timeouts.timeout(PATIENCE):
                 await timeouts.within(asyncio.shield(self._check), "The database")
         except (NetworkError, VaultError) as error:
             return str(error)
-        finally:
-            if self._check is not None and self._check.done():  # one that hangs is waited for, not joined by others
-                self._check = None
         return ""
 
     async def _ask(self, site: Site) -> None:

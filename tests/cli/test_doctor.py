@@ -26,6 +26,7 @@ from clio_nb.vocabulary import Region
 
 from ..http.test_aiohttp_engine import own_authority
 from ..http.test_nothing_sent import self_signed, serving
+from ..ports import free_port
 from ..vault.conftest import Keyring
 
 __all__ = ["own_authority", "self_signed"]
@@ -88,8 +89,7 @@ def doctor(monkeypatch, capfd):
 @pytest.fixture
 def port():
     """Give a port that was free just now."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return probe.getsockname()[1]
+    return free_port()
 
 
 @pytest.fixture

@@ -14,14 +14,15 @@ import pytest
 
 import clio_nb as clio
 
-from ..web.production import EXAMPLES, Person, app_folder, settings_of
-from ..web.servers import free_port, wait_for
+from ..ports import free_port
+from ..web.production import EXAMPLES, Person, settings_of
+from ..web.servers import wait_for
 from .replay import Image
 
 ROOT = Path(__file__).parents[2]
 ASKED = os.environ.get("CLIO_NB_REQUIRE", "")
 LISTED = set(re.findall(r"^[a-z0-9-]+", (ROOT / "clio_nb" / "web" / "requirements.txt").read_text(), re.MULTILINE))
-IMAGE = Image(EXAMPLES["asgi"] / "Dockerfile", EXAMPLES["asgi"], app_folder("asgi"))
+IMAGE = Image(EXAMPLES["asgi"] / "Dockerfile", EXAMPLES["asgi"], EXAMPLES["asgi"])
 DECLARED = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
 NOT_ON_SERVERS = (
     {re.match("[a-z0-9-]+", one)[0] for one in DECLARED} - LISTED - {"starlette", "uvicorn"}

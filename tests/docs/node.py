@@ -6,7 +6,6 @@ import contextlib
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -15,14 +14,21 @@ import pytest
 
 import clio_nb as clio
 
+from ..ports import free_port
 from .page import ROOT, blocks_of
 
 NODE = ROOT / "docs" / "examples" / "node"
 PAGE = ROOT / "docs" / "how-to" / "test-your-app.md"
 
 
+def need_node() -> None:
+    if shutil.which("node") is None:
+        asked = os.environ.get("CLIO_NB_REQUIRE", "")
+        (pytest.fail if "node" in asked else pytest.skip)("there is no node on this machine")
+
+
 def run(command: list[str], folder: Path, **settings: str) -> subprocess.CompletedProcess[str]:
-    """Run a command of a reader's in a folder, with nothing of this test run in its environment."""
+    """Run a command as a reader does, with the commands of this environment at hand and none of its settings."""
     here = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "CLIO_"))}
     return subprocess.run(
@@ -37,22 +43,15 @@ def run(command: list[str], folder: Path, **settings: str) -> subprocess.Complet
     )
 
 
-def need_node() -> None:
-    if shutil.which("node") is None:
-        asked = os.environ.get("CLIO_NB_REQUIRE", "")
-        (pytest.fail if "node" in asked else pytest.skip)("there is no node on this machine")
-
-
 class NodeApp:
     """The app in a folder of its own, on a free port, and the sandbox that it uses as Clio."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         shutil.copy(NODE / "app.mjs", folder)
-        with socket.create_server(("127.0.0.1", 0)) as kept:  # or the sandbox could be given the same port
-            port = str(kept.getsockname()[1])
-            self.url = f"http://127.0.0.1:{port}"
-            self.site = clio.sandbox(redirect_uris=[f"{self.url}/clio/callback"], rate_limit=None)
+        port = str(free_port())
+        self.url = f"http://127.0.0.1:{port}"
+        self.site = clio.sandbox(redirect_uris=[f"{self.url}/clio/callback"], rate_limit=None)
         (block,) = [block for block in blocks_of(PAGE) if "$ node app.mjs" in block.text]
         lines = block.text.replace("$ ", "").replace("3000", port).replace("http://127.0.0.1:8770", self.site.origin)
         lines = lines.replace("YOUR_ID", self.site.client_id).replace("YOUR_SECRET", self.site.client_secret)

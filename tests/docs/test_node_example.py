@@ -7,7 +7,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import threading
@@ -18,6 +17,7 @@ import pytest
 
 import clio_nb as clio
 
+from ..ports import free_port
 from .node import NODE, need_node, node_app, run
 from .page import ROOT, blocks_of
 
@@ -50,8 +50,7 @@ def test_the_node_app_passes_its_tests(copied):
 @contextlib.contextmanager
 def sandbox_in_a_network(key):
     """Run ``clio-nb sandbox`` at another address than this machine's own; gives its public URL."""
-    with socket.create_server(("127.0.0.2", 0)) as one, socket.create_server(("127.0.0.1", 0)) as other:
-        port, apps = one.getsockname()[1], other.getsockname()[1]
+    port, apps = free_port("127.0.0.2"), free_port()
     url = f"http://127.0.0.2:{port}"
     command = [str(Path(sys.executable).with_name("clio-nb")), "sandbox", "--json", "--host", "127.0.0.2"]
     command += ["--port", str(port), "--public-url", url, "--firms", "2"]

@@ -14,6 +14,8 @@ from clio_nb.http import connections, loop
 from clio_nb.launches import inbox
 from clio_nb.login import Login
 
+from ..ports import free_port
+
 
 @pytest.fixture(params=["inbox", "login"])
 def served(request, clio_sandbox):
@@ -29,9 +31,8 @@ def served(request, clio_sandbox):
 
                 yield box.port, b"/launch", works
             return
-        with socket.create_server(("127.0.0.1", 0)) as kept:
-            port = kept.getsockname()[1]
-            site = clio_nb.sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",))
+        port = free_port()
+        site = clio_nb.sandbox(redirect_uris=(f"http://127.0.0.1:{port}/callback",))
         with site:
             attempt, up = Login(site), threading.Event()
             waits = loop.submit(attempt.aio.wait, 60.0, show=lambda url: up.set())

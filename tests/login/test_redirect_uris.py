@@ -22,6 +22,7 @@ from clio_nb.login import _callback as callback
 from clio_nb.login.redirect_uri import way_back
 from clio_nb.vocabulary import Region
 
+from ..ports import free_port
 from .test_login import browser, redirect_of, waiting
 
 __all__ = ["browser"]
@@ -48,8 +49,7 @@ ANSWERED = [
 
 @pytest.fixture
 def port():
-    with socket.create_server(("127.0.0.1", 0)) as kept:
-        return kept.getsockname()[1]
+    return free_port()
 
 
 def site_with(redirect_uri, port):

@@ -9,7 +9,6 @@ import shlex
 import signal
 import subprocess
 import sys
-from pathlib import Path
 from urllib.parse import parse_qsl, urlsplit
 
 from clio_nb.vault.keys import new_key
@@ -19,12 +18,6 @@ from .servers import wait_for
 
 PAGE = ROOT / "docs" / "how-to" / "deploy.md"
 EXAMPLES = {"asgi": ROOT / "docs" / "examples" / "fastapi", "wsgi": ROOT / "docs" / "examples" / "flask"}
-
-
-def app_folder(kind):
-    """The example of this kind, or what stands in for it."""
-    example = EXAMPLES[kind]
-    return example if (example / "app.py").exists() else Path(__file__).with_name(f"partner_{kind}")
 
 
 def commands_with(words):
@@ -60,7 +53,7 @@ def started(command, settings, log, *, port, workers=1):
         log.open("a") as out,
         subprocess.Popen(
             [sys.executable, "-m", *words],
-            cwd=app_folder(kind),
+            cwd=EXAMPLES[kind],
             env={**os.environ, **settings},
             stdout=out,
             stderr=out,

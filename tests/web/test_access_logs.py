@@ -16,8 +16,9 @@ import pytest
 import clio_nb as clio
 
 from ..docs.page import blocks_of
+from ..ports import free_port
 from .production import PAGE, Person, commands_with, settings_of, started
-from .servers import free_port, wait_for
+from .servers import wait_for
 
 SERVERS = ("uvicorn", "granian", "hypercorn", "gunicorn")
 PUBLIC = "https://app.example"
@@ -52,9 +53,12 @@ def on_a_server(tmp_path):
             httpx.Client(trust_env=False, timeout=60) as browser,
         ):
             person = Person(site, site.users[0], browser, base)
-            settings = settings_of(site, tmp_path / "vault.sqlite", base)
-            with started(command, settings, tmp_path / "log", port=port):
+            vault = tmp_path / "data" / "vault.sqlite"
+            with started(command, settings_of(site, vault, base), tmp_path / "log", port=port):
                 walk(person)
+                callback = person.begin()
+                vault.rename(vault.with_name("moved"))  # what goes wrong is logged, too
+                assert [person.get(url).status_code for url in (callback, person.click())] == [503, 403]
         return tmp_path / "log", person.secrets
 
     return walked
@@ -68,12 +72,9 @@ def test_d2_each_server_keeps_nonces_codes_and_states_out_of_its_log(on_a_server
     assert ("/launch" in log.read_text()) is (server != "uvicorn")  # the others still say which pages were asked for
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
-    "left_as_it_is",
-    [
-        "uvicorn app:app --port 8000",
-        pytest.param("gunicorn app:app --bind 127.0.0.1:8000 --access-logfile -", marks=pytest.mark.long),
-    ],
+    "left_as_it_is", ["uvicorn app:app --port 8000", "gunicorn app:app --bind 127.0.0.1:8000 --access-logfile -"]
 )
 def test_d2_what_the_page_says_of_servers_left_as_they_are_is_so(on_a_server, left_as_it_is):
     log, secrets = on_a_server(left_as_it_is)

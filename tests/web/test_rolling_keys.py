@@ -14,8 +14,8 @@ import pytest
 import clio_nb as clio
 from clio_nb.vault.keys import new_key
 
+from ..ports import free_port
 from .production import PAGE, Person, commands_with, settings_of, started
-from .servers import free_port
 
 PUBLIC = "http://127.0.0.1:9"
 OLD, NEW = "o" * 43, "n" * 43

@@ -136,7 +136,6 @@ export function createApp({ clio, clientId, clientSecret, url, launchKey, vault,
   // --- Receiving a launch ---------------------------------------------------------------------------------------
 
   async function launch(query, request) {
-    if (request.headers["sec-purpose"]) throw new Problem(503, "A launch is proved when a person opens it.");
     if (query.has("shown")) return again(query, request);
     const [place, record] = match(query, "subject_url", SUBJECT).slice(1);
     const [userId] = match(query, "user_id", ID);
@@ -195,6 +194,7 @@ export function createApp({ clio, clientId, clientSecret, url, launchKey, vault,
     const route = Object.hasOwn(routes, path) ? routes[path] : null;
     if (!route) throw new Problem(404, "There is no such page.");
     if (request.method !== "GET") throw new Problem(405, "Open it in a browser.");
+    if (request.headers["sec-purpose"]) throw new Problem(503, "A person opens this page, not a browser in advance.");
     return route(query, request);
   }
 }

@@ -119,6 +119,16 @@ for (const place of PLACES) {
   });
 }
 
+test("a browser that looks ahead spends no nonce and begins no sign-in", async () => {
+  const launch = await click(owner);
+  const ahead = { headers: { "sec-purpose": "prefetch" }, redirect: "manual" };
+  for (const address of [launch, `${url}/clio/connect`]) {
+    const answer = await fetch(address, ahead);
+    assert.deepEqual([answer.status, answer.headers.get("set-cookie")], [503, null]);
+  }
+  assert.equal((await open(launch)).status, 200);
+});
+
 test("a click is good for 60 seconds", async () => {
   const launch = await click(owner);
   await clio.advance(61);
