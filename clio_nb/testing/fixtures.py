@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import os
-import random
 import re
+import secrets
 import shlex
 import signal
 import socket
@@ -55,10 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 @pytest.fixture
-def _port() -> Iterator[socket.socket]:
+def _clio_port() -> Iterator[socket.socket]:
     """Hold a port for the app: not one that a system gives to whoever asks for any, while the app is being started."""
     for _ in range(100):
-        address = ("127.0.0.1", random.randrange(20_000, 32_000))  # noqa: S311 - no secret
+        address = ("127.0.0.1", secrets.choice(range(20_000, 32_000)))  # whatever seed the tests give to random
         with contextlib.suppress(OSError), socket.create_server(address) as held:
             yield held
             return
@@ -72,7 +72,7 @@ def clio_sandbox(request: pytest.FixtureRequest) -> Iterator[Sandbox]:
     marker = request.node.get_closest_marker("clio_sandbox")
     options = dict(marker.kwargs) if marker else {}
     if "clio_app" in request.fixturenames:
-        port: socket.socket = request.getfixturevalue("_port")
+        port: socket.socket = request.getfixturevalue("_clio_port")
         options.setdefault("redirect_uris", [f"{_url(port)}/clio/callback"])
     with Sandbox(**options) as site:
         yield site
@@ -137,7 +137,7 @@ def clio_firm(clio_sandbox: Sandbox) -> Callable[[Manifest | Path | str], Firm]:
 
 @pytest.fixture
 def clio_app(
-    request: pytest.FixtureRequest, clio_sandbox: Sandbox, _port: socket.socket, tmp_path: Path
+    request: pytest.FixtureRequest, clio_sandbox: Sandbox, _clio_port: socket.socket, tmp_path: Path
 ) -> Iterator[Callable[[str], str]]:
     """Give ``start(command)``: your app in a process of its own, with the sandbox as its Clio. It returns the URL.
 
@@ -148,7 +148,7 @@ def clio_app(
     """
     from ..vault.keys import new_key  # noqa: PLC0415 - only where it is used
 
-    url = _url(_port)
+    url = _url(_clio_port)
     settings = {
         "CLIO_NB_SITE": clio_sandbox.origin,
         "CLIO_CLIENT_ID": clio_sandbox.client_id,
@@ -163,9 +163,9 @@ def clio_app(
 
     def start(command: str) -> str:
         running.close()
-        _port.close()
+        _clio_port.close()
         process = subprocess.Popen(  # noqa: S603 - what the test says
-            shlex.split(command.format(port=url.rpartition(":")[2])),
+            shlex.split(command.replace("{port}", url.rpartition(":")[2])),
             cwd=request.path.parent,
             env={**os.environ, **settings},
             start_new_session=True,

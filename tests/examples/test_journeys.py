@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 import httpx
@@ -11,7 +12,6 @@ import clio_nb as clio
 
 from .conftest import APPS, LEAN
 
-BY = r'name="consent" value="([^"]+)"'
 STEPS = (
     "open the link",
     "open Clio's page",
@@ -22,6 +22,7 @@ STEPS = (
     "follow to the clean address",
     "reload the page",
     "reload the launch",
+    "reload the page while Clio is down",
     "come with the launch in another browser",
     "open the page for disconnecting",
     "press Disconnect",
@@ -31,93 +32,119 @@ STEPS = (
 )
 
 
-def journey(site, url, user, person, stranger):
-    """Connect, click, reload and disconnect: stops before each step and names it."""
+class Walk:
+    """A person connects, clicks, reloads and disconnects. Each journey stops before each of its steps and names it."""
 
-    def at_clio(address):
-        consent = re.search(BY, person.get(address).text)[1]
-        said = {"consent": consent, "user_id": user.id, "decision": "allow"}
-        return lambda: person.post(f"{site.origin}/oauth/authorize", data=said).headers["location"]
+    def __init__(self, site, url, person, stranger):
+        self.site, self.url, self.person, self.stranger = site, url, person, stranger
+        self.user = site.users[0]
+        self.secrets = []
 
-    def shown(answer):
-        assert (answer.status_code, answer.text) == (200, f"{user.name} wants to sign 00001-Tidewrack.")
+    def connect(self):
+        yield "open the link"
+        consent = self.person.get(f"{self.url}/clio/connect").headers["location"]
+        yield "open Clio's page"
+        said = self.at_clio(consent)
+        yield "press Allow"
+        back = self.allow(said)
+        yield "come back from Clio"
+        assert "Connected" in self.person.get(back).text
+        assert self.labels() == ["Send for signature"] * 2
 
-    def labels():
-        session = clio.Session(site, site.token(user.id)["access_token"])
+    def launch(self):
+        yield "click in Clio"
+        launch = self.site.click_on(self.user.id, f"{self.url}/launch")
+        self.secrets.append(launch.rpartition("nonce=")[2])
+        yield "open the launch"
+        moved = self.person.get(launch)
+        clean = httpx.URL(f"{self.url}/launch").join(moved.headers["location"])
+        assert moved.status_code == 303
+        assert "nonce" not in str(clean)
+        shown = (200, f"{self.user.name} wants to sign 00001-Tidewrack.")
+        yield "follow to the clean address"
+        page = self.person.get(clean)
+        assert (page.status_code, page.text) == shown
+        yield "reload the page"
+        page = self.person.get(clean)
+        assert (page.status_code, page.text) == shown
+        yield "reload the launch"
+        assert self.person.get(launch).headers["location"] == moved.headers["location"]
+        yield "reload the page while Clio is down"
+        self.site.fault("status", status=503, times=None)
+        page = self.person.get(clean)
+        self.site.clear_faults()
+        assert (page.status_code, page.text) == shown or (page.status_code == 502 and "Try again later" in page.text)
+        yield "come with the launch in another browser"
+        assert self.stranger.get(launch).status_code == 303  # to wait for a cookie that another process might set
+        assert self.stranger.get(clean).status_code == 400
+
+    def disconnect(self):
+        yield "open the page for disconnecting"
+        assert "Disconnect" in self.person.get(f"{self.url}/clio/disconnect").text
+        yield "press Disconnect"
+        consent = self.person.post(f"{self.url}/clio/disconnect", data={"region": "us"}).headers["location"]
+        yield "sign in at Clio"
+        back = self.allow(self.at_clio(consent))
+        yield "come back and be disconnected"
+        assert "Disconnected" in self.person.get(back).text
+        assert self.labels() == []
+        yield "click once more"
+        refused = self.person.get(self.site.click_on(self.user.id, f"{self.url}/launch"))
+        assert (refused.status_code, "/clio/connect" in refused.text) == (403, True)
+        assert sum("custom_action_nonce" in one["query"] for one in self.site.requests) == 1
+
+    def at_clio(self, address):
+        consent = re.search(r'name="consent" value="([^"]+)"', self.person.get(address).text)[1]
+        return {"consent": consent, "user_id": self.user.id, "decision": "allow"}
+
+    def allow(self, said):
+        back = self.person.post(f"{self.site.origin}/oauth/authorize", data=said).headers["location"]
+        self.secrets.append(re.search(r"code=([^&]+)", back)[1])
+        return back
+
+    def labels(self):
+        session = clio.Session(self.site, self.site.token(self.user.id)["access_token"])
         return [action.label for action in session.list_actions()]
 
-    yield "open the link"
-    consent = person.get(f"{url}/clio/connect").headers["location"]
-    yield "open Clio's page"
-    allow = at_clio(consent)
-    yield "press Allow"
-    back = allow()
-    yield "come back from Clio"
-    assert "Connected" in person.get(back).text
-    assert labels() == ["Send for signature"] * 2
-    yield "click in Clio"
-    launch = site.click_on(user.id, f"{url}/launch")
-    yield "open the launch"
-    moved = person.get(launch)
-    assert moved.status_code == 303
-    clean = moved.headers["location"]
-    assert "nonce" not in clean
-    yield "follow to the clean address"
-    shown(person.get(httpx.URL(f"{url}/launch").join(clean)))
-    yield "reload the page"
-    shown(person.get(httpx.URL(f"{url}/launch").join(clean)))
-    yield "reload the launch"
-    assert person.get(launch).headers["location"] == clean
-    yield "come with the launch in another browser"
-    waiting = stranger.get(launch)  # for the cookie that another process might set
-    assert waiting.status_code == 303
-    assert stranger.get(httpx.URL(f"{url}/launch").join(clean)).status_code == 400
-    yield "open the page for disconnecting"
-    assert "Disconnect" in person.get(f"{url}/clio/disconnect").text
-    yield "press Disconnect"
-    consent = person.post(f"{url}/clio/disconnect", data={"region": "us"}).headers["location"]
-    yield "sign in at Clio"
-    back = at_clio(consent)()
-    yield "come back and be disconnected"
-    assert "Disconnected" in person.get(back).text
-    assert labels() == []
-    yield "click once more"
-    assert "/clio/connect" in person.get(site.click_on(user.id, f"{url}/launch")).text
-    assert sum("custom_action_nonce" in one["query"] for one in site.requests) == 1
 
+@pytest.fixture
+def walk(clio_app, clio_sandbox, capfd):
+    """Give ``walk(command, killed)``: both journeys through an app that is killed and restarted before some steps."""
 
-def walk(clio_app, clio_sandbox, command, killed):
-    """Walk through both journeys, and kill and restart the app before some of the steps."""
-    unkept = httpx.Limits(max_keepalive_connections=0)  # a killed app has closed its connections
-    url, walked = clio_app(command), []
-    with (
-        httpx.Client(trust_env=False, timeout=60, limits=unkept) as person,
-        httpx.Client(trust_env=False, timeout=60, limits=unkept) as stranger,
-    ):
-        for step in journey(clio_sandbox, url, clio_sandbox.users[0], person, stranger):
-            walked.append(step)
-            if step in killed:
-                clio_app(command)
-    assert tuple(walked) == STEPS
+    def walked(command, killed):
+        unkept = httpx.Limits(max_keepalive_connections=0)  # a killed app has closed its connections
+        browsers = [httpx.Client(trust_env=False, timeout=60, limits=unkept) for _ in range(2)]
+        with browsers[0], browsers[1]:
+            here, steps = Walk(clio_sandbox, clio_app(command), *browsers), []
+            for step in itertools.chain(here.connect(), here.launch(), here.disconnect()):
+                steps.append(step)
+                if step in killed:
+                    clio_app(command)
+        assert tuple(steps) == STEPS
+        printed = "".join(capfd.readouterr())
+        assert len(here.secrets) == 3
+        assert not [secret for secret in here.secrets if secret in printed]
+
+    return walked
 
 
 SAMPLE = {
-    "fastapi": {"come back from Clio", "follow to the clean address"},
+    "fastapi": {"come back from Clio", "follow to the clean address", "reload the page while Clio is down"},
     "flask": {"open the launch", "reload the launch"},
     "django": {"press Disconnect", "reload the page"},
 }
 
 
 @pytest.mark.parametrize("name", APPS)
-def test_c1_an_app_that_is_killed_between_two_steps_goes_on(clio_app, clio_sandbox, command, name):
-    walk(clio_app, clio_sandbox, command(name), SAMPLE[name])
+def test_c1_an_app_that_is_killed_between_two_steps_goes_on(walk, command, name):
+    walk(command(name), SAMPLE[name])
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("name", APPS)
 @pytest.mark.parametrize("killed", [*STEPS[1:], STEPS[1:]], ids=lambda killed: killed if killed in STEPS else "all")
-def test_c1_an_app_that_is_killed_between_any_two_steps_goes_on(clio_app, clio_sandbox, command, name, killed):
-    walk(clio_app, clio_sandbox, command(name), {killed} if isinstance(killed, str) else set(killed))
+def test_c1_an_app_that_is_killed_between_any_two_steps_goes_on(walk, command, name, killed):
+    walk(command(name), {killed} if isinstance(killed, str) else set(killed))
 
 
 @pytest.mark.long

@@ -15,7 +15,8 @@ import clio_nb as clio
 from clio_nb.firm.manifest import parse_manifest
 from clio_nb.web.django import Onboarding, launch_of
 
-URL, KEYS = os.environ["APP_URL"], os.environ["LAUNCH_KEY"].split(",")  # LAUNCH_KEY=NEW,OLD while it is replaced
+URL = os.environ["APP_URL"].rstrip("/")
+KEYS = os.environ["LAUNCH_KEY"].split(",")  # NEW,OLD while it is replaced
 MANIFEST = f"""
 [app]
 name = "partner-sign"
@@ -40,8 +41,11 @@ settings.configure(
 def launch(request: HttpRequest) -> HttpResponse:
     """Answer a click that Clio has confirmed. No other request comes here."""
     launch = launch_of(request)
-    text = f"{launch.session.user.name} wants to sign {launch.record().title}."
-    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+    try:
+        text, status = f"{launch.session.user.name} wants to sign {launch.record().title}.", 200
+    except clio.ClioError as error:  # the record is deleted, or Clio does not answer
+        text, status = str(error), 502
+    return HttpResponse(text, "text/plain; charset=utf-8", status)
 
 
 urlpatterns = [path("clio/", include(onboarding.urls)), path("launch", launch)]

@@ -1,6 +1,6 @@
 """A whole app on FastAPI: users connect at /clio/connect, and their clicks arrive at /launch.
 
-All settings come from the environment. Run it: ``uvicorn app:app``.
+All settings come from the environment. Run it: ``uvicorn app:app --no-access-log``.
 """
 
 import os
@@ -12,7 +12,8 @@ import clio_nb as clio
 from clio_nb.firm.manifest import parse_manifest
 from clio_nb.web.asgi import LaunchMiddleware, Onboarding, launch_of
 
-URL, KEYS = os.environ["APP_URL"], os.environ["LAUNCH_KEY"].split(",")  # LAUNCH_KEY=NEW,OLD while it is replaced
+URL = os.environ["APP_URL"].rstrip("/")
+KEYS = os.environ["LAUNCH_KEY"].split(",")  # NEW,OLD while it is replaced
 MANIFEST = f"""
 [app]
 name = "partner-sign"
@@ -35,5 +36,8 @@ app.add_middleware(LaunchMiddleware, sessions=onboarding, key=KEYS, path="/launc
 async def launch(request: Request) -> PlainTextResponse:
     """Answer a click that Clio has confirmed. No other request comes here."""
     launch = launch_of(request)
-    record = await launch.record()
-    return PlainTextResponse(f"{launch.session.user.name} wants to sign {record.title}.")
+    try:
+        text, status = f"{launch.session.user.name} wants to sign {(await launch.record()).title}.", 200
+    except clio.ClioError as error:  # the record is deleted, or Clio does not answer
+        text, status = str(error), 502
+    return PlainTextResponse(text, status)

@@ -8,7 +8,7 @@ import re
 import httpx
 import pytest
 
-COMMAND = "uvicorn app:app --port {port}"
+COMMAND = "uvicorn app:app --port {port} --no-access-log"
 
 pytestmark = pytest.mark.clio_sandbox(firms=2)
 

@@ -12,7 +12,8 @@ import clio_nb as clio
 from clio_nb.firm.manifest import parse_manifest
 from clio_nb.web.wsgi import LaunchMiddleware, Onboarding, launch_of
 
-URL, KEYS = os.environ["APP_URL"], os.environ["LAUNCH_KEY"].split(",")  # LAUNCH_KEY=NEW,OLD while it is replaced
+URL = os.environ["APP_URL"].rstrip("/")
+KEYS = os.environ["LAUNCH_KEY"].split(",")  # NEW,OLD while it is replaced
 MANIFEST = f"""
 [app]
 name = "partner-sign"
@@ -35,5 +36,8 @@ app.wsgi_app = DispatcherMiddleware(guarded, {"/clio": onboarding})
 def launch() -> Response:
     """Answer a click that Clio has confirmed. No other request comes here."""
     launch = launch_of(request)
-    text = f"{launch.session.user.name} wants to sign {launch.record().title}."
-    return Response(text, content_type="text/plain; charset=utf-8")
+    try:
+        text, status = f"{launch.session.user.name} wants to sign {launch.record().title}.", 200
+    except clio.ClioError as error:  # the record is deleted, or Clio does not answer
+        text, status = str(error), 502
+    return Response(text, status, content_type="text/plain; charset=utf-8")
