@@ -72,7 +72,8 @@ class Cluster:
         (self._folder / "pgbouncer.ini").write_text(
             f"[databases]\n* = host=127.0.0.1 port={self.port}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n"
             f"listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {self._folder}/users\n"
-            f"pool_mode = transaction\ndefault_pool_size = 4\nserver_login_retry = 1\nlogfile = {self._folder}/pgbouncer.log\n"
+            f"pool_mode = transaction\ndefault_pool_size = 4\n"
+            f"server_login_retry = 1\nlogfile = {self._folder}/pgbouncer.log\n"
         )
         with subprocess.Popen([*self._user, program, "-q", str(self._folder / "pgbouncer.ini")]) as pooler:
             try:

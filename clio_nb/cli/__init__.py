@@ -5,9 +5,11 @@ What a command prints for programs goes to stdout, errors go to stderr as one se
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
+import warnings
 from typing import TextIO
 
 INTERRUPTED = 130
@@ -40,8 +42,11 @@ def _run() -> int:
     from .commands import app  # noqa: PLC0415 -- as above
 
     terminal.prepare()
+    warnings.showwarning = lambda message, *_: terminal.show(f"clio-nb: {message}", err=True)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # what is no text is refused where it is looked at
     try:
-        return int(app(standalone_mode=False) or 0)
+        return int(app(standalone_mode=False, terminal_width=terminal.columns()) or 0)
     except ClioError as error:
         return _fail(str(error))
     except TyperException as error:

@@ -191,9 +191,6 @@ def _as_dict(user: User, action: CustomAction) -> dict[str, Any]:
 
 
 def _table(rows: list[tuple[User, CustomAction]]) -> Any:
-    made = table(
+    return table(
         ((one.id, one.label, one.ui_reference, one.target_url, user.name or user.id) for user, one in rows), _COLUMNS
     )
-    for column in made.columns:
-        column.overflow = "fold"
-    return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -71,7 +72,7 @@ def _do(firm: Firm, plan: Plan, *, yes: bool) -> None:
         if not sys.stdin.isatty():
             raise InvalidInput("Nothing was changed. No terminal to confirm on: pass --yes to apply without asking.")
         typer.confirm(f"Make these {len(plan.changes)} changes?", abort=True)
-    result = firm.apply(plan, progress=sys.stderr.isatty())
+    result = firm.apply(plan, progress=sys.stderr.isatty() and os.environ.get("TERM") != "dumb")
     _show_result(result)
     raise typer.Exit(left if result else ERROR)
 

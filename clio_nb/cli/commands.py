@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated
 
 import typer
@@ -17,6 +18,7 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # boxes cut words off in a narrow terminal
 )
 app.command("demo")(demo.demo)
 app.command("lab", context_settings={"ignore_unknown_options": True})(lab.lab)
@@ -31,6 +33,8 @@ app.command("apply")(apply.apply)
 app.command("status")(status.status)
 app.command("undo")(apply.undo)
 app.command("offboard")(apply.offboard)
+for each in (*app.registered_commands, *actions.app.registered_commands, *launch.app.registered_commands):
+    each.short_help = " ".join((inspect.getdoc(each.callback) or "").partition("\n\n")[0].split())  # uncut
 
 
 def _show_version(wanted: bool) -> None:

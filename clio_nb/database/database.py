@@ -198,7 +198,7 @@ def _parsed(url: Secret) -> sa.URL:
 _REASONS: Final = {
     "database or disk is full": "the disk is full. Free some space and try again.",
     "file is not a database": "it is not a database. Choose another path, or move it away.",
-    "readonly database": "it cannot be written to. Check owner and mode of the file and its folder, or choose another path.",
+    "readonly database": "it cannot be written to. Check owner and mode of file and folder, or choose another path.",
     "read-only transaction": "it cannot be written to. Use the address of the primary server.",
     "permission denied": "this database user may not do that. Let it read and change the clio_nb tables.",
     "locking protocol": "locks do not work on its file system. Put it on a disk of this machine.",
