@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .launches import LaunchReport
 
-_PLAIN: Final = {"✓": "+", "✗": "x", "·": "-", "–": "-", "…": "...", "’": "'", "“": '"', "”": '"'}
+_PLAIN: Final = {"✓": "+", "✗": "x", "·": "-", "–": "-", "…": "...", "’": "'", "“": '"', "”": '"', "\ufffd": "?"}
 
 
 def show(*parts: str | Text | Table, style: str = "", err: bool = False) -> None:

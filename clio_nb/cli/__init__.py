@@ -51,9 +51,13 @@ def _run() -> int:
         return _fail(str(error))
     except TyperException as error:
         usage = getattr(error, "ctx", None)
-        said = error.format_message()  # nothing, where the help was shown
+        said = error.format_message()
+        if usage and said == usage.get_help():  # no command was given
+            for line in said.splitlines():
+                terminal.show(line)
+            return error.exit_code
         hint = f" See: {usage.command_path} --help" if usage else ""
-        return _fail(f"{said.rstrip('.')}.{hint}", error.exit_code) if said else error.exit_code
+        return _fail(f"{said.rstrip('.')}.{hint}", error.exit_code)
     except Abort:
         return _fail("Nothing was done.")
 

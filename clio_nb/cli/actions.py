@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from ..firm import Firm
     from ..session import Session
 
-app = typer.Typer(no_args_is_help=True, help="List, create, update and delete custom actions of this app.")
+app = typer.Typer(
+    name="actions", no_args_is_help=True, help="List, create, update and delete custom actions of this app."
+)
 
 OfUser = Annotated[
     str | None,

@@ -24,8 +24,8 @@ app.command("demo")(demo.demo)
 app.command("lab", context_settings={"ignore_unknown_options": True})(lab.lab)
 app.command("app")(show_app)
 app.command("sandbox")(sandbox.sandbox)
-app.add_typer(actions.app, name="actions")
-app.add_typer(launch.app, name="launch")
+for group in (actions.app, launch.app):
+    app.add_typer(group, short_help=group.info.help)
 app.command("probe")(probe.probe)
 app.command("login")(login.login)
 app.command("plan", cls=plan.PlanCommand)(plan.plan)
@@ -34,7 +34,7 @@ app.command("status")(status.status)
 app.command("undo")(apply.undo)
 app.command("offboard")(apply.offboard)
 for each in (*app.registered_commands, *actions.app.registered_commands, *launch.app.registered_commands):
-    each.short_help = " ".join((inspect.getdoc(each.callback) or "").partition("\n\n")[0].split())  # uncut
+    each.short_help = " ".join((inspect.getdoc(each.callback) or "").partition("\n\n")[0].split())  # else it is cut off
 
 
 def _show_version(wanted: bool) -> None:
