@@ -7,9 +7,11 @@ cannot show in plain characters.
 from __future__ import annotations
 
 import codecs
+import contextlib
 import io
 import json
 import logging
+import os
 import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Final
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 
     from .launches import LaunchReport
 
-_PLAIN: Final = {"✓": "+", "✗": "x", "·": "-", "–": "-", "…": "...", "’": "'", "“": '"', "”": '"'}
+_PLAIN: Final = {"✓": "+", "✗": "x", "·": "-", "–": "-", "…": "...", "’": "'", "“": '"', "”": '"', "\ufffd": "?"}
 
 
 def show(*parts: str | Text | Table, style: str = "", err: bool = False) -> None:
@@ -43,8 +45,9 @@ def show_json(data: object, *, indent: int | None = None) -> None:
 
 
 def text(value: object, style: str = "") -> Text:
-    """Return a text for :func:`show`."""
-    return Text(visible(str(value)), style)
+    """Return a text for :func:`show`, with what the console cannot show replaced before it is laid out."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    return Text(visible(str(value)).encode(encoding, "clio_nb.plain").decode(encoding), style)
 
 
 def lines(*texts: Text) -> Text:
@@ -65,6 +68,8 @@ def table(rows: Iterable[Iterable[object]], header: Iterable[str] = (), title: s
     )
     for row in rows:
         made.add_row(*(cell if isinstance(cell, Text) else text(cell) for cell in row))
+    for column in made.columns:
+        column.overflow = "fold"
     return made
 
 
@@ -78,7 +83,6 @@ def frame_table(frame: pd.DataFrame) -> Table:
     made = table(([_short(cell) for cell in row] for row in frame.itertuples(index=False)), map(_short, frame.columns))
     for column, dtype in zip(made.columns, frame.dtypes, strict=True):
         column.justify = "right" if getattr(dtype, "kind", "O") in "iuf" else "left"
-        column.overflow = "fold"
     return made
 
 
@@ -104,9 +108,19 @@ class _Log(logging.Handler):
 _LOG: Final = _Log(logging.WARNING)
 
 
+def columns() -> int:
+    """Return the width of the terminal: as ``COLUMNS`` says, or the terminal itself; 80 where neither does."""
+    said = os.environ.get("COLUMNS", "")
+    width = int(said[:9]) if said.isascii() and said.isdigit() else 0
+    for stream in (1, 2, 0):
+        with contextlib.suppress(OSError):
+            width = width or os.get_terminal_size(stream).columns
+    return min(max(width or 80, 20), 1000)
+
+
 def _console(*, err: bool = False) -> Console:
     prepare()
-    return Console(stderr=err, highlight=False)
+    return Console(stderr=err, highlight=False, width=columns(), height=25)  # with both, also where TERM is "dumb"
 
 
 def _plainly(error: UnicodeError) -> tuple[str, int]:

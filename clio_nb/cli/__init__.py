@@ -5,9 +5,11 @@ What a command prints for programs goes to stdout, errors go to stderr as one se
 
 from __future__ import annotations
 
+import io
 import os
 import signal
 import sys
+import warnings
 from typing import TextIO
 
 INTERRUPTED = 130
@@ -40,15 +42,22 @@ def _run() -> int:
     from .commands import app  # noqa: PLC0415 -- as above
 
     terminal.prepare()
+    warnings.showwarning = lambda message, *_: terminal.show(f"clio-nb: {message}", err=True)
+    if isinstance(sys.stdin, io.TextIOWrapper):
+        sys.stdin.reconfigure(errors="surrogateescape")  # what is no text is refused where it is looked at
     try:
-        return int(app(standalone_mode=False) or 0)
+        return int(app(standalone_mode=False, terminal_width=terminal.columns()) or 0)
     except ClioError as error:
         return _fail(str(error))
     except TyperException as error:
         usage = getattr(error, "ctx", None)
-        said = error.format_message()  # nothing, where the help was shown
+        said = error.format_message()
+        if usage and said == usage.get_help():  # no command was given
+            for line in said.splitlines():
+                terminal.show(line)
+            return error.exit_code
         hint = f" See: {usage.command_path} --help" if usage else ""
-        return _fail(f"{said.rstrip('.')}.{hint}", error.exit_code) if said else error.exit_code
+        return _fail(f"{said.rstrip('.')}.{hint}", error.exit_code)
     except Abort:
         return _fail("Nothing was done.")
 

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from ..firm import Firm
     from ..session import Session
 
-app = typer.Typer(no_args_is_help=True, help="List, create, update and delete custom actions of this app.")
+app = typer.Typer(
+    name="actions", no_args_is_help=True, help="List, create, update and delete custom actions of this app."
+)
 
 OfUser = Annotated[
     str | None,
@@ -191,9 +193,6 @@ def _as_dict(user: User, action: CustomAction) -> dict[str, Any]:
 
 
 def _table(rows: list[tuple[User, CustomAction]]) -> Any:
-    made = table(
+    return table(
         ((one.id, one.label, one.ui_reference, one.target_url, user.name or user.id) for user, one in rows), _COLUMNS
     )
-    for column in made.columns:
-        column.overflow = "fold"
-    return made

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -160,7 +161,7 @@ def _end(report: FirmsReport, *, as_json: bool, left: int = NOTHING) -> NoReturn
 
 
 def _bar() -> bool:
-    return sys.stderr.isatty()
+    return sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def _do(firm: Firm, plan: Plan, *, yes: bool) -> None:

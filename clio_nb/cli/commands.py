@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Annotated
 
 import typer
@@ -17,14 +18,15 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # boxes cut words off in a narrow terminal
 )
 app.command("demo")(demo.demo)
 app.command("doctor")(doctor.doctor)
 app.command("lab", context_settings={"ignore_unknown_options": True})(lab.lab)
 app.command("app")(show_app)
 app.command("sandbox")(sandbox.sandbox)
-app.add_typer(actions.app, name="actions")
-app.add_typer(launch.app, name="launch")
+for group in (actions.app, launch.app):
+    app.add_typer(group, short_help=group.info.help)
 app.command("probe")(probe.probe)
 app.command("login")(login.login)
 app.command("firms")(firms.firms)
@@ -34,6 +36,8 @@ app.command("status")(status.status)
 app.command("drift", cls=plan.PlanCommand)(drift.drift)
 app.command("undo")(apply.undo)
 app.command("offboard")(apply.offboard)
+for each in (*app.registered_commands, *actions.app.registered_commands, *launch.app.registered_commands):
+    each.short_help = " ".join((inspect.getdoc(each.callback) or "").partition("\n\n")[0].split())  # else it is cut off
 
 
 def _show_version(wanted: bool) -> None:

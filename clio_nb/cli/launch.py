@@ -16,7 +16,7 @@ from .options import AsJson, Site, VaultAt, firm_at
 if TYPE_CHECKING:
     from ..launches import LaunchReport, Verdict
 
-app = typer.Typer(no_args_is_help=True, help="Look at the launches that clicks on custom actions send.")
+app = typer.Typer(name="launch", no_args_is_help=True, help="Look at the launches that clicks on custom actions send.")
 
 LONGEST_LINE = 1 << 20  # of stdin; the inspector itself refuses far shorter URLs
 

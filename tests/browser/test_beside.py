@@ -80,7 +80,9 @@ def test_code_and_addresses_are_copied_or_selected_and_a_paste_is_understood_at_
     expect(form.get_by_role("progressbar")).to_have_count(0)
     form.get_by_role("button", name="Save as CSV").click()
     expect(form.get_by_text("Saved launch-parts.csv, launch-steps.csv, launch-record.csv in")).to_be_visible()
-    assert (lab.folder / "notebooks" / "launch-steps.csv").read_text().startswith("name,ok,detail\n")
+    assert (
+        (lab.folder / "notebooks" / "launch-steps.csv").read_text(encoding="utf-8-sig").startswith("name,ok,detail\n")
+    )
     picture(form, "form-launch-verified")
 
     # where the browser does not let the page copy, the text is selected
