@@ -1,6 +1,7 @@
 """Every chore by its name: ``nox -l`` lists them, ``nox -s NAME`` runs one, ``.ci/run`` runs those that CI wants.
 
-The chores use the environment that they are called from; ``wheel`` and ``server`` make their own.
+The chores use the environment that they are called from; those of other Pythons and packages, ``wheel`` and ``server``
+make their own.
 """
 
 import os
@@ -12,6 +13,8 @@ import nox
 nox.needs_version = ">=2025.2"
 nox.options.default_venv_backend = "none"
 nox.options.sessions = ["tests", "checks"]
+
+_OLDEST = ["tests/cli", "tests/firm", "tests/http", "tests/launches", "tests/plan", "tests/vault"]  # need no front end
 
 
 @nox.session
@@ -26,6 +29,25 @@ def long(session: nox.Session) -> None:
     asked = {"CLIO_NB_REQUIRE": os.environ.get("CLIO_NB_REQUIRE", "binder")}
     marks = ("-m", "long or hypothesis", "--hypothesis-profile=long")
     session.run("python", "-m", "pytest", *marks, *session.posargs, env=asked)
+
+
+@nox.session(venv_backend="venv", python=["3.12", "3.13", "3.14"])
+def pythons(session: nox.Session) -> None:
+    """Run the tests in each other Python that is installed here; one that is not is skipped, and said."""
+    session.install("-q", "-e", ".[test,lab]")
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+@nox.session(venv_backend="venv")
+def lowest(session: nox.Session) -> None:
+    """Run the tests, or those that you name, with the oldest versions of packages that are allowed (pandas 2.3)."""
+    oldest = f"{session.create_tmp()}/oldest.txt"
+    session.install("-q", "uv")
+    session.run("uv", "pip", "compile", "-q", "--resolution", "lowest-direct", "pyproject.toml", "-o", oldest)
+    session.install(
+        "-q", "-c", oldest, "-e", ".", "pytest", "hypothesis", "nbval", "openpyxl", "pyarrow", "psycopg[binary]"
+    )
+    session.run("python", "-m", "pytest", "-W", "default", *(session.posargs or _OLDEST))
 
 
 @nox.session

@@ -128,24 +128,37 @@ class Database(Unshared):
             self._file.check()
         return self._engine
 
+    def is_current(self) -> bool:
+        """Whether its tables are there, as this version makes them. Nothing is made. Raises :class:`VaultError`."""
+        with self._explained():
+            engine = self._engine_for()
+            try:
+                return self._has_tables(engine)
+            finally:
+                engine.dispose()
+
+    def _has_tables(self, engine: sa.Engine) -> bool:
+        from .upgrade import is_current  # noqa: PLC0415 -- as above
+
+        with engine.connect() as database, database.begin():
+            return is_current(database)
+
+    def _engine_for(self) -> sa.Engine:
+        return self._postgresql(self._where) if isinstance(self._where, Secret) else self._sqlite(self._where)
+
     def _made(self) -> sa.Engine:
         """Return an engine for the database, whose tables are there. They are only written if they have to be."""
-        from .upgrade import Unusable, is_current, upgrade  # noqa: PLC0415 -- as above
+        from .upgrade import upgrade  # noqa: PLC0415 -- as above
 
-        engine = self._postgresql(self._where) if isinstance(self._where, Secret) else self._sqlite(self._where)
+        engine = self._engine_for()
         try:
-            with engine.connect() as database, database.begin():
-                current = is_current(database)
-            if not current:
+            if not self._has_tables(engine):
                 with (
                     self._explained("Its tables must be made or upgraded: open it once where that is allowed."),
                     engine.connect().execution_options(clio_nb_write=True) as database,
                     database.begin(),
                 ):
                     upgrade(database)
-        except Unusable as wrong:
-            engine.dispose()
-            raise VaultError(f"{self.name}: {wrong} {_SAFE}") from None
         except BaseException:
             engine.dispose()
             raise
@@ -198,8 +211,12 @@ class Database(Unshared):
     def _explained(self, hint: str = "", safe: str = _SAFE) -> Iterator[None]:
         import sqlalchemy as sa  # noqa: PLC0415 -- as above
 
+        from .upgrade import Unusable  # noqa: PLC0415 -- as above
+
         try:
             yield
+        except Unusable as wrong:
+            raise VaultError(f"{self.name}: {wrong} {safe}") from None
         except (sa.exc.DBAPIError, sa.exc.TimeoutError) as cause:
             raise VaultError(" ".join(filter(None, (f"{self.name}: {_why(cause)}", hint, safe)))) from None
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Final
 
-from ..errors import ApiError, ClientRefused, ClioError, Forbidden, GrantRefused, NeedsLogin, NetworkError, PortBusy
+from ..errors import ApiError, ClientRefused, ClioError, Forbidden, GrantRefused, NeedsLogin, NetworkError
 from ..http import loop, loopback, messages, oauth, tokens, transport
 from ..http.sandbox_control import Control
 from ..login.connect import CLIENT_ID, CLIENT_SECRET, name_of
@@ -26,9 +26,9 @@ PART: Final = "The app"
 _NO_CODE: Final = "clio-nb-doctor"  # a code that Clio never gave
 
 
-def checks(site: Site) -> Iterator[Check]:
-    """Look at what needs no token."""
-    known = _known(site)
+def checks(site: Site, *, reached: bool) -> Iterator[Check]:
+    """Look at what needs no token; ``reached`` says whether Clio answers at all."""
+    known = _known(site) if reached else Check(PART, "id and secret", None, f"{NOT_CHECKED}: Clio does not answer.")
     yield known
     yield _redirect(site, known)
     yield _port(site)
@@ -72,7 +72,7 @@ def _redirect(site: Site, known: Check) -> Check:
         return Check(PART, "redirect URI", None, f"{NOT_CHECKED}: Clio has to know the app first.")
     try:
         answer = loop.run(transport.exchange, "GET", oauth.Authorization(site, uri).authorization_url, headers={})
-    except NetworkError as error:
+    except ClioError as error:
         return Check(PART, "redirect URI", None, f"{NOT_CHECKED}: {error}")
     if 400 <= answer.status < 500:
         fix = "Register it in the developer portal to the letter: scheme, host, port, path and final slash."
@@ -86,13 +86,13 @@ def _redirect(site: Site, known: Check) -> Check:
 
 
 def _port(site: Site) -> Check:
-    way = way_back(site.redirect_uri)
-    if way.port is None:
-        return Check(PART, "port", True, "None is needed: you paste the code, or the address that you end up at.")
     try:
+        way = way_back(site.redirect_uri)
+        if way.port is None:
+            return Check(PART, "port", True, "None is needed: you paste the code, or the address that you end up at.")
         for one in loopback.listeners(way.host, way.port, advice="Close it, or paste the code when you sign in."):
             one.close()
-    except PortBusy as error:
+    except ClioError as error:
         return failed(PART, "port", error)
     return Check(PART, "port", True, f"{way.host}:{way.port} is free for the browser to come back to.")
 

@@ -34,10 +34,11 @@ def examine(
         site, no_site = None, failed(app.PART, "app", error)
     wanted, said = _manifest(manifest, site)
     with timeouts.timeout(PATIENCE):
-        if site is None:
-            yield Check(network.PART, "Clio", None, f"{NOT_CHECKED}: it is not known which one.")
-        else:
-            yield from network.checks(site)
+        asked = [Check(network.PART, "Clio", None, f"{NOT_CHECKED}: it is not known which one.")]
+        if site is not None:
+            asked = list(network.checks(site))
+        yield from asked
+        reached = any(check.name == "Clio" and check.ok for check in asked)
         yield stores.keyring()
         found, keys = stores.key()
         yield found
@@ -51,8 +52,9 @@ def examine(
         if no_site is not None:
             yield no_site
         if site is not None:
-            yield from app.checks(site)
-            yield from app.permissions(site, vault, grant, wanted)
+            yield from app.checks(site, reached=reached)
+            if reached:
+                yield from app.permissions(site, vault, grant, wanted)
     yield from said
 
 

@@ -93,6 +93,9 @@ def vault(where: str | Path | None, keys: Keys | None) -> tuple[Check, Vault | N
 def _opened(database: Database, keys: Keys | None) -> tuple[Check, Vault | None]:
     from ..vault.store import Store  # noqa: PLC0415 -- SQLAlchemy is loaded at the first use
 
+    if not database.is_current():
+        said = f"{database.name}. Its tables are made or upgraded when a command opens it first."
+        return Check(PART, "vault", None, said), None
     if Store(database).sealed_under() is None:
         return Check(PART, "vault", True, f"{database.name}. It holds no token yet."), Vault(database, keys)
     opened = Vault(database, keys or keys_of(database, None))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -115,6 +116,11 @@ def signed_in(sandbox, app, *, where=None, count=1):
     return vault
 
 
+def rows_of(vault):
+    with contextlib.closing(sqlite3.connect(vault.database.path)) as database:
+        return database.execute("SELECT * FROM clio_nb_grants").fetchall()
+
+
 def problems(found):
     return [name for name, check in found.items() if check["ok"] is False]
 
@@ -142,11 +148,11 @@ def test_nothing_is_made_or_changed_here_or_at_clio(doctor, sandbox, at_clio, tm
     doctor(site=at_clio)
     assert list(tmp_path.iterdir()) == []
     vault = signed_in(sandbox, at_clio)
-    before = sqlite3.connect(vault.database.path).execute("SELECT * FROM clio_nb_grants").fetchall()
+    before = rows_of(vault)
     seen = len(sandbox.requests)
     doctor(site=at_clio)
     assert {request["method"] for request in sandbox.requests[seen:]} == {"GET"}
-    assert sqlite3.connect(vault.database.path).execute("SELECT * FROM clio_nb_grants").fetchall() == before
+    assert rows_of(vault) == before
 
 
 # --- which Clio ---
@@ -320,8 +326,12 @@ def test_certificates_that_can_be_read_are_right(doctor, sandbox, monkeypatch, o
     [("200 OK", "as Clio does not"), ("302 Found", "as Clio does not"), ("404 Not Found", "as Clio does not")],
 )
 def test_a_server_that_is_not_clio_is_named(doctor, at_clio, status, words):
+    asked = 0
+
     def meet(_, sock):
+        nonlocal asked
         while sock.recv(65536):
+            asked += 1
             sock.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 5\r\n\r\nHello".encode())
 
     with serving(meet) as server:
@@ -330,6 +340,8 @@ def test_a_server_that_is_not_clio_is_named(doctor, at_clio, status, words):
     assert problems(found)[0] == "Clio"
     assert words in found["Clio"]["sentence"]
     assert found["Clio"]["fix"]
+    assert found["id and secret"]["ok"] is None  # a secret is not sent to somebody else
+    assert asked == 1
 
 
 def test_a_clio_that_has_a_problem_is_named(doctor, sandbox):
@@ -464,6 +476,14 @@ def test_a_vault_that_cannot_be_opened_is_named(doctor, sandbox, tmp_path, what)
     assert (code, problems(found)) == (1, ["vault"])
     assert words in found["vault"]["sentence"] + found["vault"]["fix"]
     assert found["vault"]["fix"]
+
+
+def test_a_database_without_tables_is_left_as_it_is(doctor, sandbox, at_clio, cluster):
+    where = cluster.new()
+    code, found = doctor("--vault", where, site=at_clio)
+    assert (code, found["vault"]["ok"], problems(found)) == (1, None, ["users"])
+    tables = "SELECT tablename FROM pg_tables WHERE schemaname = 'public'"
+    assert cluster.execute(tables, where.rpartition("/")[2]) == []
 
 
 def test_a_disk_that_is_full_is_named(doctor, sandbox, at_clio, monkeypatch):
