@@ -1,4 +1,4 @@
-"""Many firms out of one vault: one manifest for all of them at once, firm by firm in a loop, and on two Dask workers."""
+"""Many firms out of one vault: one manifest for all at once, for one after the other, and on two Dask workers."""
 
 from __future__ import annotations
 

@@ -107,7 +107,7 @@ def firm_at(
 def firms_at(site: str | None, vault: str | None, regions: Sequence[Region] | None = None) -> Firms:
     """Return the firms that the options name: of a sandbox all of its firms, each with everyone signed in.
 
-    A vault that has firms of that sandbox already is taken as it is.
+    A vault that is named, and has firms of that sandbox already, is taken as it is.
     """
     from ..firms import Firms  # noqa: PLC0415 -- a database, for these commands only
 
@@ -129,17 +129,20 @@ def _of_sandbox(app: App, vault: str | None, regions: Sequence[Region] | None) -
     from ..firms import Firms  # noqa: PLC0415 -- as above
     from ..http import loop  # noqa: PLC0415 -- as above
     from ..http.sandbox_control import Control  # noqa: PLC0415 -- as above
+    from ..vault.vault import FIRM, firm_key_of  # noqa: PLC0415 -- as above
 
     kept = _vault_at(app, vault)
     sites: dict[Region, App] = {}
     for one in loop.run(Control(app).firms):
         if regions is None or one.region in regions:
             here = site_at(one.control_url)
-            there = sites.setdefault(one.region, here)
-            if there is here:
-                known = kept.firms(there)
-            if not known or known == ["default"]:
-                Firm(here, kept, name=str(one.account_id)).sign_in_everyone()
+            if one.region not in sites:
+                sites[one.region] = here
+                as_it_is = vault is not None and bool(set(kept.firms(here)) - {FIRM})
+                names = {account.id: name for name, account in kept.ledger.firms(firm_key_of(here, "").app).items()}
+            if not as_it_is:
+                name = names.get(one.account_id, str(one.account_id))
+                Firm(here, kept, name=name).sign_in_everyone()
     if not sites:
         raise InvalidInput(f"The sandbox at {app.origin} does not play that region.", field="region")
     return Firms(sites.values(), kept)

@@ -318,8 +318,10 @@ class Firms:
         self, verb: Callable[..., Coroutine[Any, Any, FirmsReport]], progress: Progress, *given: Any, **how: Any
     ) -> FirmsReport:
         """Do a verb with a bar over its firms."""
-        stop, ended = Stop(), list[FirmRow]()
-        total = len(loop.run(self.aio.overview)) if progress is True else 0
+        stop, ended, total = Stop(), list[FirmRow](), 0
+        if progress is True:
+            plans = next((one for one in given if isinstance(one, FirmsReport)), None)
+            total = len(loop.run(self.aio.overview) if plans is None else plans.rows)
         on_row = progress if callable(progress) else ended.append
         work = loop.submit(verb, *given, **how, progress=on_row, stop=stop)
         return watched(work, ended, total, what=verb.__name__, unit="firm", bar=progress is True, stop=stop)

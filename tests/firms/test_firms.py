@@ -307,6 +307,38 @@ def test_a_name_that_fits_two_firms_or_none_is_an_error_that_lists_them(firms: F
         firms.apply(parse_manifest(TOML), canary=["nobody"], progress=False)
 
 
+def test_a_firm_that_the_vault_has_by_two_names_is_told_apart(firms: Firms, site: Sandbox, manifest: Manifest) -> None:
+    host = site.firms[0]
+    Firm(host, firms.vault).add(clio.login(host, host.users[0].id))
+    assert firms.overview()["firm"].str.contains("in the vault").sum() == 2
+    with pytest.raises(InvalidInput, match="fits 2 firms"):
+        firms.firm(host.account_id)
+    assert firms.apply(manifest, progress=False)
+    assert [labels(each) for each in site.firms] == [EVERYWHERE] * 6
+    assert firms.firm("default").aio.name == "default"
+
+
+def test_ctrl_c_ends_what_is_under_way_and_begins_no_further_firm(
+    firms: Firms, site: Sandbox, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clio_nb.firm import _progress
+
+    waits = iter([KeyboardInterrupt()])
+    real = _progress.wait
+
+    def wait(*given: Any, **how: Any) -> Any:
+        for error in waits:
+            raise error
+        return real(*given, **how)
+
+    monkeypatch.setattr(_progress, "wait", wait)
+    with pytest.raises(KeyboardInterrupt):
+        firms.apply(manifest)
+    assert not firms.audit()["why"].str.contains("sent").any()
+    assert firms.apply(manifest, progress=False)
+    assert [labels(each) for each in site.firms] == [EVERYWHERE] * 6
+
+
 def test_the_overview_knows_people_tokens_and_the_last_run_without_a_request(
     firms: Firms, site: Sandbox, manifest: Manifest
 ) -> None:
