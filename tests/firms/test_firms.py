@@ -307,6 +307,20 @@ def test_a_name_that_fits_two_firms_or_none_is_an_error_that_lists_them(firms: F
         firms.apply(parse_manifest(TOML), canary=["nobody"], progress=False)
 
 
+def test_a_manifest_for_users_of_one_firm_has_nothing_to_do_in_the_others(firms: Firms, site: Sandbox) -> None:
+    chosen = site.firms[3].users[1]
+    pilot = parse_manifest(f"{TOML}who = {{ users = [{chosen.email!r}] }}\n")
+    report = firms.apply(pilot, progress=False)
+    assert [row.error for row in report.rows] == [""] * 6
+    assert report.counts() == {"done": 2}
+    again = firms.plan(pilot, progress=False)
+    assert again
+    assert again.changes == 0
+    covered = firms.coverage(pilot, progress=False)
+    assert covered["equipped"].sum() == 1
+    assert covered["why"].isna().all()
+
+
 def test_a_firm_that_the_vault_has_by_two_names_is_told_apart(firms: Firms, site: Sandbox, manifest: Manifest) -> None:
     host = site.firms[0]
     Firm(host, firms.vault).add(clio.login(host, host.users[0].id))
