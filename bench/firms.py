@@ -25,18 +25,24 @@ def rows(*, smoke: bool, firms: int = 40) -> Iterator[Row]:
     firms = 2 if smoke else firms
     with server(LATENCY_MS, USERS) as there, started("-m", "bench.clients.firms", there.origin, str(firms)) as process:
         client = Client(process)
-        one_by_one = _fresh(there, client).do("loop").seconds
+        one_by_one = _fresh(there, client).do("loop")
         _fresh(there, client)
         with _descriptors(process.pid) as most:
-            first = client.do().seconds
+            run = client.do()
             before = there.counts()
             again = client.do("again").seconds
         after = there.counts()
         peak = _peak(process.pid)
+    first, calls = run.seconds, firms * (READS + WRITES)
     bound, bound_again = (firms * each * LATENCY_MS / 1000 / IN_FLIGHT for each in (READS + WRITES, READS))
     work = f"{firms} firms x {USERS} users x {len(LOCATIONS)} locations"
     yield at_most("firms", work, f"{first:.2f} s", f"latency bound {bound:.2f} s", first / bound, 1.30)
-    yield compared("firms", "the same", f"{first:.2f} s", f"loop over Firm {one_by_one:.2f} s", first / one_by_one)
+    against = f"loop over Firm {one_by_one.seconds:.2f} s"
+    yield compared("firms", "the same", f"{first:.2f} s", against, first / one_by_one.seconds)
+    busy, alone = (score.cpu / calls * 1000 for score in (run, one_by_one))
+    yield compared(
+        "firms", "processor time a request", f"{busy:.2f} ms", f"loop over Firm {alone:.2f} ms", busy / alone
+    )
     took = f"latency bound {bound_again:.2f} s"
     yield compared("firms", "second run, nothing to do", f"{again:.2f} s", took, again / bound_again)
     yield exactly("firms", "actions", after["actions"], firms * WRITES, "")

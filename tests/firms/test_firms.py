@@ -15,7 +15,7 @@ from clio_nb.errors import InvalidInput, ManifestError
 from clio_nb.firm import Firm
 from clio_nb.firm.apply._user_run import Stop
 from clio_nb.firm.manifest import Manifest, parse_manifest
-from clio_nb.firms import Firms, FirmsReport, async_firms
+from clio_nb.firms import Firms, FirmsReport, _loop
 from clio_nb.firms.report import COUNTS, FirmRow
 from clio_nb.http import loop, retry, transport
 from clio_nb.ledger.people import keep_people
@@ -138,14 +138,14 @@ def test_f1_one_user_who_fails_is_said_in_her_firms_row(firms: Firms, site: Sand
 def test_f1_something_unexpected_in_one_firm_ends_that_firm_only(
     firms: Firms, manifest: Manifest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real, name = async_firms.carried_out, firms.overview()["name"].tolist()[3]
+    real, name = _loop.carried_out, firms.overview()["name"].tolist()[3]
 
     async def once(firm: Any, task: Any, stop: Stop) -> FirmRow:
         if task.of.name == name:
             raise KeyError("a canary that is not shown")
         return await real(firm, task, stop)
 
-    monkeypatch.setattr(async_firms, "carried_out", once)
+    monkeypatch.setattr(_loop, "carried_out", once)
     report = firms.apply(manifest, progress=False)
     assert [row.name for row in report.failed] == [name]
     assert report.failed[0].error.startswith("Unexpected error (KeyError)")
@@ -240,7 +240,7 @@ def test_ten_firms_go_at_a_time_under_one_bound_on_requests(
     now = {"firms": 0, "requests": 0}
     most = {"firms": 0, "requests": 0}
     full = asyncio.Event()
-    real_firm, real_engine = async_firms.carried_out, transport._engine
+    real_firm, real_engine = _loop.carried_out, transport._engine
 
     def begun(what: str) -> None:
         now[what] += 1
@@ -270,7 +270,7 @@ def test_ten_firms_go_at_a_time_under_one_bound_on_requests(
 
     with Sandbox(users=7, firms=12) as site:
         firms = Firms(site, fill(site, Vault()))
-        monkeypatch.setattr(async_firms, "carried_out", firm)
+        monkeypatch.setattr(_loop, "carried_out", firm)
         monkeypatch.setattr(transport, "_engine", lambda here: Held(real_engine(here)))
         assert firms.plan(manifest, progress=False).counts() == {"create": 12 * 14}
     assert most["firms"] == 10
