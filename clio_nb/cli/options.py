@@ -100,7 +100,7 @@ def firm_at(
     _somebody(kept, app, names)
     if FIRM not in names and len(names) > 1:
         shown = ", ".join(Firms(app, kept).overview()["firm"].tolist()[:5])
-        raise InvalidInput(f"This vault has {len(names)} firms: {shown} ... Pass --firm ID|NAME, or --all-firms.")
+        raise InvalidInput(f"This vault has {len(names)} firms: {shown} ... Say which: --firm ID|NAME.")
     return Firm(app, kept, name=FIRM if FIRM in names else names[0])
 
 

@@ -154,6 +154,20 @@ def test_one_firm_is_named_by_id_or_name(run, site, vault, manifest, how):
     assert labels(host) == [[], []]
 
 
+def test_actions_of_a_named_firm_are_listed_and_made(run, site, vault):
+    host = site.firms[2]
+    said = ("--vault", vault, "--firm", host.name)
+    assert (
+        run("actions", "create", "Go", "https://a.example/x", "--at", "matters", "--user", host.users[0].email, *said)[
+            0
+        ]
+        == 0
+    )
+    code, out, _ = run("actions", "list", *said)
+    assert (code, out.count("Go")) == (0, 1)
+    assert labels(host) == [["Go"], []]
+
+
 def test_a_run_is_undone_in_the_firm_that_it_is_of(run, site, manifest):
     run("apply", manifest, "--all-firms", "--yes")
     _, out, _ = run("firms", "--json")
