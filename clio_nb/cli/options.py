@@ -93,8 +93,8 @@ def firm_at(
     app = site_at(site)
     kept = _vault_at(app, vault)
     names = kept.firms(app)
-    if app.control_url is not None and (FIRM in names or not names):
-        firm = Firm(app, kept)
+    if app.control_url is not None and (vault is None or FIRM in names or not names):
+        firm = Firm(app, kept, name=FIRM if FIRM in names or not names else _name_here(app, kept))
         firm.sign_in_everyone()
         return firm
     _somebody(kept, app, names)
@@ -129,7 +129,7 @@ def _of_sandbox(app: App, vault: str | None, regions: Sequence[Region] | None) -
     from ..firms import Firms  # noqa: PLC0415 -- as above
     from ..http import loop  # noqa: PLC0415 -- as above
     from ..http.sandbox_control import Control  # noqa: PLC0415 -- as above
-    from ..vault.vault import FIRM, firm_key_of  # noqa: PLC0415 -- as above
+    from ..vault.vault import FIRM  # noqa: PLC0415 -- as above
 
     kept = _vault_at(app, vault)
     sites: dict[Region, App] = {}
@@ -139,13 +139,30 @@ def _of_sandbox(app: App, vault: str | None, regions: Sequence[Region] | None) -
             if one.region not in sites:
                 sites[one.region] = here
                 as_it_is = vault is not None and bool(set(kept.firms(here)) - {FIRM})
-                names = {account.id: name for name, account in kept.ledger.firms(firm_key_of(here, "").app).items()}
+                names = _names(kept, here)
             if not as_it_is:
                 name = names.get(one.account_id, str(one.account_id))
                 Firm(here, kept, name=name).sign_in_everyone()
     if not sites:
         raise InvalidInput(f"The sandbox at {app.origin} does not play that region.", field="region")
     return Firms(sites.values(), kept)
+
+
+def _names(vault: Vault, app: App) -> dict[int, str]:
+    """Return the names in a vault of an app's firms, by Clio's ids."""
+    from ..vault.vault import firm_key_of  # noqa: PLC0415 -- as above
+
+    return {account.id: name for name, account in vault.ledger.firms(firm_key_of(app, "").app).items()}
+
+
+def _name_here(app: App, vault: Vault) -> str:
+    """Return the name in a vault of the firm that a sandbox's address means."""
+    from ..http import loop  # noqa: PLC0415 -- as above
+    from ..http.sandbox_control import Control  # noqa: PLC0415 -- as above
+    from ..vault.vault import FIRM  # noqa: PLC0415 -- as above
+
+    here = (one.account_id for one in loop.run(Control(app).firms) if one.control_url == app.control_url)
+    return _names(vault, app).get(next(here, 0), FIRM)
 
 
 def _vault_at(app: App, vault: str | None) -> Vault:

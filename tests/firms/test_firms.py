@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -108,8 +109,21 @@ def test_f1_a_firm_whose_only_token_is_revoked_is_a_row_that_says_so(
     assert firms.overview().set_index("firm").loc[alone.name, ["tokens", "usable"]].tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("verb", ["plan", "coverage", "drift", "apply", "offboard"])
-@pytest.mark.parametrize("trouble", ["status", "html", "redirect", "reset", "truncated"])
+VERBS = ("plan", "coverage", "drift", "apply", "offboard")
+TROUBLES = ("status", "html", "redirect", "reset", "truncated")
+
+
+@pytest.mark.parametrize(
+    ("verb", "trouble"),
+    [
+        *zip(VERBS, TROUBLES, strict=True),
+        *(
+            pytest.param(verb, trouble, marks=pytest.mark.long)
+            for verb, trouble in itertools.product(VERBS, TROUBLES)
+            if (verb, trouble) not in zip(VERBS, TROUBLES, strict=True)
+        ),
+    ],
+)
 def test_f1_one_failure_stops_nobody(
     firms: Firms, site: Sandbox, manifest: Manifest, verb: str, trouble: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
