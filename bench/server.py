@@ -1,7 +1,8 @@
 """A server that answers as Clio does after an exact time, and does little else: the latency that every client meets.
 
 Run as a process of its own: ``python -m bench.server LATENCY_MS USERS`` prints its port. It keeps the actions of each
-token and knows no limit, no error and no uniqueness: what a client sends too much is counted, not refused.
+token and knows no limit, no error and no uniqueness: what a client sends too much is counted, not refused. There are as
+many firms as tokens ask for, each with so many users. ``GET /control`` says of it what a sandbox says of itself.
 ``POST /reset`` forgets them all, ``GET /counts`` says what came since.
 """
 
@@ -23,6 +24,8 @@ _HEAD: Final = (
     b"X-RateLimit-Remaining: 999999\r\nX-RateLimit-Reset: 9999999999\r\nContent-Length: %d\r\n\r\n"
 )
 
+_CONTROL: Final = b'{"client_id":"bench","client_secret":"secret","redirect_uri":"http://127.0.0.1/","users":[]}'
+
 
 class _New(msgspec.Struct):
     data: msgspec.Raw
@@ -32,7 +35,7 @@ _new: Final = msgspec.json.Decoder(_New)
 
 
 class Clio:
-    """The users of a firm, the actions that each token has made, and what was asked."""
+    """The users of each firm, the actions that each token has made, and what was asked."""
 
     def __init__(self, users: int) -> None:
         self._users = users
@@ -53,7 +56,8 @@ class Clio:
         self._asked[f"{method.decode()} {collection.decode()}"] += 1
         if collection == b"users":
             seen = query.partition(b"page_token=")[2]
-            return _whole(200, self._users_after(int(seen or 0)))
+            number = int(token.rpartition(b"-")[2])
+            return _whole(200, self._users_after(int(seen or 0), (number - 1) // self._users * self._users))
         mine = self._actions.setdefault(token, [])
         if method == b"POST":
             self._made += 1
@@ -68,9 +72,10 @@ class Clio:
         actions, distinct = sum(map(len, held)), sum(len(set(mine)) for mine in held)
         return _whole(200, msgspec.json.encode({**self._asked, "actions": actions, "duplicates": actions - distinct}))
 
-    def _users_after(self, last: int) -> bytes:
-        until = min(last + PAGE, self._users)
-        following = f'"next":"/api/v4/users?page_token={until}"' if until < self._users else ""
+    def _users_after(self, last: int, before: int) -> bytes:
+        last = max(last, before)
+        until = min(last + PAGE, before + self._users)
+        following = f'"next":"/api/v4/users?page_token={until}"' if until < before + self._users else ""
         rows = ",".join(
             f'{{"id":{number},"name":"User {number}","email":"user{number}@firm.example","enabled":true,'
             '"subscription_type":"Attorney","roles":[]}'
@@ -121,6 +126,8 @@ class _Connection(asyncio.Protocol):
         due = self._loop.time() + self._latency
         if self._url == b"/counts":
             self._transport.write(self._clio.counts())
+        elif self._url == b"/control":
+            self._transport.write(_whole(200, _CONTROL))
         elif self._url == b"/reset":
             self._clio.reset()
             self._transport.write(_whole(200, b"{}"))

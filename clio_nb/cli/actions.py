@@ -13,7 +13,7 @@ from ..action_rules import check, location_of
 from ..errors import ClioError, InvalidInput
 from ..models import CustomAction, User
 from ..terminal import show, show_json, table
-from .options import AsJson, Site, VaultAt, Yes, firm_at
+from .options import AsJson, FirmNamed, Site, VaultAt, Yes, firm_at
 
 if TYPE_CHECKING:
     from ..firm import Firm
@@ -34,14 +34,16 @@ _COLUMNS = ("id", "label", "location", "target URL", "user")
 
 
 @app.command("list")
-def list_(site: Site = None, vault: VaultAt = None, user: OfUser = None, as_json: AsJson = False) -> None:
+def list_(
+    site: Site = None, vault: VaultAt = None, firm: FirmNamed = None, user: OfUser = None, as_json: AsJson = False
+) -> None:
     """Show the actions of one user, or of everyone who has signed in.
 
     Exit code 0, or 1 when somebody's actions cannot be read.
     """
-    firm = firm_at(site, vault)
-    users = [_named(firm, user)] if user is not None else _signed_in(firm)
-    rows, failed = _read(firm, users)
+    of = firm_at(site, vault, firm)
+    users = [_named(of, user)] if user is not None else _signed_in(of)
+    rows, failed = _read(of, users)
     if as_json:
         for row in rows:
             show_json(_as_dict(*row))
@@ -61,13 +63,14 @@ def create(
     at: Annotated[str, typer.Option(help="activities, contacts, documents, folders or matters.")],
     site: Site = None,
     vault: VaultAt = None,
+    firm: FirmNamed = None,
     user: OfUser = None,
     as_json: AsJson = False,
 ) -> None:
     """Create an action for one user."""
     location = location_of(at)
     check(label=label, target_url=target_url)
-    session, of = _session(firm_at(site, vault), user)
+    session, of = _session(firm_at(site, vault, firm), user)
     _show(of, session.create_action(label, target_url, location), "Created", as_json=as_json)
 
 
@@ -79,6 +82,7 @@ def update(
     at: Annotated[str | None, typer.Option(help="The new location.")] = None,
     site: Site = None,
     vault: VaultAt = None,
+    firm: FirmNamed = None,
     user: OfUser = None,
     as_json: AsJson = False,
 ) -> None:
@@ -87,7 +91,7 @@ def update(
     check(label=label, target_url=target_url)
     if label is target_url is location is None:
         raise InvalidInput("Say what to change: --label, --target-url or --at.")
-    session, of = _session(firm_at(site, vault), user)
+    session, of = _session(firm_at(site, vault, firm), user)
     changed = session.update_action(action_id, label=label, target_url=target_url, at=location)
     _show(of, changed, "Changed", as_json=as_json)
 
@@ -97,12 +101,13 @@ def delete(
     action_id: ActionId,
     site: Site = None,
     vault: VaultAt = None,
+    firm: FirmNamed = None,
     user: OfUser = None,
     yes: Yes = False,
     as_json: AsJson = False,
 ) -> None:
     """Show an action, ask, and delete it. Prints the command that makes it again, as a new action."""
-    session, of = _session(firm_at(site, vault), user)
+    session, of = _session(firm_at(site, vault, firm), user)
     action = session.get_action(action_id)
     if not yes:
         if not sys.stdin.isatty():
@@ -125,7 +130,7 @@ def delete(
 
 
 def _signed_in(firm: Firm) -> list[User]:
-    return [grant.user for grant in firm.vault.grants(firm.site)]
+    return [grant.user for grant in firm.vault.grants(firm.site, firm=firm.aio.name)]
 
 
 def _named(firm: Firm, user: str) -> User:

@@ -11,7 +11,7 @@ import typer
 from ..launches import inspect_launch
 from ..markup import MARKS
 from ..terminal import report_table, show, show_json, table, text
-from .options import AsJson, Site, VaultAt, firm_at
+from .options import AsJson, FirmNamed, Site, VaultAt, firm_at
 
 if TYPE_CHECKING:
     from ..launches import LaunchReport, Verdict
@@ -49,6 +49,7 @@ def verify(
     ],
     site: Site = None,
     vault: VaultAt = None,
+    firm: FirmNamed = None,
     target: Annotated[str | None, typer.Option(help="The target URL that the action was registered with.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -59,7 +60,7 @@ def verify(
     from ..launches import verify_launch  # noqa: PLC0415 -- an HTTP client, for this command only
 
     line = next(_lines(url), "")
-    verdict = verify_launch(line, firm_at(site, vault), target=target)
+    verdict = verify_launch(line, firm_at(site, vault, firm), target=target)
     if as_json:
         show_json(verdict.to_dict())
     else:

@@ -93,21 +93,21 @@ def firm_at(
     app = site_at(site)
     kept = _vault_at(app, vault)
     names = kept.firms(app)
-    if app.control_url is not None and (FIRM in names or not names):
-        firm = Firm(app, kept)
+    if app.control_url is not None and (vault is None or FIRM in names or not names):
+        firm = Firm(app, kept, name=FIRM if FIRM in names or not names else _name_here(app, kept))
         firm.sign_in_everyone()
         return firm
     _somebody(kept, app, names)
     if FIRM not in names and len(names) > 1:
         shown = ", ".join(Firms(app, kept).overview()["firm"].tolist()[:5])
-        raise InvalidInput(f"This vault has {len(names)} firms: {shown} ... Pass --firm ID|NAME, or --all-firms.")
+        raise InvalidInput(f"This vault has {len(names)} firms: {shown} ... Say which: --firm ID|NAME.")
     return Firm(app, kept, name=FIRM if FIRM in names else names[0])
 
 
 def firms_at(site: str | None, vault: str | None, regions: Sequence[Region] | None = None) -> Firms:
     """Return the firms that the options name: of a sandbox all of its firms, each with everyone signed in.
 
-    A vault that has firms of that sandbox already is taken as it is.
+    A vault that is named, and has firms of that sandbox already, is taken as it is.
     """
     from ..firms import Firms  # noqa: PLC0415 -- a database, for these commands only
 
@@ -129,20 +129,40 @@ def _of_sandbox(app: App, vault: str | None, regions: Sequence[Region] | None) -
     from ..firms import Firms  # noqa: PLC0415 -- as above
     from ..http import loop  # noqa: PLC0415 -- as above
     from ..http.sandbox_control import Control  # noqa: PLC0415 -- as above
+    from ..vault.vault import FIRM  # noqa: PLC0415 -- as above
 
     kept = _vault_at(app, vault)
     sites: dict[Region, App] = {}
     for one in loop.run(Control(app).firms):
         if regions is None or one.region in regions:
             here = site_at(one.control_url)
-            there = sites.setdefault(one.region, here)
-            if there is here:
-                known = kept.firms(there)
-            if not known or known == ["default"]:
-                Firm(here, kept, name=str(one.account_id)).sign_in_everyone()
+            if one.region not in sites:
+                sites[one.region] = here
+                as_it_is = vault is not None and bool(set(kept.firms(here)) - {FIRM})
+                names = _names(kept, here)
+            if not as_it_is:
+                name = names.get(one.account_id, str(one.account_id))
+                Firm(here, kept, name=name).sign_in_everyone()
     if not sites:
         raise InvalidInput(f"The sandbox at {app.origin} does not play that region.", field="region")
     return Firms(sites.values(), kept)
+
+
+def _names(vault: Vault, app: App) -> dict[int, str]:
+    """Return the names in a vault of an app's firms, by Clio's ids."""
+    from ..vault.vault import firm_key_of  # noqa: PLC0415 -- as above
+
+    return {account.id: name for name, account in vault.ledger.firms(firm_key_of(app, "").app).items()}
+
+
+def _name_here(app: App, vault: Vault) -> str:
+    """Return the name in a vault of the firm that a sandbox's address means."""
+    from ..http import loop  # noqa: PLC0415 -- as above
+    from ..http.sandbox_control import Control  # noqa: PLC0415 -- as above
+    from ..vault.vault import FIRM  # noqa: PLC0415 -- as above
+
+    here = (one.account_id for one in loop.run(Control(app).firms) if one.control_url == app.control_url)
+    return _names(vault, app).get(next(here, 0), FIRM)
 
 
 def _vault_at(app: App, vault: str | None) -> Vault:

@@ -100,4 +100,4 @@ def show_plan(plan: Plan) -> None:
 
 def nothing_to_do(plan: Plan) -> int:
     """Return the exit code of a plan without changes: an error when no user could be read."""
-    return ERROR if plan.nobody_read else NOTHING
+    return ERROR if plan.is_blind else NOTHING

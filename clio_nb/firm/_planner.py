@@ -51,12 +51,15 @@ class Planner:
         self._somebody(firm_users)
         items: list[Item] = []
         gone: list[tuple[int, int]] = []
+        somebody = False
         async for state in states:
+            somebody |= state.access is Access.SIGNED_IN
             items += comparison.items_of(_judged(state, known))
             gone += _gone(state, known)
-        return await self._plan(
+        made = await self._plan(
             wanted.app.name, items, firm_users, known, gone, manifest=wanted, profile=profile, allow_delete=allow_delete
         )
+        return made if somebody else msgspec.structs.replace(made, nobody_read=True)
 
     async def undo(self, run: str, users: Collection[int] | None = None) -> Plan:
         """Plan to undo a run, of all of its users or of these."""
@@ -82,9 +85,11 @@ class Planner:
         items = offboard_items(states, known, wanted, with_access)
         app = wanted.app.name if wanted else ""
         gone = [each for state in states for each in _gone(state, known)]
-        return await self._plan(
+        made = await self._plan(
             app, items, firm_users, known, gone, purpose=OFFBOARD, manifest=wanted, allow_delete=True
         )
+        nobody = not any(state.access is Access.SIGNED_IN for state in states)
+        return msgspec.structs.replace(made, nobody_read=nobody)
 
     def _somebody(self, firm_users: FirmUsers) -> None:
         """Raise :class:`NeedsLogin` where nobody is known: a plan of nothing would look as if all were right."""

@@ -119,13 +119,17 @@ async def _applied(firm: AsyncFirm, stop: Stop, plan: Plan) -> Told:
 
 
 def _of_plan(plan: Plan) -> Told:
-    nobody = " ".join(("No user of this firm could be read.", *plan.notes[:1])) if plan.nobody_read else ""
+    blind = ""
+    if plan.nobody_read:
+        blind = " ".join(("No user of this firm could be read.", *plan.notes[:1]))
+    elif plan.is_blind:
+        blind = f"Nothing of it can be done: {plan.blocked[0].reason}. {plan.blocked[0].advice}"
     return {
         "firm_id": plan.account_id,
         "counts": plan.counts(),
         "why": reasons(item.reason for item in plan.items if item.kind in _MISSING),
         "plan": plan,
-        "error": nobody,
+        "error": blind if plan.is_blind else "",
     }
 
 

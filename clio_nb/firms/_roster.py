@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from ..arguments import a_site
 from ..errors import InvalidInput
 from ..ledger.people import counts
-from ..models import Site
+from ..models import Account, Site
 from ..vault import Vault
 from ..vault.vault import firm_key_of
 from ._task import FirmName
@@ -39,6 +40,7 @@ def firms_of(sites: Sequence[Site], vault: Vault) -> list[FirmName]:
     for site in sites:
         app = firm_key_of(site, "").app
         accounts = vault.ledger.firms(app)
+        times = Counter(account.id for account in accounts.values())
         for name, (tokens, usable) in vault.sealed.store.tokens(app).items():
             account = accounts.get(name)
             found.append(
@@ -48,12 +50,19 @@ def firms_of(sites: Sequence[Site], vault: Vault) -> list[FirmName]:
                     client_id=site.client_id,
                     name=name,
                     firm_id=None if account is None else account.id,
-                    firm=(account and account.name) or name,
+                    firm=_called(account, name, several=account is not None and times[account.id] > 1),
                     tokens=tokens,
                     usable=usable,
                 )
             )
     return found
+
+
+def _called(account: Account | None, name: str, *, several: bool) -> str:
+    """Return what to call a firm. One that the vault has by several names is told apart by these."""
+    if account is None or not account.name:
+        return name
+    return f"{account.name}, {name!r} in the vault" if several else account.name
 
 
 def known_firms(sites: Sequence[Site], vault: Vault, firms: Sequence[FirmName]) -> list[KnownFirm]:

@@ -1,11 +1,10 @@
-"""The verbs of a firm over all firms of a vault, to be awaited: ten at a time, or wherever an executor runs them."""
+"""The verbs of a firm over all firms of a vault, to be awaited."""
 
 from __future__ import annotations
 
 import asyncio
-import logging
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from typing import Any, Final, TypeAlias
 
@@ -21,17 +20,12 @@ from ..http.pace import LOWEST, WINDOW
 from ..http.sync_and_async import awaited, on_loop
 from ..models import Site
 from ..vault import Vault
-from ._one import carried_out
+from ._loop import Loop
 from ._roster import KnownFirm, firms_of, known_firms, named, several_sites
 from ._task import FirmName, Task
-from ._worker import on_worker
 from .report import FirmRow, FirmsReport
 
-AT_A_TIME: Final = 10  # firms; how many requests are under way in all is the transport's business
 PAGE: Final = 200  # users in one answer of Clio
-_POLL: Final = 0.2
-_STOPPED: Final = "Not begun: the run was stopped."
-_log: Final = logging.getLogger("clio_nb")
 
 Progress: TypeAlias = bool | Callable[[FirmRow], object]
 """True shows a progress bar, except where the verb is awaited; a function is called with each firm's row."""
@@ -99,7 +93,26 @@ class AsyncFirms:
         progress: Progress = True,
         stop: Stop | None = None,
     ) -> FirmsReport:
-        """Compare a manifest with what every user of every firm has. Nothing is changed."""
+        """Compare a manifest with what every user of every firm has. Nothing is changed.
+
+        Args:
+            manifest: What every user should see, or the path of a file that says it.
+            profile: Which target URLs of the manifest to use.
+            allow_delete: Turn duplicates and orphans into deletes.
+            executor: Where the firms are read; without it here, ten at a time.
+            progress: False for no bar; or a function that is called with each firm's row.
+            stop: Ends the run early, when it is asked to.
+
+        Returns:
+            The report, with each firm's plan in its row. :meth:`apply` takes it.
+
+        Raises:
+            errors.ManifestError: The manifest cannot be read.
+
+        Examples:
+            >>> firms.plan("actions.toml", progress=False)
+            <Plan for 1 firm: 5 create. 5 calls, at most 1 per token, 0 s under the rate limit>
+        """
         wanted = await self._read(manifest, profile)
         options = {"profile": profile, "allow_delete": allow_delete}
         return await self._each("plan", wanted, options, executor=executor, progress=progress, stop=stop)
@@ -113,7 +126,25 @@ class AsyncFirms:
         progress: Progress = True,
         stop: Stop | None = None,
     ) -> FirmsReport:
-        """Return the plans that remove all that is ours from every firm. Nothing is changed."""
+        """Return the plans that remove all that is ours from every firm. Nothing is changed.
+
+        Args:
+            manifest: Says what is ours: only what this manifest made, also where the ledger does not know it.
+            executor: As in :meth:`plan`.
+            progress: As in :meth:`plan`.
+            stop: Ends the run early, when it is asked to.
+
+        Returns:
+            The report, with each firm's plan in its row. :meth:`apply` takes it.
+
+        Raises:
+            errors.ManifestError: The manifest cannot be read.
+
+        Examples:
+            >>> report = firms.apply("actions.toml", progress=False)
+            >>> firms.plan_offboard(progress=False).counts()
+            {'delete': 5}
+        """
         wanted = None if manifest is None else await self._read(manifest)
         return await self._each("plan_offboard", wanted, {}, executor=executor, progress=progress, stop=stop)
 
@@ -127,7 +158,27 @@ class AsyncFirms:
         progress: Progress = True,
         stop: Stop | None = None,
     ) -> FirmsReport:
-        """Return how many users of each firm see what they should, and why the others do not."""
+        """Return how many users of each firm see all that they should, and why the others do not.
+
+        Args:
+            manifest: What it is held against, or the path of one; without it, what was written last (the ledger).
+            profile: Which target URLs of the manifest count.
+            executor: As in :meth:`plan`.
+            progress: As in :meth:`plan`.
+            stop: Ends the run early, when it is asked to.
+
+        Returns:
+            One row for each firm; the columns are those of :meth:`clio_nb.firms.FirmsReport.to_frame`, with the
+            counts ``users`` and ``equipped``. Awaited: the report.
+
+        Raises:
+            errors.ManifestError: The manifest cannot be read.
+
+        Examples:
+            >>> report = firms.apply("actions.toml", progress=False)
+            >>> firms.coverage("actions.toml", progress=False)[["firm", "users", "equipped"]].values.tolist()
+            [['Marrowby & Quill LLP', 5, 5]]
+        """
         wanted = None if manifest is None else await self._read(manifest, profile)
         return await self._each(
             "coverage", wanted, {"profile": profile}, executor=executor, progress=progress, stop=stop
@@ -143,7 +194,27 @@ class AsyncFirms:
         progress: Progress = True,
         stop: Stop | None = None,
     ) -> FirmsReport:
-        """Return how much is not as it should be in each firm."""
+        """Return how much is not as it should be in each firm.
+
+        Args:
+            manifest: With one, what a plan of it would change; without one, what was changed by hand since it was
+                written.
+            profile: Which target URLs of the manifest count.
+            executor: As in :meth:`plan`.
+            progress: As in :meth:`plan`.
+            stop: Ends the run early, when it is asked to.
+
+        Returns:
+            One row for each firm; the columns are those of :meth:`clio_nb.firms.FirmsReport.to_frame`, with a count
+            for each kind of item. Awaited: the report.
+
+        Raises:
+            errors.ManifestError: The manifest cannot be read.
+
+        Examples:
+            >>> firms.drift("actions.toml", progress=False)["create"].tolist()
+            [5]
+        """
         wanted = None if manifest is None else await self._read(manifest, profile)
         return await self._each("drift", wanted, {"profile": profile}, executor=executor, progress=progress, stop=stop)
 
@@ -177,7 +248,35 @@ class AsyncFirms:
         progress: Progress = True,
         stop: Stop | None = None,
     ) -> FirmsReport:
-        """Plan and apply a manifest in every firm, or do exactly what a report of plans says."""
+        """Plan and apply a manifest in every firm. What could not be done, applying again does.
+
+        Ctrl-C stops it safely: requests under way are finished and recorded, no further firm is begun, then
+        ``KeyboardInterrupt`` is raised.
+
+        Args:
+            manifest: What every user should see, or the path of a file that says it; or the report of :meth:`plan` or
+                :meth:`plan_offboard`, and then exactly what its plans say is done.
+            profile: Which target URLs of the manifest to use.
+            allow_delete: Turn duplicates and orphans into deletes.
+            executor: Where the firms are done; without it here, ten at a time.
+            canary: Firms that go first, by id or name.
+            canary_failures: How many of these may fail; when more do, no other firm is begun.
+            progress: False for no bar; or a function that is called with each firm's row.
+            stop: Ends the run early, when it is asked to.
+
+        Returns:
+            The report: a row for each firm, with its run, what was done, and what went wrong.
+
+        Raises:
+            errors.ManifestError: The manifest cannot be read.
+            errors.InvalidInput: No firm is called like one of ``canary``, or no worker can reach this vault.
+
+        Examples:
+            >>> firms.apply("actions.toml", progress=False).counts()
+            {'done': 5}
+            >>> firms.apply("actions.toml", progress=False).counts()
+            {}
+        """
         wanted, plans, options = None, None, dict[str, str | bool | None]()
         if isinstance(manifest, FirmsReport):
             plans = manifest
@@ -207,7 +306,27 @@ class AsyncFirms:
         progress: Progress = True,
         stop: Stop | None = None,
     ) -> FirmsReport:
-        """Remove all that is ours from every firm. Look at :meth:`plan_offboard` first: it counts the deletes."""
+        """Remove all that is ours from every firm. Look at :meth:`plan_offboard` first: it counts the deletes.
+
+        Args:
+            manifest: Says what is ours: only what this manifest made, also where the ledger does not know it.
+            executor: As in :meth:`apply`.
+            canary: As in :meth:`apply`.
+            canary_failures: As in :meth:`apply`.
+            progress: As in :meth:`apply`.
+            stop: Ends the run early, when it is asked to.
+
+        Returns:
+            The report.
+
+        Raises:
+            errors.ManifestError: The manifest cannot be read.
+
+        Examples:
+            >>> report = firms.apply("actions.toml", progress=False)
+            >>> firms.offboard(progress=False).counts()
+            {'done': 5}
+        """
         wanted = None if manifest is None else await self._read(manifest)
         return await self._each(
             "offboard",
@@ -246,75 +365,28 @@ class AsyncFirms:
         progress: Progress = True,
         stop: Stop | None = None,
     ) -> FirmsReport:
-        """Do a verb in each firm: the canaries first, then all others. What goes wrong in one is in its row."""
+        """Do a verb in each firm, or in those that have a plan."""
         firms = await self._firms()
         first = [named(firms, which) for which in ([canary] if isinstance(canary, int | str) else canary)]
         address = "" if executor is None else self._address()
         seconds = None if timeouts.left() == math.inf else max(timeouts.left(), 0.0)
-        planned = {(row.region, row.name): row.plan for row in plans.rows} if plans else {}
-
-        def task(of: FirmName) -> Task:
-            plan = planned.get((of.region, of.name))
-            return Task(verb=verb, of=of, vault=address, manifest=manifest, plan=plan, options=options, seconds=seconds)
-
-        stop = stop or Stop()
+        planned = {(row.region, row.name): row.plan for row in plans.rows if row.plan} if plans else {}
+        tasks = [
+            Task(
+                verb=verb,
+                of=of,
+                vault=address,
+                manifest=manifest,
+                plan=planned.get((of.region, of.name)),
+                options=options,
+                seconds=seconds,
+            )
+            for of in firms
+            if plans is None or (of.region, of.name) in planned
+        ]
         on_row = progress if callable(progress) else lambda _: None
-        tasks = [task(of) for of in firms if plans is None or planned.get((of.region, of.name)) is not None]
-        rows: dict[str, FirmRow] = {}
-        for ahead in (True, False):
-            group = [one for one in tasks if (one.of in first) is ahead]
-            failed = sum(bool(row.error) for row in rows.values())
-            if not ahead and failed > canary_failures:
-                said = f"Not begun: of {len(rows)} canary firms {failed} failed."
-                rows |= {one.number: one.row(error=said) for one in group}
-                break
-            rows |= await self._together(group, executor, on_row, stop)
-        return FirmsReport(verb, tuple(rows[one.number] for one in tasks))
-
-    async def _together(
-        self, tasks: Sequence[Task], executor: Executor | None, on_row: Callable[[FirmRow], object], stop: Stop
-    ) -> dict[str, FirmRow]:
-        """Do tasks, ten at a time; an executor gets them all, since it knows how many it can do."""
-        rows, left = dict[str, FirmRow](), iter(tasks)
-
-        async def work() -> None:
-            for task in left:
-                row = task.row(error=_STOPPED) if stop.asked else await self._row_of(task, executor, stop)
-                rows[task.number] = row
-                on_row(row)
-
-        at_a_time = min(len(tasks), AT_A_TIME if executor is None else len(tasks))
-        workers = [asyncio.ensure_future(work()) for _ in range(at_a_time)]
-        try:
-            await asyncio.gather(*workers)
-        finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
-        return rows
-
-    async def _row_of(self, task: Task, executor: Executor | None, stop: Stop) -> FirmRow:
-        """Do one task here or where the executor runs it. Anything unexpected ends this firm only."""
-        work: asyncio.Future[FirmRow]
-        if executor is None:
-            work = asyncio.ensure_future(carried_out(self.opened(task.of), task, stop))
-        else:
-            work = asyncio.wrap_future(await asyncio.to_thread(executor.submit, on_worker, task))
-        try:
-            while not (await asyncio.wait([work], timeout=_POLL if executor else None))[0]:
-                if stop.asked:
-                    work.cancel()
-        finally:
-            if not work.done():
-                work.cancel()
-                await asyncio.wait([work])
-        if work.cancelled():
-            return task.row(error="Stopped before it ended; what has begun is in the ledger. Apply again.")
-        if error := work.exception():
-            tracebacks.cut(error)
-            _log.error("%s failed unexpectedly in %s", task.verb, task.of, exc_info=error)
-            return task.row(error=f"Unexpected error ({type(error).__name__}). What has begun is in the ledger.")
-        return work.result()
+        loop = Loop(self.opened, executor, on_row, stop or Stop())
+        return FirmsReport(verb, tuple(await loop.rows(tasks, first, canary_failures)))
 
     def _address(self) -> str:
         address = self.vault.database.address

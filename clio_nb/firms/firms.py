@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Iterable
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 from ..firm import Firm
-from ..firm._planner import Source
 from ..firm._progress import watched
 from ..firm.apply._user_run import Stop
 from ..http import loop
@@ -20,6 +18,24 @@ from .report import FirmRow, FirmsReport
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+def _with_a_bar(
+    verb: Callable[..., Coroutine[Any, Any, FirmsReport]],
+    aio: AsyncFirms,
+    *given: Any,
+    progress: Progress = True,
+    stop: Stop | None = None,
+    **how: Any,
+) -> FirmsReport:
+    """Do a verb with a bar over its firms; Ctrl-C stops it safely."""
+    stop, ended, total = stop or Stop(), list[FirmRow](), 0
+    if progress is True:
+        plans = next((one for one in given if isinstance(one, FirmsReport)), None)
+        total = len(loop.run(aio.overview) if plans is None else plans.rows)
+    on_row = progress if callable(progress) else ended.append
+    work = loop.submit(verb, aio, *given, **how, progress=on_row, stop=stop)
+    return watched(work, ended, total, what=verb.__name__, unit="firm", bar=progress is True, stop=stop)
 
 
 @verbs
@@ -122,204 +138,10 @@ class Firms:
             }
         )
 
-    def plan(
-        self,
-        manifest: Source,
-        *,
-        profile: str | None = None,
-        allow_delete: bool = False,
-        executor: Executor | None = None,
-        progress: Progress = True,
-    ) -> FirmsReport:
-        """Compare a manifest with what every user of every firm has. Nothing is changed.
-
-        Args:
-            manifest: What every user should see, or the path of a file that says it.
-            profile: Which target URLs of the manifest to use.
-            allow_delete: Turn duplicates and orphans into deletes.
-            executor: Where the firms are read; without it here, ten at a time.
-            progress: False for no bar; or a function that is called with each firm's row.
-
-        Returns:
-            The report, with each firm's plan in its row. :meth:`apply` takes it.
-
-        Raises:
-            errors.ManifestError: The manifest cannot be read.
-
-        Examples:
-            >>> firms.plan("actions.toml", progress=False)
-            <Plan for 1 firm: 5 create. 5 calls, at most 1 per token, 0 s under the rate limit>
-        """
-        how = {"profile": profile, "allow_delete": allow_delete}
-        return self._watched(self.aio.plan, progress, manifest, **how, executor=executor)
-
-    def plan_offboard(
-        self, *, manifest: Source | None = None, executor: Executor | None = None, progress: Progress = True
-    ) -> FirmsReport:
-        """Return the plans that remove all that is ours from every firm. Nothing is changed.
-
-        Args:
-            manifest: Says what is ours: only what this manifest made, also where the ledger does not know it.
-            executor: As in :meth:`plan`.
-            progress: As in :meth:`plan`.
-
-        Returns:
-            The report, with each firm's plan in its row. :meth:`apply` takes it.
-
-        Raises:
-            errors.ManifestError: The manifest cannot be read.
-
-        Examples:
-            >>> report = firms.apply("actions.toml", progress=False)
-            >>> firms.plan_offboard(progress=False).counts()
-            {'delete': 5}
-        """
-        return self._watched(self.aio.plan_offboard, progress, manifest=manifest, executor=executor)
-
-    def coverage(
-        self,
-        manifest: Source | None = None,
-        *,
-        profile: str | None = None,
-        executor: Executor | None = None,
-        progress: Progress = True,
-    ) -> pd.DataFrame:
-        """Return how many users of each firm see all that they should, and why the others do not.
-
-        Args:
-            manifest: What it is held against, or the path of one; without it, what was written last (the ledger).
-            profile: Which target URLs of the manifest count.
-            executor: As in :meth:`plan`.
-            progress: As in :meth:`plan`.
-
-        Returns:
-            One row for each firm; the columns are those of :meth:`clio_nb.firms.FirmsReport.to_frame`, with the
-            counts ``users`` and ``equipped``. Awaited: the report.
-
-        Raises:
-            errors.ManifestError: The manifest cannot be read.
-
-        Examples:
-            >>> report = firms.apply("actions.toml", progress=False)
-            >>> firms.coverage("actions.toml", progress=False)[["firm", "users", "equipped"]].values.tolist()
-            [['Marrowby & Quill LLP', 5, 5]]
-        """
-        how = {"profile": profile, "executor": executor}
-        return self._watched(self.aio.coverage, progress, manifest, **how).to_frame()
-
-    def drift(
-        self,
-        manifest: Source | None = None,
-        *,
-        profile: str | None = None,
-        executor: Executor | None = None,
-        progress: Progress = True,
-    ) -> pd.DataFrame:
-        """Return how much is not as it should be in each firm.
-
-        Args:
-            manifest: With one, what a plan of it would change; without one, what was changed by hand since it was
-                written.
-            profile: Which target URLs of the manifest count.
-            executor: As in :meth:`plan`.
-            progress: As in :meth:`plan`.
-
-        Returns:
-            One row for each firm; the columns are those of :meth:`clio_nb.firms.FirmsReport.to_frame`, with a count
-            for each kind of item. Awaited: the report.
-
-        Raises:
-            errors.ManifestError: The manifest cannot be read.
-
-        Examples:
-            >>> firms.drift("actions.toml", progress=False)["create"].tolist()
-            [5]
-        """
-        how = {"profile": profile, "executor": executor}
-        return self._watched(self.aio.drift, progress, manifest, **how).to_frame()
-
+    plan = sync_method(AsyncFirms.plan, run=_with_a_bar)
+    plan_offboard = sync_method(AsyncFirms.plan_offboard, run=_with_a_bar)
+    coverage = sync_method_into(FirmsReport.to_frame, run=_with_a_bar)(AsyncFirms.coverage)
+    drift = sync_method_into(FirmsReport.to_frame, run=_with_a_bar)(AsyncFirms.drift)
+    apply = sync_method(AsyncFirms.apply, run=_with_a_bar)
+    offboard = sync_method(AsyncFirms.offboard, run=_with_a_bar)
     audit = sync_method_into(FirmsReport.to_frame)(AsyncFirms.audit)
-
-    def apply(
-        self,
-        manifest: Source | FirmsReport,
-        *,
-        profile: str | None = None,
-        allow_delete: bool = False,
-        executor: Executor | None = None,
-        canary: Iterable[int | str] = (),
-        canary_failures: int = 0,
-        progress: Progress = True,
-    ) -> FirmsReport:
-        """Plan and apply a manifest in every firm. What could not be done, applying again does.
-
-        Ctrl-C stops it safely: requests under way are finished and recorded, no further firm is begun, then
-        ``KeyboardInterrupt`` is raised.
-
-        Args:
-            manifest: What every user should see, or the path of a file that says it; or the report of :meth:`plan` or
-                :meth:`plan_offboard`, and then exactly what its plans say is done.
-            profile: Which target URLs of the manifest to use.
-            allow_delete: Turn duplicates and orphans into deletes.
-            executor: Where the firms are done; without it here, ten at a time.
-            canary: Firms that go first, by id or name.
-            canary_failures: How many of these may fail; when more do, no other firm is begun.
-            progress: False for no bar; or a function that is called with each firm's row.
-
-        Returns:
-            The report: a row for each firm, with its run, what was done, and what went wrong.
-
-        Raises:
-            errors.ManifestError: The manifest cannot be read.
-            errors.InvalidInput: No firm is called like one of ``canary``, or no worker can reach this vault.
-
-        Examples:
-            >>> firms.apply("actions.toml", progress=False).counts()
-            {'done': 5}
-            >>> firms.apply("actions.toml", progress=False).counts()
-            {}
-        """
-        how = {"profile": profile, "allow_delete": allow_delete, "executor": executor}
-        return self._watched(self.aio.apply, progress, manifest, **how, canary=canary, canary_failures=canary_failures)
-
-    def offboard(
-        self,
-        *,
-        manifest: Source | None = None,
-        executor: Executor | None = None,
-        canary: Iterable[int | str] = (),
-        canary_failures: int = 0,
-        progress: Progress = True,
-    ) -> FirmsReport:
-        """Remove all that is ours from every firm. Look at :meth:`plan_offboard` first: it counts the deletes.
-
-        Args:
-            manifest: Says what is ours: only what this manifest made, also where the ledger does not know it.
-            executor: As in :meth:`apply`.
-            canary: As in :meth:`apply`.
-            canary_failures: As in :meth:`apply`.
-            progress: As in :meth:`apply`.
-
-        Returns:
-            The report.
-
-        Raises:
-            errors.ManifestError: The manifest cannot be read.
-
-        Examples:
-            >>> report = firms.apply("actions.toml", progress=False)
-            >>> firms.offboard(progress=False).counts()
-            {'done': 5}
-        """
-        how = {"manifest": manifest, "executor": executor}
-        return self._watched(self.aio.offboard, progress, **how, canary=canary, canary_failures=canary_failures)
-
-    def _watched(
-        self, verb: Callable[..., Coroutine[Any, Any, FirmsReport]], progress: Progress, *given: Any, **how: Any
-    ) -> FirmsReport:
-        """Do a verb with a bar over its firms."""
-        stop, ended = Stop(), list[FirmRow]()
-        total = len(loop.run(self.aio.overview)) if progress is True else 0
-        on_row = progress if callable(progress) else ended.append
-        work = loop.submit(verb, *given, **how, progress=on_row, stop=stop)
-        return watched(work, ended, total, what=verb.__name__, unit="firm", bar=progress is True, stop=stop)

@@ -162,11 +162,12 @@ class FirmsReport:
         return markup.table(str(self), columns, drawn) + (markup.muted(f"{more} more rows.") if more > 0 else "")
 
     def __str__(self) -> str:
-        counts = ", ".join(f"{count} {name}" for name, count in self.counts().items()) or "nothing"
+        counts = ", ".join(f"{count} {name}" for name, count in self.counts().items())
         failed = f"; {len(self.failed)} failed" if self.failed else ""
         cost = f". {self.cost()}" if self.changes else ""
         firms = "1 firm" if len(self.rows) == 1 else f"{len(self.rows)} firms"
-        return f"{self.verb.replace('_', ' ').capitalize()} for {firms}: {counts}{failed}{cost}"
+        nothing = "nothing to do" if COUNTS[self.verb] in (_KINDS, _OUTCOMES) else "nothing"
+        return f"{self.verb.replace('_', ' ').capitalize()} for {firms}: {counts or nothing}{failed}{cost}"
 
     def __repr__(self) -> str:
         return f"<{self}>"

@@ -81,15 +81,20 @@ async def _rest_of(begun: Coroutine[Any, Any, T]) -> T:
     return await begun
 
 
-def sync_method(verb: Callable[Concatenate[A, P], Coroutine[Any, Any, T]]) -> Callable[Concatenate[HasAsync[A], P], T]:
+def sync_method(
+    verb: Callable[Concatenate[A, P], Coroutine[Any, Any, T]], *, run: Callable[..., Any] = run
+) -> Callable[Concatenate[HasAsync[A], P], T]:
     """Return the sync twin of an async class's method, as a method of the class that has such an object in ``aio``."""
-    return sync_method_into(_same)(verb)
+    return sync_method_into(_same, run=run)(verb)
 
 
 def sync_method_into(
-    into: Callable[[U], T],
+    into: Callable[[U], T], *, run: Callable[..., Any] = run
 ) -> Callable[[Callable[Concatenate[A, P], Coroutine[Any, Any, U]]], Callable[Concatenate[HasAsync[A], P], T]]:
-    """Do as :func:`sync_method` does, with a result that a person works with instead of the one that is awaited."""
+    """Do as :func:`sync_method` does, with a result that a person works with instead of the one that is awaited.
+
+    ``run`` waits for the awaited form, which it is handed with its arguments.
+    """
 
     def made(verb: Callable[Concatenate[A, P], Coroutine[Any, Any, U]]) -> Callable[Concatenate[HasAsync[A], P], T]:
         @_described_as(verb, _returned_by(into))

@@ -154,6 +154,20 @@ def test_one_firm_is_named_by_id_or_name(run, site, vault, manifest, how):
     assert labels(host) == [[], []]
 
 
+def test_actions_of_a_named_firm_are_listed_and_made(run, site, vault):
+    host = site.firms[2]
+    said = ("--vault", vault, "--firm", host.name)
+    assert (
+        run("actions", "create", "Go", "https://a.example/x", "--at", "matters", "--user", host.users[0].email, *said)[
+            0
+        ]
+        == 0
+    )
+    code, out, _ = run("actions", "list", *said)
+    assert (code, out.count("Go")) == (0, 1)
+    assert labels(host) == [["Go"], []]
+
+
 def test_a_run_is_undone_in_the_firm_that_it_is_of(run, site, manifest):
     run("apply", manifest, "--all-firms", "--yes")
     _, out, _ = run("firms", "--json")
@@ -199,6 +213,17 @@ def test_a_vault_that_is_named_beside_a_sandbox_is_used_or_refused_aloud(run, si
     assert [labels(host) for host in site.firms] == [[[], []]] * 4
     code, out, _ = run("plan", manifest, "--vault", tmp_path / "new.sqlite")  # nobody is in it yet: everyone is
     assert (code, "2 create" in out) == (2, True)
+
+
+@pytest.mark.parametrize("first", ["one", "all"])
+def test_a_firm_keeps_its_name_in_the_vault_whichever_command_came_first(run, site, manifest, first):
+    if first == "one":
+        run("plan", manifest)
+    for _ in range(2):
+        code, out, _ = run("plan", manifest, "--all-firms")
+        assert (code, "Plan for 4 firms: 8 create" in out) == (2, True)
+        code, out, _ = run("plan", manifest)
+        assert (code, "2 create" in out) == (2, True)
 
 
 def test_one_failed_firm_makes_the_exit_code_1_and_the_others_are_done(run, site, manifest):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from clio_nb.errors import InvalidInput, ManifestError
 from clio_nb.firm import Firm
 from clio_nb.firm.apply._user_run import Stop
 from clio_nb.firm.manifest import Manifest, parse_manifest
-from clio_nb.firms import Firms, FirmsReport, async_firms
+from clio_nb.firms import Firms, FirmsReport, _loop
 from clio_nb.firms.report import COUNTS, FirmRow
 from clio_nb.http import loop, retry, transport
 from clio_nb.ledger.people import keep_people
@@ -108,8 +109,21 @@ def test_f1_a_firm_whose_only_token_is_revoked_is_a_row_that_says_so(
     assert firms.overview().set_index("firm").loc[alone.name, ["tokens", "usable"]].tolist() == [1, 0]
 
 
-@pytest.mark.parametrize("verb", ["plan", "coverage", "drift", "apply", "offboard"])
-@pytest.mark.parametrize("trouble", ["status", "html", "redirect", "reset", "truncated"])
+VERBS = ("plan", "coverage", "drift", "apply", "offboard")
+TROUBLES = ("status", "html", "redirect", "reset", "truncated")
+
+
+@pytest.mark.parametrize(
+    ("verb", "trouble"),
+    [
+        *zip(VERBS, TROUBLES, strict=True),
+        *(
+            pytest.param(verb, trouble, marks=pytest.mark.long)
+            for verb, trouble in itertools.product(VERBS, TROUBLES)
+            if (verb, trouble) not in zip(VERBS, TROUBLES, strict=True)
+        ),
+    ],
+)
 def test_f1_one_failure_stops_nobody(
     firms: Firms, site: Sandbox, manifest: Manifest, verb: str, trouble: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,14 +152,14 @@ def test_f1_one_user_who_fails_is_said_in_her_firms_row(firms: Firms, site: Sand
 def test_f1_something_unexpected_in_one_firm_ends_that_firm_only(
     firms: Firms, manifest: Manifest, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    real, name = async_firms.carried_out, firms.overview()["name"].tolist()[3]
+    real, name = _loop.carried_out, firms.overview()["name"].tolist()[3]
 
     async def once(firm: Any, task: Any, stop: Stop) -> FirmRow:
         if task.of.name == name:
             raise KeyError("a canary that is not shown")
         return await real(firm, task, stop)
 
-    monkeypatch.setattr(async_firms, "carried_out", once)
+    monkeypatch.setattr(_loop, "carried_out", once)
     report = firms.apply(manifest, progress=False)
     assert [row.name for row in report.failed] == [name]
     assert report.failed[0].error.startswith("Unexpected error (KeyError)")
@@ -240,7 +254,7 @@ def test_ten_firms_go_at_a_time_under_one_bound_on_requests(
     now = {"firms": 0, "requests": 0}
     most = {"firms": 0, "requests": 0}
     full = asyncio.Event()
-    real_firm, real_engine = async_firms.carried_out, transport._engine
+    real_firm, real_engine = _loop.carried_out, transport._engine
 
     def begun(what: str) -> None:
         now[what] += 1
@@ -270,7 +284,7 @@ def test_ten_firms_go_at_a_time_under_one_bound_on_requests(
 
     with Sandbox(users=7, firms=12) as site:
         firms = Firms(site, fill(site, Vault()))
-        monkeypatch.setattr(async_firms, "carried_out", firm)
+        monkeypatch.setattr(_loop, "carried_out", firm)
         monkeypatch.setattr(transport, "_engine", lambda here: Held(real_engine(here)))
         assert firms.plan(manifest, progress=False).counts() == {"create": 12 * 14}
     assert most["firms"] == 10
@@ -305,6 +319,52 @@ def test_a_name_that_fits_two_firms_or_none_is_an_error_that_lists_them(firms: F
         firms.firm("nobody")
     with pytest.raises(InvalidInput, match="No firm 'nobody'"):
         firms.apply(parse_manifest(TOML), canary=["nobody"], progress=False)
+
+
+def test_a_manifest_for_users_of_one_firm_has_nothing_to_do_in_the_others(firms: Firms, site: Sandbox) -> None:
+    chosen = site.firms[3].users[1]
+    pilot = parse_manifest(f"{TOML}who = {{ users = [{chosen.email!r}] }}\n")
+    report = firms.apply(pilot, progress=False)
+    assert [row.error for row in report.rows] == [""] * 6
+    assert report.counts() == {"done": 2}
+    again = firms.plan(pilot, progress=False)
+    assert again
+    assert again.changes == 0
+    covered = firms.coverage(pilot, progress=False)
+    assert covered["equipped"].sum() == 1
+    assert covered["why"].isna().all()
+
+
+def test_a_firm_that_the_vault_has_by_two_names_is_told_apart(firms: Firms, site: Sandbox, manifest: Manifest) -> None:
+    host = site.firms[0]
+    Firm(host, firms.vault).add(clio.login(host, host.users[0].id))
+    assert firms.overview()["firm"].str.contains("in the vault").sum() == 2
+    with pytest.raises(InvalidInput, match="fits 2 firms"):
+        firms.firm(host.account_id)
+    assert firms.apply(manifest, progress=False)
+    assert [labels(each) for each in site.firms] == [EVERYWHERE] * 6
+    assert firms.firm("default").aio.name == "default"
+
+
+def test_ctrl_c_ends_what_is_under_way_and_begins_no_further_firm(
+    firms: Firms, site: Sandbox, manifest: Manifest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from clio_nb.firm import _progress
+
+    waits = iter([KeyboardInterrupt()])
+    real = _progress.wait
+
+    def wait(*given: Any, **how: Any) -> Any:
+        for error in waits:
+            raise error
+        return real(*given, **how)
+
+    monkeypatch.setattr(_progress, "wait", wait)
+    with pytest.raises(KeyboardInterrupt):
+        firms.apply(manifest)
+    assert not firms.audit()["why"].str.contains("sent").any()
+    assert firms.apply(manifest, progress=False)
+    assert [labels(each) for each in site.firms] == [EVERYWHERE] * 6
 
 
 def test_the_overview_knows_people_tokens_and_the_last_run_without_a_request(

@@ -43,7 +43,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``account_id`` is Clio's id of the firm. ``run`` names the interrupted run that it resumes, if it does. ``writes``
     says how often each user had been written when the user was read: who was written since is planned again. ``gone``
     are actions that the ledger knows and Clio has no more, each with its user. Of the ``unsettled`` users, for whom
-    nothing has to change, the ledger does not know yet what was found.
+    nothing has to change, the ledger does not know yet what was found. ``nobody_read`` says that no user could be read.
     """
 
     site: str
@@ -61,6 +61,7 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     writes: dict[int, int] = {}
     gone: tuple[tuple[int, int], ...] = ()
     unsettled: tuple[int, ...] = ()
+    nobody_read: bool = False
 
     @property
     def changes(self) -> tuple[Item, ...]:
@@ -79,9 +80,11 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return bool(by_hand) or any(item.reason == NOT_IN_LEDGER for item in self.items)
 
     @property
-    def nobody_read(self) -> bool:
-        """Whether no user could be read, so that it says nothing of what there is."""
-        return len(self.blocked) == len(self.items) and bool(self.items or self.notes)
+    def is_blind(self) -> bool:
+        """Whether it says nothing of what there is: all is blocked, or nobody could be read and there is a note."""
+        if self.items:
+            return len(self.blocked) == len(self.items)
+        return self.nobody_read and bool(self.notes)
 
     def counts(self) -> dict[str, int]:
         """Return how many items there are of each kind."""
