@@ -62,10 +62,7 @@ class Network:
     certificates: tuple[tuple[str, str], ...] = ()
 
     def proxy_for(self, url: httpx.URL) -> Secret | None:
-        """Return the address of the proxy for a request, None to go straight there. Loopback is always direct.
-
-        Raises :class:`InvalidInput` when the environment's address is none.
-        """
+        """Return the address of the proxy for a request, None to go straight there. Loopback is always direct."""
         if (self.proxy is None and not self.proxies) or is_here(url.host):
             return None
         by_scheme = dict(self.proxies)
@@ -73,8 +70,7 @@ class Network:
             return None
         if self.proxy is not None:
             return self.proxy
-        name = url.scheme if url.scheme in by_scheme else "all"
-        return checked_proxy(by_scheme[name], f"{name.upper()}_PROXY") if by_scheme.get(name) else None
+        return by_scheme.get(url.scheme, by_scheme.get("all"))
 
     def tls(self) -> ssl.SSLContext:
         """Return what certificates are checked with: public authorities, this machine's, and those that were named.
@@ -161,15 +157,24 @@ def network(
 
 
 def current() -> Network:
-    """Return how the network is now. What the environment says is read each time: it may change in a notebook."""
+    """Return how the network is now. What the environment says is read each time: it may change in a notebook.
+
+    Raises :class:`InvalidInput` when the environment names no proxy where it should.
+    """
     said = _state["network"]
     trusted = _asked_to_trust() if said.trust_env is None else said.trust_env
     names = _OPENSSL + _BUNDLES if trusted else _OPENSSL
     certificates = tuple((name, path) for name in names if (path := os.environ.get(name)))
     if said.transport is not None or not (trusted or certificates):
         return said
-    proxies = tuple((name, Secret(value)) for name, value in getproxies().items()) if trusted else ()
+    proxies = tuple(_of_environment().items()) if trusted else ()
     return dataclasses.replace(said, proxies=proxies, certificates=certificates)
+
+
+def _of_environment() -> dict[str, Secret]:
+    found = {name: value for name, value in getproxies().items() if name in ("http", "https", "all", "no") and value}
+    proxies = {name: checked_proxy(value, f"{name.upper()}_PROXY") for name, value in found.items() if name != "no"}
+    return proxies | ({"no": Secret(found["no"])} if "no" in found else {})
 
 
 def is_here(host: str) -> bool:

@@ -80,12 +80,14 @@ async def exchange(
     What is secret comes as such, also a URL with a nonce, and is revealed in the call of the engine and nowhere else.
     ``deadline`` in seconds covers it all, and so does a timeout around it; redirects are not followed; a body over
     32 MiB is not read. ``before`` is awaited when there is nothing left to wait for but the answer.
-    Raises :class:`errors.NetworkError` when no whole answer came.
+    Raises :class:`errors.NetworkError` when no whole answer came, and before anything is done
+    :class:`errors.InvalidInput` when the environment says of the network what cannot be right.
     """
     shown = urlsplit(Secret(url).reveal())._replace(query="")
     what = f"{method} {shown.path}"
     here = asyncio.get_running_loop()
-    known, gate, place = network.current(), _gate(here), object()
+    known = network.current()
+    engine, gate, place = _engine(here, known), _gate(here), object()
     if gate.total_tokens != known.in_flight:
         gate.total_tokens = known.in_flight
     await timeouts.within(gate.acquire_on_behalf_of(place), f"{what} was not sent: the requests before it")
@@ -93,7 +95,7 @@ async def exchange(
         if before is not None:
             await timeouts.within(before(), f"{what} was not sent: what had to be done before it")
         started = time.perf_counter()
-        response = await _engine(here, known).handle_async_request(
+        response = await engine.handle_async_request(
             httpx.Request(
                 method,
                 _parsed(url) if isinstance(url, str) else httpx.URL(url.reveal()),
