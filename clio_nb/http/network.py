@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import ipaddress
 import os
 import re
@@ -48,9 +49,12 @@ class _OfTheParent(httpx.AsyncBaseTransport):
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """What :func:`network` was told, with what the environment says: the names of variables, or schemes, and values."""
+    """What :func:`network` was told, with what the environment says: the names of variables, or schemes, and values.
+
+    One object stands for the same settings, so that they share an engine without being compared at each request.
+    """
 
     proxy: Secret | None = None
     trust_env: bool | None = None
@@ -88,7 +92,8 @@ class Network:
         return context
 
 
-_state: Final = {"network": Network()}
+_made: Final = functools.cache(Network)
+_state: Final = {"network": _made()}
 
 
 def _after_fork() -> None:
@@ -146,7 +151,7 @@ def network(
         raise InvalidInput(f"request_timeout must be seconds, up to {DEADLINE:.0f}.", field="request_timeout")
     if ca is not None:
         load_authority(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), os.fspath(ca), "ca")
-    _state["network"] = Network(
+    _state["network"] = _made(
         checked_proxy(proxy, "proxy") if proxy else None,
         trust_env,
         "" if ca is None else str(Path(ca).absolute()),
@@ -167,7 +172,13 @@ def current() -> Network:
     certificates = tuple((name, path) for name in names if (path := os.environ.get(name)))
     if said.transport is not None or not (trusted or certificates):
         return said
-    proxies = tuple(_of_environment().items()) if trusted else ()
+    return _with_environment(said, tuple(_of_environment().items()) if trusted else (), certificates)
+
+
+@functools.cache
+def _with_environment(
+    said: Network, proxies: tuple[tuple[str, Secret], ...], certificates: tuple[tuple[str, str], ...]
+) -> Network:
     return dataclasses.replace(said, proxies=proxies, certificates=certificates)
 
 

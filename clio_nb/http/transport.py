@@ -16,10 +16,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
-import anyio
 import httpx
 
 from .. import errors
@@ -54,10 +53,32 @@ def _engine(here: asyncio.AbstractEventLoop, known: Network) -> httpx.AsyncBaseT
     return engine
 
 
+class _Gate(asyncio.Semaphore):
+    """Lets so many requests of this process through at a time. ``size`` says how many, and may change."""
+
+    def __init__(self) -> None:
+        super().__init__(network.IN_FLIGHT)
+        self.size = network.IN_FLIGHT
+        self._too_many = 0  # since it was made smaller
+
+    def resize(self, size: int) -> None:
+        self._too_many += self.size - size
+        self.size = size
+        while self._too_many < 0:
+            self._too_many += 1
+            self.release()
+
+    async def acquire(self) -> Literal[True]:
+        await super().acquire()
+        while self._too_many > 0:
+            self._too_many -= 1
+            await super().acquire()
+        return True
+
+
 @functools.cache
-def _gate(here: asyncio.AbstractEventLoop) -> anyio.CapacityLimiter:
-    """Lets so many requests of this process through at a time."""
-    return anyio.CapacityLimiter(network.IN_FLIGHT)
+def _gate(here: asyncio.AbstractEventLoop) -> _Gate:
+    return _Gate()
 
 
 @functools.lru_cache(maxsize=256)
@@ -87,10 +108,10 @@ async def exchange(
     what = f"{method} {shown.path}"
     here = asyncio.get_running_loop()
     known = network.current()
-    engine, gate, place = _engine(here, known), _gate(here), object()
-    if gate.total_tokens != known.in_flight:
-        gate.total_tokens = known.in_flight
-    await timeouts.within(gate.acquire_on_behalf_of(place), f"{what} was not sent: the requests before it")
+    engine, gate = _engine(here, known), _gate(here)
+    if gate.size != known.in_flight:
+        gate.resize(known.in_flight)
+    await timeouts.within(gate.acquire(), f"{what} was not sent: the requests before it")
     try:
         if before is not None:
             await timeouts.within(before(), f"{what} was not sent: what had to be done before it")
@@ -109,7 +130,7 @@ async def exchange(
         _log.debug("%s %s: %s", method, shown.path, type(cause).__name__)
         raise _failure(cause, what, method, httpx.URL(shown.geturl())) from None
     finally:
-        gate.release_on_behalf_of(place)
+        gate.release()
     if _log.isEnabledFor(logging.DEBUG):
         took = (time.perf_counter() - started) * 1000
         _log.debug("%s %s: %d in %.0f ms", method, shown.path, response.status_code, took)
