@@ -149,12 +149,14 @@ def network(
         raise InvalidInput("in_flight must be a whole number from 1.", field="in_flight")
     if not (isinstance(request_timeout, int | float) and 0 < request_timeout <= DEADLINE):
         raise InvalidInput(f"request_timeout must be seconds, up to {DEADLINE:.0f}.", field="request_timeout")
+    if trust_env not in (None, True, False):
+        raise InvalidInput("trust_env must be True, False, or left out.", field="trust_env")
     if ca is not None:
-        load_authority(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), os.fspath(ca), "ca")
+        load_authority(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca, "ca")
     _state["network"] = _made(
         checked_proxy(proxy, "proxy") if proxy else None,
         trust_env,
-        "" if ca is None else str(Path(ca).absolute()),
+        "" if ca is None else str(Path(ca).expanduser().absolute()),
         in_flight,
         float(request_timeout),
         transport,
@@ -207,9 +209,15 @@ def advice(url: httpx.URL) -> str:
     return "Check the network, then try again; if it needs a proxy, name it: clio.network(proxy=...)."
 
 
+def unread() -> str:
+    """Say which variable names certificates that are not there: OpenSSL passes it over in silence."""
+    missing = [name for name in _OPENSSL if (path := os.environ.get(name)) and not Path(path).exists()]
+    return f" {missing[0]} is set, but what it names is not there." if missing else ""
+
+
 def checked_proxy(said: Secret | str, name: str) -> Secret:
     """Return the address of a proxy with its scheme. Raises :class:`InvalidInput` that names where it was said."""
-    scheme, _, rest = Secret(said).reveal().strip().rpartition("://")
+    scheme, _, rest = Secret(said).reveal().strip().rpartition("://") if isinstance(said, str | Secret) else [""] * 3
     scheme = scheme.lower() or "http"
     scheme = "socks5" if scheme == "socks" else scheme  # as desktops write it
     with contextlib.suppress(httpx.InvalidURL, TypeError):
@@ -224,18 +232,24 @@ def checked_proxy(said: Secret | str, name: str) -> Secret:
     raise InvalidInput(f"{name} is not the address of a proxy. {_FORM}", field=name)
 
 
-def load_authority(context: ssl.SSLContext, path: str, name: str) -> None:
+def load_authority(context: ssl.SSLContext, said: str | os.PathLike[str], name: str) -> None:
     """Trust the authorities of a file (PEM, or one certificate in DER) or folder. ``name`` is where it was said."""
     try:
-        if Path(path).is_dir():
+        path = Path(said).expanduser()
+        if path.is_dir():
             context.load_verify_locations(capath=path)
-        elif b"-----BEGIN" in (held := Path(path).read_bytes()):
+        elif b"-----BEGIN" in (held := path.read_bytes()):
             context.load_verify_locations(cafile=path)
         else:
             context.load_verify_locations(cadata=held)
-    except OSError:  # what ssl raises is one
+    except (
+        OSError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ):  # what ssl raises is the first, an unknown user's home the last
         raise InvalidInput(
-            f"{name} must name a file of certificates (PEM or DER) that can be read, not {path!r:.200}.", field=name
+            f"{name} must name a file of certificates (PEM or DER) that can be read, not {said!r:.200}.", field=name
         ) from None
 
 

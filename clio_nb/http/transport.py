@@ -144,7 +144,7 @@ def _failure(cause: httpx.TransportError, what: str, method: str, url: httpx.URL
         return errors.NetworkError(f"No answer from {url.host} to {what} ({cause}). {advice}")
     if cause.of == "tls":
         sent = "Nothing was sent. " if cause.sure else ""
-        said = f"No secure connection (TLS) to {url.host} for {what}: {cause}. {sent}{cause.advice}"
+        said = f"No secure connection (TLS) to {url.host} for {what}: {cause}. {sent}{cause.advice}{network.unread()}"
         return errors.TlsFailed(said, nothing_sent=cause.sure)
     if cause.of == "proxy":
         said = f"No answer from {url.host} to {what}: {cause}. {network.PROXY_ADVICE}"

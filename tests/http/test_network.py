@@ -320,6 +320,15 @@ def test_n1_a_private_authority_can_be_named(clio_over_tls, authority, token, tm
         assert session.who_am_i()
 
 
+def test_n1_a_variable_that_names_no_certificate_is_named_when_tls_fails(clio_over_tls, authority, monkeypatch):
+    """OpenSSL passes it over, and so does every request that needs no authority of one's own."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/firm.pem")
+    with proxied("http://{at}", authority) as proxy:
+        clio.network(proxy=proxy.url)
+        with pytest.raises(errors.TlsFailed, match="SSL_CERT_FILE is set, but what it names is not there"):
+            session_at(f"https://{HOST}:{clio_over_tls.port}").who_am_i()
+
+
 def expired(authority):
     past = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
     return authority.issue_cert(HOST, not_after=past)
@@ -371,7 +380,12 @@ WRONG = [
     ({"proxy": "http://proxy.example:99999"}, "proxy"),
     ({"proxy": f"http://ann:{PASSWORD}/@proxy.example"}, "proxy"),
     ({"proxy": "http://pro xy.example"}, "proxy"),
+    ({"proxy": 3128}, "proxy"),
     ({"ca": "no-such-file.pem"}, "ca"),
+    ({"ca": "~no-such-user/firm.pem"}, "ca"),
+    ({"ca": "nul\0"}, "ca"),
+    ({"ca": 5}, "ca"),
+    ({"trust_env": "no"}, "trust_env"),
     ({"ca": __file__}, "ca"),
     ({"in_flight": 0}, "in_flight"),
     ({"in_flight": 2.5}, "in_flight"),
