@@ -40,7 +40,7 @@ class Bounded(httpx.AsyncBaseTransport):
                     await answer.aclose()
         except TimeoutError:
             raise httpx.ReadTimeout(f"timeout after {seconds:.3g} s") from None
-        except (httpx.TransportError, OSError) as error:  # their own text could hold the whole URL
+        except (httpx.RequestError, OSError) as error:  # their own text could hold the whole URL
             failed = tls_failed(error, sure=False) if isinstance(error, httpx.ConnectError) else None
             if isinstance(error, httpx.ProxyError):
                 failed = refused_by_proxy(error, sure=False)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import ipaddress
 import os
 import re
@@ -48,9 +49,12 @@ class _OfTheParent(httpx.AsyncBaseTransport):
         )
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Network:
-    """What :func:`network` was told, with what the environment says: the names of variables, or schemes, and values."""
+    """What :func:`network` was told, with what the environment says: the names of variables, or schemes, and values.
+
+    One object stands for the same settings, so that they share an engine without being compared at each request.
+    """
 
     proxy: Secret | None = None
     trust_env: bool | None = None
@@ -62,10 +66,7 @@ class Network:
     certificates: tuple[tuple[str, str], ...] = ()
 
     def proxy_for(self, url: httpx.URL) -> Secret | None:
-        """Return the address of the proxy for a request, None to go straight there. Loopback is always direct.
-
-        Raises :class:`InvalidInput` when the environment's address is none.
-        """
+        """Return the address of the proxy for a request, None to go straight there. Loopback is always direct."""
         if (self.proxy is None and not self.proxies) or is_here(url.host):
             return None
         by_scheme = dict(self.proxies)
@@ -73,8 +74,7 @@ class Network:
             return None
         if self.proxy is not None:
             return self.proxy
-        name = url.scheme if url.scheme in by_scheme else "all"
-        return checked_proxy(by_scheme[name], f"{name.upper()}_PROXY") if by_scheme.get(name) else None
+        return by_scheme.get(url.scheme, by_scheme.get("all"))
 
     def tls(self) -> ssl.SSLContext:
         """Return what certificates are checked with: public authorities, this machine's, and those that were named.
@@ -92,7 +92,8 @@ class Network:
         return context
 
 
-_state: Final = {"network": Network()}
+_made: Final = functools.cache(Network)
+_state: Final = {"network": _made()}
 
 
 def _after_fork() -> None:
@@ -148,12 +149,14 @@ def network(
         raise InvalidInput("in_flight must be a whole number from 1.", field="in_flight")
     if not (isinstance(request_timeout, int | float) and 0 < request_timeout <= DEADLINE):
         raise InvalidInput(f"request_timeout must be seconds, up to {DEADLINE:.0f}.", field="request_timeout")
+    if trust_env not in (None, True, False):
+        raise InvalidInput("trust_env must be True, False, or left out.", field="trust_env")
     if ca is not None:
-        load_authority(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), os.fspath(ca), "ca")
-    _state["network"] = Network(
+        load_authority(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca, "ca")
+    _state["network"] = _made(
         checked_proxy(proxy, "proxy") if proxy else None,
         trust_env,
-        "" if ca is None else str(Path(ca).absolute()),
+        "" if ca is None else str(Path(ca).expanduser().absolute()),
         in_flight,
         float(request_timeout),
         transport,
@@ -161,15 +164,30 @@ def network(
 
 
 def current() -> Network:
-    """Return how the network is now. What the environment says is read each time: it may change in a notebook."""
+    """Return how the network is now. What the environment says is read each time: it may change in a notebook.
+
+    Raises :class:`InvalidInput` when the environment names no proxy where it should.
+    """
     said = _state["network"]
     trusted = _asked_to_trust() if said.trust_env is None else said.trust_env
     names = _OPENSSL + _BUNDLES if trusted else _OPENSSL
     certificates = tuple((name, path) for name in names if (path := os.environ.get(name)))
     if said.transport is not None or not (trusted or certificates):
         return said
-    proxies = tuple((name, Secret(value)) for name, value in getproxies().items()) if trusted else ()
+    return _with_environment(said, tuple(_of_environment().items()) if trusted else (), certificates)
+
+
+@functools.cache
+def _with_environment(
+    said: Network, proxies: tuple[tuple[str, Secret], ...], certificates: tuple[tuple[str, str], ...]
+) -> Network:
     return dataclasses.replace(said, proxies=proxies, certificates=certificates)
+
+
+def _of_environment() -> dict[str, Secret]:
+    found = {name: value for name, value in getproxies().items() if name in ("http", "https", "all", "no") and value}
+    proxies = {name: checked_proxy(value, f"{name.upper()}_PROXY") for name, value in found.items() if name != "no"}
+    return proxies | ({"no": Secret(found["no"])} if "no" in found else {})
 
 
 def is_here(host: str) -> bool:
@@ -191,9 +209,15 @@ def advice(url: httpx.URL) -> str:
     return "Check the network, then try again; if it needs a proxy, name it: clio.network(proxy=...)."
 
 
+def unread() -> str:
+    """Say which variable names certificates that are not there: OpenSSL passes it over in silence."""
+    missing = [name for name in _OPENSSL if (path := os.environ.get(name)) and not Path(path).exists()]
+    return f" {missing[0]} is set, but what it names is not there." if missing else ""
+
+
 def checked_proxy(said: Secret | str, name: str) -> Secret:
     """Return the address of a proxy with its scheme. Raises :class:`InvalidInput` that names where it was said."""
-    scheme, _, rest = Secret(said).reveal().strip().rpartition("://")
+    scheme, _, rest = Secret(said).reveal().strip().rpartition("://") if isinstance(said, str | Secret) else [""] * 3
     scheme = scheme.lower() or "http"
     scheme = "socks5" if scheme == "socks" else scheme  # as desktops write it
     with contextlib.suppress(httpx.InvalidURL, TypeError):
@@ -208,18 +232,24 @@ def checked_proxy(said: Secret | str, name: str) -> Secret:
     raise InvalidInput(f"{name} is not the address of a proxy. {_FORM}", field=name)
 
 
-def load_authority(context: ssl.SSLContext, path: str, name: str) -> None:
+def load_authority(context: ssl.SSLContext, said: str | os.PathLike[str], name: str) -> None:
     """Trust the authorities of a file (PEM, or one certificate in DER) or folder. ``name`` is where it was said."""
     try:
-        if Path(path).is_dir():
+        path = Path(said).expanduser()
+        if path.is_dir():
             context.load_verify_locations(capath=path)
-        elif b"-----BEGIN" in (held := Path(path).read_bytes()):
+        elif b"-----BEGIN" in (held := path.read_bytes()):
             context.load_verify_locations(cafile=path)
         else:
             context.load_verify_locations(cadata=held)
-    except OSError:  # what ssl raises is one
+    except (
+        OSError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+    ):  # what ssl raises is the first, an unknown user's home the last
         raise InvalidInput(
-            f"{name} must name a file of certificates (PEM or DER) that can be read, not {path!r:.200}.", field=name
+            f"{name} must name a file of certificates (PEM or DER) that can be read, not {said!r:.200}.", field=name
         ) from None
 
 

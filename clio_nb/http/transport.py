@@ -17,10 +17,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urlsplit
 
-import anyio
 import httpx
 
 from .. import errors
@@ -58,10 +57,32 @@ def _engine(here: asyncio.AbstractEventLoop, known: Network) -> httpx.AsyncBaseT
     return engine
 
 
+class _Gate(asyncio.Semaphore):
+    """Lets so many requests of this process through at a time. ``size`` says how many, and may change."""
+
+    def __init__(self) -> None:
+        super().__init__(network.IN_FLIGHT)
+        self.size = network.IN_FLIGHT
+        self._too_many = 0  # since it was made smaller
+
+    def resize(self, size: int) -> None:
+        self._too_many += self.size - size
+        self.size = size
+        while self._too_many < 0:
+            self._too_many += 1
+            self.release()
+
+    async def acquire(self) -> Literal[True]:
+        await super().acquire()
+        while self._too_many > 0:
+            self._too_many -= 1
+            await super().acquire()
+        return True
+
+
 @functools.cache
-def _gate(here: asyncio.AbstractEventLoop) -> anyio.CapacityLimiter:
-    """Lets so many requests of this process through at a time."""
-    return anyio.CapacityLimiter(network.IN_FLIGHT)
+def _gate(here: asyncio.AbstractEventLoop) -> _Gate:
+    return _Gate()
 
 
 @functools.lru_cache(maxsize=256)
@@ -84,22 +105,24 @@ async def exchange(
     What is secret comes as such, also a URL with a nonce, and is revealed in the call of the engine and nowhere else.
     ``deadline`` in seconds covers it all, and so does a timeout around it; redirects are not followed; a body over
     32 MiB is not read. ``before`` is awaited when there is nothing left to wait for but the answer.
-    Raises :class:`errors.NetworkError` when no whole answer came.
+    Raises :class:`errors.NetworkError` when no whole answer came, and before anything is done
+    :class:`errors.InvalidInput` when the environment says of the network what cannot be right.
     """
     shown = urlsplit(Secret(url).reveal())._replace(query="")
     what = f"{method} {shown.path}"
     here = asyncio.get_running_loop()
-    known, gate, place = network.current(), _gate(here), object()
-    if gate.total_tokens != known.in_flight:
-        gate.total_tokens = known.in_flight
-    await timeouts.within(gate.acquire_on_behalf_of(place), f"{what} was not sent: the requests before it")
+    known = network.current()
+    engine, gate = _engine(here, known), _gate(here)
+    if gate.size != known.in_flight:
+        gate.resize(known.in_flight)
+    await timeouts.within(gate.acquire(), f"{what} was not sent: the requests before it")
     try:
         if before is not None:
             await timeouts.within(before(), f"{what} was not sent: what had to be done before it")
         if (count := on_request.get()) is not None:
             count()
         started = time.perf_counter()
-        response = await _engine(here, known).handle_async_request(
+        response = await engine.handle_async_request(
             httpx.Request(
                 method,
                 _parsed(url) if isinstance(url, str) else httpx.URL(url.reveal()),
@@ -113,7 +136,7 @@ async def exchange(
         _log.debug("%s %s: %s", method, shown.path, type(cause).__name__)
         raise _failure(cause, what, method, httpx.URL(shown.geturl())) from None
     finally:
-        gate.release_on_behalf_of(place)
+        gate.release()
     if _log.isEnabledFor(logging.DEBUG):
         took = (time.perf_counter() - started) * 1000
         _log.debug("%s %s: %d in %.0f ms", method, shown.path, response.status_code, took)
@@ -127,7 +150,7 @@ def _failure(cause: httpx.TransportError, what: str, method: str, url: httpx.URL
         return errors.NetworkError(f"No answer from {url.host} to {what} ({cause}). {advice}")
     if cause.of == "tls":
         sent = "Nothing was sent. " if cause.sure else ""
-        said = f"No secure connection (TLS) to {url.host} for {what}: {cause}. {sent}{cause.advice}"
+        said = f"No secure connection (TLS) to {url.host} for {what}: {cause}. {sent}{cause.advice}{network.unread()}"
         return errors.TlsFailed(said, nothing_sent=cause.sure)
     if cause.of == "proxy":
         said = f"No answer from {url.host} to {what}: {cause}. {network.PROXY_ADVICE}"

@@ -38,7 +38,7 @@ def way_back(redirect_uri: str) -> WayBack:
     """Return the way back of a redirect URI. Raises :class:`errors.InvalidInput` for one that cannot be registered."""
     if problem := _problem(redirect_uri):
         raise errors.InvalidInput(
-            f"Redirect URI {redirect_uri!r:.200} cannot be used: {problem} Register, for one, {DEFAULT_REDIRECT_URI}",
+            f"{redirect_uri!r:.200} cannot be a redirect URI: {problem} Register, for one, {DEFAULT_REDIRECT_URI}",
             field="redirect_uri",
         )
     parts = urlsplit(redirect_uri)

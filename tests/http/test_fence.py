@@ -102,8 +102,8 @@ def test_p2_the_fence_is_asked_when_no_request_before_it_has_to_end_first(sessio
     async def work():
         here = asyncio.get_running_loop()
         gate = transport._gate(here)
-        for place in range(network.IN_FLIGHT):
-            await gate.acquire_on_behalf_of(place)
+        for _ in range(network.IN_FLIGHT):
+            await gate.acquire()
         asked = asyncio.Event()
 
         async def ask():
@@ -114,8 +114,8 @@ def test_p2_the_fence_is_asked_when_no_request_before_it_has_to_end_first(sessio
         for _ in range(20):
             await asyncio.sleep(0)
         early = asked.is_set()
-        for place in range(network.IN_FLIGHT):
-            gate.release_on_behalf_of(place)
+        for _ in range(network.IN_FLIGHT):
+            gate.release()
         await writing
         return early, asked.is_set()
 

@@ -128,7 +128,7 @@ def test_n1_this_machine_is_always_reached_directly(clio_sandbox, authority, tok
 @pytest.mark.parametrize("name", ["HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"])
 @pytest.mark.parametrize("asked", ["argument", "variable", "not"])
 def test_n1_the_environments_proxy_counts_when_it_is_asked_for(
-    clio_over_tls, authority, token, monkeypatch, name, asked
+    clio_over_tls, authority, token, monkeypatch, slept, name, asked
 ):
     session = session_at(f"https://{HOST}:{clio_over_tls.port}", token)
     with proxied("http://{login}@{at}", authority, login=LOGIN) as proxy:
@@ -137,9 +137,10 @@ def test_n1_the_environments_proxy_counts_when_it_is_asked_for(
         if asked == "variable":
             monkeypatch.setenv("CLIO_NB_TRUST_ENV", "1")
         if asked == "not":
-            with pytest.raises(errors.NetworkError, match="CLIO_NB_TRUST_ENV=1") as caught, clio.timeout(0.1):
+            with pytest.raises(errors.NetworkError, match="CLIO_NB_TRUST_ENV=1") as caught:
                 session.who_am_i()
             assert caught.value.nothing_sent
+            assert len(slept) == 3
         else:
             assert session.who_am_i()
         assert bool(proxy.asked) == (asked != "not")
@@ -319,6 +320,15 @@ def test_n1_a_private_authority_can_be_named(clio_over_tls, authority, token, tm
         assert session.who_am_i()
 
 
+def test_n1_a_variable_that_names_no_certificate_is_named_when_tls_fails(clio_over_tls, authority, monkeypatch):
+    """OpenSSL passes it over, and so does every request that needs no authority of one's own."""
+    monkeypatch.setenv("SSL_CERT_FILE", "/no/such/firm.pem")
+    with proxied("http://{at}", authority) as proxy:
+        clio.network(proxy=proxy.url)
+        with pytest.raises(errors.TlsFailed, match="SSL_CERT_FILE is set, but what it names is not there"):
+            session_at(f"https://{HOST}:{clio_over_tls.port}").who_am_i()
+
+
 def expired(authority):
     past = dt.datetime.now(dt.UTC) - dt.timedelta(days=1)
     return authority.issue_cert(HOST, not_after=past)
@@ -370,7 +380,12 @@ WRONG = [
     ({"proxy": "http://proxy.example:99999"}, "proxy"),
     ({"proxy": f"http://ann:{PASSWORD}/@proxy.example"}, "proxy"),
     ({"proxy": "http://pro xy.example"}, "proxy"),
+    ({"proxy": 3128}, "proxy"),
     ({"ca": "no-such-file.pem"}, "ca"),
+    ({"ca": "~no-such-user/firm.pem"}, "ca"),
+    ({"ca": "nul\0"}, "ca"),
+    ({"ca": 5}, "ca"),
+    ({"trust_env": "no"}, "trust_env"),
     ({"ca": __file__}, "ca"),
     ({"in_flight": 0}, "in_flight"),
     ({"in_flight": 2.5}, "in_flight"),
@@ -406,9 +421,11 @@ def test_n1_what_cannot_be_right_is_named_and_changes_nothing(said, field):
 def test_n1_nonsense_in_the_environment_is_named_by_its_variable(monkeypatch, name, value):
     monkeypatch.setenv("CLIO_NB_TRUST_ENV", "1")
     monkeypatch.setenv(name, value)
+    session = session_at("https://clio.test")
     with pytest.raises(errors.InvalidInput, match=name) as caught:
-        session_at("https://clio.test").who_am_i()
+        session.who_am_i()
     assert PASSWORD not in str(caught.value)
+    assert name in unsent(session)
 
 
 def test_n1_a_socks_proxy_without_its_package_says_which(monkeypatch):

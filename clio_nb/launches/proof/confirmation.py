@@ -102,9 +102,11 @@ class Confirmation:
             except errors.RateLimited as error:
                 if attempt == SENT_AT_MOST - 1 or error.retry_after is None or error.retry_after >= self._wait():
                     raise
-            except errors.NetworkError as error:
-                self.nonce_sent = sent_before or not error.nothing_sent
-                never = not error.repeatable or not error.nothing_sent or self._asked_until - timeouts.now() <= PAUSE
+            except (errors.NetworkError, errors.InvalidInput) as error:  # the second is of how the network is set
+                sent = not getattr(error, "nothing_sent", True)
+                self.nonce_sent = sent_before or sent
+                again_helps = getattr(error, "repeatable", False) and self._asked_until - timeouts.now() > PAUSE
+                never = sent or not again_helps
                 if attempt == SENT_AT_MOST - 1 or never or type(error) in again:
                     raise
                 again.add(type(error))
