@@ -338,8 +338,8 @@ def test_a_sandbox_in_the_environment_is_found(site, monkeypatch):
 
 def test_id_and_secret_can_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("CLIO_CLIENT_ID", "id")
-    monkeypatch.setenv("CLIO_CLIENT_SECRET", "from outside")
-    assert connect("us").client_secret == Secret("from outside")
+    monkeypatch.setenv("CLIO_CLIENT_SECRET", "from-outside")
+    assert connect("us").client_secret == Secret("from-outside")
 
 
 ENVIRONMENTS = {

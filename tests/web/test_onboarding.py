@@ -597,7 +597,7 @@ def test_two_apps_in_one_region_are_refused_at_the_start(tmp_path):
 
 
 def test_one_app_in_two_regions_is_refused_at_the_start(tmp_path):
-    apps = [clio.connect(region, client_id="the same", client_secret=region) for region in ("us", "eu")]
+    apps = [clio.connect(region, client_id="the-same", client_secret=region) for region in ("us", "eu")]
     with pytest.raises(errors.InvalidInput, match="belongs to one region"):
         asgi.Onboarding(apps, clio.Vault(), manifest=tmp_path, key=KEY, url="https://a.example/clio")
 
