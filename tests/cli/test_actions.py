@@ -109,7 +109,7 @@ def test_the_only_user_need_not_be_named(run, clio_sandbox, users, monkeypatch):
 
     alone = Firm(clio_sandbox)
     alone.add(clio.login(clio_sandbox, user=users[1].id))
-    monkeypatch.setattr(actions, "firm_at", lambda site, vault: alone)
+    monkeypatch.setattr(actions, "firm_at", lambda site, vault, firm: alone)
     assert run("create", "Sign", TARGET, "--at", "matters", "--json")[0] == 0
     assert [row["user_id"] for row in rows(run("list", "--json")[1])] == [users[1].id]
 

@@ -403,7 +403,7 @@ def test_an_interrupted_run_finishes_what_is_under_way_and_can_be_gone_on_with(
         return wait(works, timeout=timeout)
 
     with monkeypatch.context() as interrupting:
-        interrupting.setattr("clio_nb.firm.firm.wait", interrupted)
+        interrupting.setattr("clio_nb.firm._progress.wait", interrupted)
         with pytest.raises(KeyboardInterrupt):
             firm.apply(plan, progress=False)
     written = len(writes(site))
