@@ -20,7 +20,7 @@ FUNCTIONS = [name for name in dir(aio) if inspect.isfunction(getattr(aio, name))
 CLASSES = [name for name in dir(aio) if inspect.isclass(getattr(aio, name))]
 ON_A_SESSION = [name for name in FUNCTIONS if "session" in inspect.signature(getattr(aio, name)).parameters]
 BELOW = {"request", "token", "renew", "the_user"}  # of an awaited session: what the package builds on
-OFFLINE = {"inspect_launch", "lint", "locations_matrix", "allow_nested_asyncio", "timeout"}
+OFFLINE = {"inspect_launch", "lint", "locations_matrix", "allow_nested_asyncio", "network", "timeout"}
 
 
 def waits(name: str):

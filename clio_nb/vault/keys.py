@@ -77,7 +77,7 @@ class InKeyring:
 
     def write(self, keys: Secret) -> None:
         """Keep the keys in the keyring."""
-        _ask_keyring("set_password", keys.reveal())
+        _ask_keyring("set_password", keys)
 
     def locked(self) -> AbstractContextManager[None]:
         """Lock by a file, as a keyring has no lock."""
@@ -253,13 +253,13 @@ class NoKeyring(VaultError):
     """There is no keyring on this machine."""
 
 
-def _ask_keyring(verb: str, *values: str) -> Secret | None:
+def _ask_keyring(verb: str, *values: Secret) -> Secret | None:
     """Call a verb of the package keyring for our entry. Raises :class:`VaultError` whatever its backend raises."""
     try:
         import keyring  # noqa: PLC0415 -- talks to the desktop; only when a vault is opened
         import keyring.errors  # noqa: PLC0415 -- as above
 
-        text = getattr(keyring, verb)(_SERVICE, "vault", *values)
+        text = getattr(keyring, verb)(_SERVICE, "vault", *(value.reveal() for value in values))
     except Exception as cause:  # noqa: BLE001 -- backends raise anything: OSError, KeyError, errors of D-Bus and Win32
         kind = type(cause).__name__  # its text could hold what was to be kept
         if getattr(cause, "name", "") == "keyring":  # on servers, which install what they need alone
