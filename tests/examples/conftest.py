@@ -51,6 +51,8 @@ def programs(tmp_path_factory):
             script = "\n".join(("set -e", *commands_for_servers(), commands_for(name)[0]))
             done = subprocess.run(["/bin/bash", "-c", script], env=there, capture_output=True, text=True, check=False)
             assert done.returncode == 0, done.stdout + done.stderr
+            for spare in ("pandas", "ipywidgets", "keyring", "typer", "rich"):
+                assert not list(folder.glob(f"lib/*/site-packages/{spare}"))
         return made[name]
 
     return install

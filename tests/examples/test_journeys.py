@@ -10,7 +10,7 @@ import pytest
 
 import clio_nb as clio
 
-from .conftest import APPS, LEAN
+from .conftest import APPS
 
 STEPS = (
     "open the link",
@@ -154,13 +154,6 @@ def test_a_whole_app_passes_the_probe(clio_app, clio_sandbox, command, name):
     url = clio_app(command(name))
     report = clio.probe(f"{url}/launch", clio_sandbox, connect_url=f"{url}/clio/connect")
     assert report, report.to_json()
-
-
-@pytest.mark.skipif(not LEAN, reason="CLIO_NB_REQUIRE=server installs what a server installs")
-@pytest.mark.parametrize("name", APPS)
-def test_what_is_installed_for_an_app_is_the_list_for_servers_and_its_framework(programs, name):
-    for missing in ("pandas", "ipywidgets", "keyring", "typer", "rich"):
-        assert not list(programs(name).parent.glob(f"lib/*/site-packages/{missing}"))
 
 
 @pytest.mark.parametrize("name", APPS)
