@@ -28,11 +28,10 @@ def network_of(path: Path) -> str:
     if PureWindowsPath(path).drive.startswith("\\\\"):
         return "a network share"
     try:
-        table = MOUNTS.read_text(errors="surrogateescape")
-    except OSError:  # not on Linux
+        table, place = MOUNTS.read_text(errors="surrogateescape"), PurePath(os.path.realpath(path))
+    except (OSError, ValueError):  # not on Linux; no path at all, which is said where it is used
         return ""
     kind, longest = "", 0
-    place = PurePath(os.path.realpath(path))
     for line in table.splitlines():
         mount, _, about = line.partition(" - ")
         point = PurePath(re.sub(r"\\([0-7]{3})", lambda found: chr(int(found[1], 8)), mount.split(" ")[4]))

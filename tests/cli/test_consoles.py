@@ -9,7 +9,6 @@ import os
 import re
 import subprocess
 import sys
-import threading
 import unicodedata
 from collections import Counter
 
@@ -251,19 +250,12 @@ def test_n3_every_character_of_our_own_has_a_plain_form():
 ELSEWHERE = {"sandbox", "forms", "_page.py", "menu_pictures.py", "tables.py"}  # on pages, or looked for in cells
 
 
-def test_a_warning_of_the_library_is_one_sentence(monkeypatch, capfd, tmp_path):
-    done = []
-
-    def child():
-        environment = {**os.environ, "XDG_CONFIG_HOME": "/proc/nowhere", "XDG_DATA_HOME": str(tmp_path)}
-        environment |= {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", "CLIO_NB_KEY": ""}
-        words = [sys.executable, "-c", "from clio_nb.cli import main; main()", "status"]
-        environment |= {"CLIO_NB_SITE": "eu", "CLIO_CLIENT_ID": "a", "CLIO_CLIENT_SECRET": "b"}
-        done.append(subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False))
-
-    thread = threading.Thread(target=child)
-    thread.start()
-    thread.join()
-    warned, failed = done[0].stderr.splitlines()
+def test_a_warning_of_the_library_is_one_sentence(tmp_path):
+    environment = {**os.environ, "XDG_CONFIG_HOME": "/proc/nowhere", "XDG_DATA_HOME": str(tmp_path)}
+    environment |= {"PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring", "CLIO_NB_KEY": ""}
+    environment |= {"CLIO_NB_SITE": "eu", "CLIO_CLIENT_ID": "a", "CLIO_CLIENT_SECRET": "b"}
+    words = [sys.executable, "-c", "from clio_nb.cli import main; main()", "status"]
+    done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
+    warned, failed = done.stderr.splitlines()
     assert warned.startswith("clio-nb: The key cannot be kept")
     assert failed.startswith("clio-nb: No user has signed in")
