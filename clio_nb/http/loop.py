@@ -50,6 +50,7 @@ class _Loop:
 
     def _run(self, ready: Future[BlockingPortal]) -> None:
         async def serve() -> None:
+            asyncio.get_running_loop().shutdown_default_executor = _ended  # type: ignore[method-assign]  # see there
             async with BlockingPortal() as portal:
                 ready.set_result(portal)
                 await portal.sleep_until_stopped()
@@ -72,6 +73,13 @@ class _Loop:
     def is_here(self) -> bool:
         """Whether the caller runs on the loop already."""
         return threading.current_thread() is self._thread
+
+
+async def _ended(timeout: float | None = None) -> None:  # noqa: ASYNC109 -- asyncio's own argument
+    """End the loop's executor: its threads are joined already, before what is registered to run at exit.
+
+    asyncio's own would start a thread to wait for them, which Python 3.12 refuses at exit with a traceback.
+    """
 
 
 _state: Final = {"loop": _Loop()}

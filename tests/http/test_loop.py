@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+import subprocess
+import sys
 import threading
 
 import pytest
@@ -86,3 +88,22 @@ def test_a_forked_child_gets_a_loop_of_its_own():
     if child == 0:
         os._exit(0 if isinstance(twin(), int) else 1)
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+
+
+def test_a_process_that_has_used_threads_ends_without_starting_one():
+    """Python 3.12 refuses to start a thread at exit; here every version does."""
+    program = """
+import asyncio, atexit, threading
+from clio_nb.http import loop
+
+async def work():
+    return await asyncio.to_thread(lambda: 5)
+
+def refuse(thread):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+
+print(loop.run(work))
+atexit.register(lambda: setattr(threading.Thread, "start", refuse))
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "5\n", "")
