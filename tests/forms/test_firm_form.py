@@ -235,7 +235,7 @@ def test_a_plan_of_a_manifest_in_memory_is_dropped_when_that_is_changed(firm, ma
     form = forms.firm(firm, given)
     form.make_plan()
     given.profiles["dev"] = {"sign": "https://dev.partner.example/launch"}
-    with pytest.raises(InvalidInput, match="has changed|Make a plan first"):  # the form may have noticed it already
+    with pytest.raises(InvalidInput, match=r"has changed|Make a plan first"):  # the form may have noticed it already
         form.submit()
     assert form.plan is None
 
