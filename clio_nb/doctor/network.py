@@ -12,18 +12,18 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import urlsplit
 
-from ..errors import NetworkError, TlsFailed
+import httpx
+
+from ..errors import InvalidInput, NetworkError, TlsFailed
 from ..http import loop, messages, transport
+from ..http.network import CERTIFICATES, TRUST_ENV, current, is_here
 from ..http.sandbox_control import Control
 from ..models import Site
-from ..vocabulary import LOOPBACK
 from .check import NOT_CHECKED, Check, failed
 
 PART: Final = "The network"
 PATIENCE: Final = 10.0  # seconds to wait for an answer
 SKEW: Final = 30.0  # seconds by which two clocks may differ
-TRUST: Final = "CLIO_NB_TRUST_ENV"
-_CERTIFICATES: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
 
 Answer = transport.Raw | NetworkError
 
@@ -46,22 +46,26 @@ def _answer(site: Site) -> Answer:
 
 
 def _proxy(site: Site, answer: Answer) -> Check:
-    parts, proxies = urlsplit(site.origin), urllib.request.getproxies()
-    proxy = proxies.get(parts.scheme) or proxies.get("all")
-    if parts.hostname in LOOPBACK:
+    url, reached = httpx.URL(site.origin), not isinstance(answer, NetworkError)
+    if is_here(url.host):
         return Check(PART, "proxy", True, "Not needed: the sandbox is on this machine.")
-    if not proxy:
-        return Check(PART, "proxy", True, "None is set: Clio is asked directly.")
-    if urllib.request.proxy_bypass(parts.hostname or ""):
-        return Check(PART, "proxy", True, "NO_PROXY says that Clio is asked directly.")
-    shown, reached = _without_password(proxy), not isinstance(answer, NetworkError)
-    if os.environ.get(TRUST) == "1":
-        said = f"Clio is asked through {shown}."
+    try:
+        used = current().proxy_for(url)
+    except InvalidInput as error:
+        return failed(PART, "proxy", error)
+    if used is not None:
+        said = f"Clio is asked through {_without_password(used.reveal())}."
         return Check(PART, "proxy", reached, said, "" if reached else "Check this address, its user and its password.")
+    proxies = urllib.request.getproxies()
+    if not (proxy := proxies.get(url.scheme) or proxies.get("all")):
+        return Check(PART, "proxy", True, "None is set: Clio is asked directly.")
+    if urllib.request.proxy_bypass(url.host):
+        return Check(PART, "proxy", True, "NO_PROXY says that Clio is asked directly.")
+    shown = _without_password(proxy)
     if reached:
         said = f"{shown} is set and not used, and Clio answers without it."
-        return Check(PART, "proxy", None, said, f"To use it, set {TRUST}=1.")
-    return Check(PART, "proxy", False, f"{shown} is set and not used.", f"Set {TRUST}=1 to go through it.")
+        return Check(PART, "proxy", None, said, f"To use it, set {TRUST_ENV}=1.")
+    return Check(PART, "proxy", False, f"{shown} is set and not used.", f"Set {TRUST_ENV}=1 to go through it.")
 
 
 def _without_password(proxy: str) -> str:
@@ -73,7 +77,7 @@ def _without_password(proxy: str) -> str:
 
 
 def _certificates(site: Site, answer: Answer) -> Check:
-    for name in _CERTIFICATES:
+    for name in CERTIFICATES:
         if (value := os.environ.get(name, "")) and (wrong := _unusable(Path(value))):
             fix = f"Correct {name}, or unset it."
             return Check(PART, "certificates", False, f"{name} names {value}, {wrong}.", fix)
@@ -83,7 +87,7 @@ def _certificates(site: Site, answer: Answer) -> Check:
         return Check(PART, "certificates", True, "Not needed: the sandbox speaks http.")
     if isinstance(answer, NetworkError):
         return Check(PART, "certificates", None, f"{NOT_CHECKED}: no connection came about.")
-    named = [name for name in _CERTIFICATES if os.environ.get(name)]
+    named = [name for name in CERTIFICATES if os.environ.get(name)]
     return Check(PART, "certificates", True, f"Clio's is trusted{' (' + ', '.join(named) + ')' if named else ''}.")
 
 

@@ -34,6 +34,7 @@ _YES: Final = ("1", "true", "yes", "on")
 _NO: Final = ("", "0", "false", "no", "off")
 _OPENSSL: Final = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # OpenSSL reads them by itself, in every program
 _BUNDLES: Final = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+CERTIFICATES: Final = _OPENSSL + _BUNDLES
 PROXY_ADVICE: Final = "Check the proxy's address, user name and password in clio.network(proxy=...) or HTTPS_PROXY."
 _FORM: Final = "Use http://host:port, with user:password@ before the host if it asks for them (percent-encoded)."
 
@@ -170,7 +171,7 @@ def current() -> Network:
     """
     said = _state["network"]
     trusted = _asked_to_trust() if said.trust_env is None else said.trust_env
-    names = _OPENSSL + _BUNDLES if trusted else _OPENSSL
+    names = CERTIFICATES if trusted else _OPENSSL
     certificates = tuple((name, path) for name in names if (path := os.environ.get(name)))
     if said.transport is not None or not (trusted or certificates):
         return said
