@@ -56,6 +56,10 @@ def _proxy(site: Site, answer: Answer) -> Check:
     if used is not None:
         said = f"Clio is asked through {_without_password(used.reveal())}."
         return Check(PART, "proxy", reached, said, "" if reached else "Check this address, its user and its password.")
+    return _unused_proxy(url, reached=reached)
+
+
+def _unused_proxy(url: httpx.URL, *, reached: bool) -> Check:
     proxies = urllib.request.getproxies()
     if not (proxy := proxies.get(url.scheme) or proxies.get("all")):
         return Check(PART, "proxy", True, "None is set: Clio is asked directly.")
