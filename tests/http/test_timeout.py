@@ -21,6 +21,8 @@ from clio_nb.web._guard import Guard
 from clio_nb.web.asgi import LaunchMiddleware as AsgiDoor
 from clio_nb.web.wsgi import LaunchMiddleware as WsgiDoor
 
+from ..ports import free_port
+
 TARGET = "https://partner.example/launch"
 KEY = "a key that is long enough to sign cookies with"
 
@@ -315,6 +317,10 @@ def test_l11_a_door_turns_away_a_launch_that_it_would_have_to_wait_for(limited):
     assert not any("custom_action_nonce" in request["query"] for request in limited.requests)
 
 
-def test_a_login_waits_no_longer_than_the_timeout_around_it(clio_sandbox):
-    with clio.timeout(0.1), pytest.raises(errors.LoginTimeout):
-        clio.login(clio_sandbox, show=lambda url: None)
+def test_a_login_waits_no_longer_than_the_timeout_around_it():
+    with (
+        clio.sandbox(redirect_uris=[f"http://127.0.0.1:{free_port()}/callback"]) as site,
+        clio.timeout(0.1),
+        pytest.raises(errors.LoginTimeout),
+    ):
+        clio.login(site, show=lambda url: None)
