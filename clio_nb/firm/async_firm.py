@@ -11,13 +11,14 @@ from ..arguments import a_site, session_of_kind, sessions_of_kind
 from ..errors import InvalidInput, NeedsLogin
 from ..http.sync_and_async import awaited, on_loop
 from ..http.timeouts import checked_timeout
+from ..ledger.recorder import Keep, checked_keep, flush
 from ..ledger.records import Entry, Run
 from ..login import login
 from ..models import CustomAction, Site, Token, User
 from ..session import AsyncSession, Session, note_in
 from ..tracebacks import verbs
 from ..vault import Vault
-from ..vault._grants import DAMAGED, Grant
+from ..vault._grants import DAMAGED, Grant, id_of_user
 from ..vault.vault import FIRM, firm_key_of
 from ._planner import Planner
 from ._state import Access
@@ -64,6 +65,8 @@ class AsyncFirm:
         vault: Where the tokens are, by default in memory.
         name: The firm's name in the vault, needed when one vault serves several.
         timeout: Seconds that each verb may wait in all (:func:`clio_nb.timeout`), and each verb of its sessions.
+        record: True to record each launch that is verified with this firm, for 400 days, or a ``timedelta`` for how
+            long. Some firms forbid to watch employees: nothing is recorded unless you say so.
     """
 
     def __init__(
@@ -73,11 +76,13 @@ class AsyncFirm:
         *,
         name: str = FIRM,
         timeout: float | None = None,
+        record: Keep = False,
     ) -> None:
         self.site = a_site(site)
         self.timeout = checked_timeout(timeout)
         self.vault = vault or Vault()
         self.name = name
+        self.record = checked_keep(record)
         self._firm_key = firm_key_of(site, name)
         self._survey = Survey(site, self.vault, name, timeout)
         self._planner = Planner(site, self._survey, self.vault.ledger)
@@ -392,6 +397,30 @@ class AsyncFirm:
     async def runs(self) -> list[Run]:
         """Return the runs that the ledger knows, oldest first, of whichever machine."""
         return await asyncio.to_thread(self.vault.ledger.runs, self._firm_key.app, await self._survey.account_id())
+
+    @on_loop
+    async def erase(self, user_id: SupportsIndex) -> int:
+        """Delete a user's recorded launches, and her name wherever the ledger has it.
+
+        Her id and the ids of her actions stay in the ledger until her actions are gone, so that they can still be
+        removed: see :meth:`plan_offboard`. Her name is also sealed with her token, until you remove that:
+        :meth:`clio_nb.Vault.remove`. Refusals are counted without users. Manifests that name her stay with their runs.
+
+        Args:
+            user_id: Clio's id of the user.
+
+        Returns:
+            How many launches were deleted.
+
+        Examples:
+            >>> firm.erase(site.users[0].id)
+            0
+        """
+        await flush(self.vault.database, self._firm_key.app)
+        account_id = await self._survey.account_id()
+        return await asyncio.to_thread(
+            self.vault.ledger.history.erase, self._firm_key.app, account_id, id_of_user(user_id)
+        )
 
     @on_loop
     async def export(self, path: Path | str | None = None, *, app: str = "exported") -> Manifest:

@@ -10,6 +10,7 @@ import lazy_loader
 
 from ..http import loop
 from ..http.sync_and_async import sync_method, sync_method_into
+from ..ledger.recorder import Keep
 from ..models import Site
 from ..session import Session
 from ..tracebacks import verbs
@@ -44,6 +45,8 @@ class Firm:
         vault: Where the tokens are, by default in memory.
         name: The firm's name in the vault, needed when one vault serves several.
         timeout: Seconds that each verb may wait in all (:func:`clio_nb.timeout`), and each verb of its sessions.
+        record: True to record each launch that is verified with this firm, for 400 days, or a ``timedelta`` for how
+            long. Some firms forbid to watch employees: nothing is recorded unless you say so.
 
     Nothing is opened before a verb is called. What was done, and what is ours, is remembered in the vault: the ledger.
 
@@ -60,8 +63,9 @@ class Firm:
         *,
         name: str = FIRM,
         timeout: float | None = None,
+        record: Keep = False,
     ) -> None:
-        self.aio = AsyncFirm(site, vault, name=name, timeout=timeout)
+        self.aio = AsyncFirm(site, vault, name=name, timeout=timeout, record=record)
 
     @property
     def site(self) -> Site:
@@ -84,6 +88,7 @@ class Firm:
     plan_offboard = sync_method(AsyncFirm.plan_offboard)
     plan_resume = sync_method(AsyncFirm.plan_resume)
     export = sync_method(AsyncFirm.export)
+    erase = sync_method(AsyncFirm.erase)
     session_of = sync_method_into(Session.of)(AsyncFirm.session_of)
 
     def users(self) -> pd.DataFrame:

@@ -10,6 +10,23 @@ from ..models import CustomAction, Record, User
 from .report import Launch
 
 State = Literal["verified", "refused", "expired", "unknown"]
+Code = Literal[
+    "",
+    "malformed",
+    "no-token",
+    "revoked",
+    "ambiguous",
+    "unknown-action",
+    "misplaced",
+    "replayed",
+    "refused-by-clio",
+    "not-found",
+    "other-answer",
+    "expired",
+    "rate-limited",
+    "no-answer",
+]
+"""Why a launch was not verified, in one word that stays the same; empty for a verified one."""
 
 PARSED: Final = "parsed"
 KNOWN_ACTION: Final = "known action"
@@ -32,7 +49,8 @@ class Verdict:
 
     ``state``: ``"verified"`` means that Clio confirmed that this user clicked; ``"refused"`` that it is not a
     genuine launch of a user and an action of ours; ``"expired"`` that its 60 seconds are over or would be;
-    ``"unknown"`` that no clear answer came. ``reason`` says so in words, with what to do next. ``nonce_sent`` is false
+    ``"unknown"`` that no clear answer came. ``reason`` says so in words, with what to do next, and ``code`` in one word
+    that stays the same (``"replayed"``, ``"refused-by-clio"``), for programs. ``nonce_sent`` is false
     when nothing reached Clio with the nonce, so that the launch can still be proved; when true, it may be spent; None
     when the timeout ended before it was sent, which may still happen: verify the launch again to share the answer.
 
@@ -51,6 +69,7 @@ class Verdict:
     action: CustomAction | None = None
     seconds_left: float | None = None
     nonce_sent: bool | None = False
+    code: Code = ""
 
     @property
     def ok(self) -> bool:
