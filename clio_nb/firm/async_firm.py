@@ -11,7 +11,8 @@ from ..arguments import a_site, session_of_kind, sessions_of_kind
 from ..errors import InvalidInput, NeedsLogin
 from ..http.sync_and_async import awaited, on_loop
 from ..http.timeouts import checked_timeout
-from ..ledger.recorder import Keep, checked_keep, flush
+from ..ledger.launches import Gap, LaunchRow, Refused
+from ..ledger.recorder import Keep, checked_keep
 from ..ledger.records import Entry, Run
 from ..login import login
 from ..models import CustomAction, Site, Token, User
@@ -22,6 +23,8 @@ from ..vault._grants import DAMAGED, Grant, id_of_user
 from ..vault.vault import FIRM, firm_key_of
 from ._planner import Planner
 from ._state import Access
+from ._usage import Since, Usage
+from .adoption import Adoption
 from .apply._user_run import Stop
 from .apply.apply import Result, apply, apply_one
 from .apply.unkeyed import UnkeyedWrites
@@ -85,6 +88,7 @@ class AsyncFirm:
         self.record = checked_keep(record)
         self._firm_key = firm_key_of(site, name)
         self._survey = Survey(site, self.vault, name, timeout)
+        self._usage = Usage(self.vault, self._survey)
         self._planner = Planner(site, self._survey, self.vault.ledger)
         self._notes = self._survey.notes = UnkeyedWrites(self.vault.ledger, self._firm_key.app, self._survey.account_id)
 
@@ -399,6 +403,26 @@ class AsyncFirm:
         return await asyncio.to_thread(self.vault.ledger.runs, self._firm_key.app, await self._survey.account_id())
 
     @on_loop
+    async def launches(self, since: Since = None) -> list[LaunchRow]:
+        """Return the recorded launches, oldest first."""
+        return await self._usage.launches(since)
+
+    @on_loop
+    async def refusals(self, since: Since = None) -> list[Refused]:
+        """Return how many launches were not verified, by minute, firm and reason."""
+        return await self._usage.refusals(since)
+
+    @on_loop
+    async def gaps(self, since: Since = None) -> list[Gap]:
+        """Return the times in which launches may be missing from what was recorded."""
+        return await self._usage.gaps(since)
+
+    @on_loop
+    async def adoption(self) -> list[Adoption]:
+        """Return how each user uses each action, as far as that was recorded."""
+        return await self._usage.adoption()
+
+    @on_loop
     async def erase(self, user_id: SupportsIndex) -> int:
         """Delete a user's recorded launches, and her name wherever the ledger has it.
 
@@ -416,11 +440,7 @@ class AsyncFirm:
             >>> firm.erase(site.users[0].id)
             0
         """
-        await flush(self.vault.database, self._firm_key.app)
-        account_id = await self._survey.account_id()
-        return await asyncio.to_thread(
-            self.vault.ledger.history.erase, self._firm_key.app, account_id, id_of_user(user_id)
-        )
+        return await self._usage.erase(id_of_user(user_id))
 
     @on_loop
     async def export(self, path: Path | str | None = None, *, app: str = "exported") -> Manifest:

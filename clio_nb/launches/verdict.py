@@ -6,26 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from .. import markup
+from ..ledger.launches import Reason
 from ..models import CustomAction, Record, User
 from .report import Launch
 
 State = Literal["verified", "refused", "expired", "unknown"]
-Code = Literal[
-    "",
-    "malformed",
-    "no-token",
-    "revoked",
-    "ambiguous",
-    "unknown-action",
-    "misplaced",
-    "replayed",
-    "refused-by-clio",
-    "not-found",
-    "other-answer",
-    "expired",
-    "rate-limited",
-    "no-answer",
-]
+Code = Reason | Literal[""]
 """Why a launch was not verified, in one word that stays the same; empty for a verified one."""
 
 PARSED: Final = "parsed"

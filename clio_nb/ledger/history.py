@@ -21,6 +21,7 @@ from ._rows import clean, decoded
 from .launches import BEAT, Gap, Group, LaunchRow, Process, Refused
 
 SILENT: Final = 2 * BEAT  # a mark that is older, and was not closed, is of a process that was killed
+_STORED: Final = [name for name in LaunchRow._fields if name != "user"]
 FORGOTTEN: Final = 500  # old rows of each kind that go when a group is written
 
 
@@ -62,7 +63,7 @@ class History:
         values = [
             {
                 **process.app._asdict(),
-                **row._asdict(),
+                **{name: getattr(row, name) for name in _STORED},
                 "process": process.name,
                 "number": number,
                 "at": row.at.timestamp(),
@@ -122,11 +123,11 @@ class History:
     def launches(self, app: AppKey, firms: Collection[str] | None, since: dt.datetime | None) -> list[LaunchRow]:
         """Return the launches of these firms and those of no known firm, oldest first; None stands for all firms."""
         table = schema.launches
-        asked = sa.select(*(table.c[name] for name in LaunchRow._fields)).where(of_app(table, app))
+        asked = sa.select(*(table.c[name] for name in _STORED)).where(of_app(table, app))
         asked = asked.where(_of_firms(table, firms)).order_by(table.c.at, table.c.process, table.c.number)
         if since is not None:
             asked = asked.where(table.c.at >= since.timestamp())
-        return list(self._read(LaunchRow, asked))
+        return list(self._read(LaunchRow, _STORED, asked))
 
     def refusals(self, app: AppKey, firms: Collection[str] | None, since: dt.datetime | None) -> list[Refused]:
         """Return what was refused of these firms, as :meth:`launches` does, minute by minute."""
@@ -136,7 +137,7 @@ class History:
         asked = asked.where(of_app(table, app), _of_firms(table, firms)).order_by(*list(table.primary_key.columns)[2:])
         if since is not None:
             asked = asked.where(table.c.minute >= int(since.timestamp() // 60))
-        return list(self._read(Refused, asked))
+        return list(self._read(Refused, Refused._fields, asked))
 
     def gaps(self, app: AppKey, since: dt.datetime | None, now: float) -> list[Gap]:
         """Return when launches may be missing: after a process that was killed, and while one had no database."""
@@ -146,7 +147,7 @@ class History:
         asked = sa.select(table.c.flushed, until, table.c.process).where(of_app(table, app), table.c.lost | killed)
         if since is not None:
             asked = asked.where(until >= since.timestamp())
-        return list(self._read(Gap, asked.order_by(table.c.flushed, table.c.process)))
+        return list(self._read(Gap, Gap._fields, asked.order_by(table.c.flushed, table.c.process)))
 
     def erase(self, app: AppKey, account_id: int, user_id: int) -> int:
         """Delete a user's launches, and her name wherever the ledger has it; return how many launches there were."""
@@ -164,11 +165,11 @@ class History:
             gone = connection.execute(sa.delete(table).where(of_app(table, app), table.c.user_id == user_id))
             return int(gone.rowcount)
 
-    def _read(self, into: Any, asked: sa.Select[Any]) -> Iterator[Any]:
+    def _read(self, into: Any, names: Sequence[str], asked: sa.Select[Any]) -> Iterator[Any]:
         """Give the rows of a question as records; a damaged one is left out."""
         with self._database.transaction() as connection:
             rows = connection.execute(asked).all()
-        return (record for _, record in decoded(into, into._fields, rows) if record is not None)
+        return (record for _, record in decoded(into, names, rows) if record is not None)
 
 
 def _of_firms(table: sa.Table, firms: Collection[str] | None) -> sa.ColumnElement[bool]:

@@ -5,9 +5,26 @@ from __future__ import annotations
 import datetime as dt
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 from ..database.firm_key import AppKey
+
+Reason = Literal[
+    "malformed",
+    "no-token",
+    "revoked",
+    "ambiguous",
+    "unknown-action",
+    "misplaced",
+    "replayed",
+    "refused-by-clio",
+    "not-found",
+    "other-answer",
+    "expired",
+    "rate-limited",
+    "no-answer",
+]
+"""Why a launch was not verified: words that stay the same."""
 
 BEAT: Final = 60.0
 """Seconds between two signs of life of a process that records: its mark is at most so old while it lives."""
@@ -16,7 +33,8 @@ BEAT: Final = 60.0
 class LaunchRow(NamedTuple):
     """One launch. ``firm`` is empty where no firm is known, ``reason`` when it was verified.
 
-    The ``key`` is that of the action in its manifest, as the ledger had it when the row was written.
+    The ``key`` is that of the action in its manifest, as the ledger had it when the row was written. The name of the
+    ``user`` is never written: it is what vault and ledger have when the row is read.
     """
 
     at: dt.datetime
@@ -29,6 +47,7 @@ class LaunchRow(NamedTuple):
     key: str | None = None
     location: str | None = None
     record_id: int | None = None
+    user: str | None = None
 
 
 class Refused(NamedTuple):
