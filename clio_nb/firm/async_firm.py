@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import SupportsIndex, TypeAlias
 
+from .. import events
 from ..arguments import a_site, session_of_kind, sessions_of_kind
 from ..errors import InvalidInput, NeedsLogin
 from ..http.sync_and_async import awaited, on_loop
@@ -118,6 +119,7 @@ class AsyncFirm:
         user = await session.the_user()
         await self._keep([(user, await session.token())])
         await self._notes.take_over(user, note_in(session, self._notes))
+        events.tell("connection", f"user {user.id} is connected", user_id=user.id, firm=self.name)
         return user
 
     @on_loop

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from .. import errors
+from .. import errors, events
 from ..secret import Secret
 from ..version import __version__
 from . import timeouts
@@ -81,7 +81,7 @@ async def exchange(
     32 MiB is not read. ``before`` is awaited when there is nothing left to wait for but the answer.
     Raises :class:`errors.NetworkError` when no whole answer came.
     """
-    shown = urlsplit(Secret(url).reveal())._replace(query="")
+    shown = urlsplit(Secret(url).reveal())._replace(query="", fragment="")
     what = f"{method} {shown.path}"
     here = asyncio.get_running_loop()
     gate = _gate(here)
@@ -90,16 +90,18 @@ async def exchange(
         if before is not None:
             await timeouts.within(before(), f"{what} was not sent: what had to be done before it")
         started = time.perf_counter()
-        response = await _engine(here).handle_async_request(
-            httpx.Request(
-                method,
-                _parsed(url) if isinstance(url, str) else httpx.URL(url.reveal()),
-                headers=[(b"user-agent", _agent), *((key.encode(), _clear(headers[key])) for key in headers)],
-                # Not content: httpx would add headers that the engine adds too, which costs more than all the rest.
-                stream=httpx.ByteStream(content if isinstance(content, bytes) else _clear(content)),
-                extensions={"timeout": {"read": max(min(deadline, timeouts.left()), 0.001)}},  # 0 would be none
+        with events.request_span(method, shown.hostname, shown.port, shown.geturl()) as span:
+            response = await _engine(here).handle_async_request(
+                httpx.Request(
+                    method,
+                    _parsed(url) if isinstance(url, str) else httpx.URL(url.reveal()),
+                    headers=[(b"user-agent", _agent), *((key.encode(), _clear(headers[key])) for key in headers)],
+                    # Not content: httpx would add headers that the engine adds too, which costs more than all the rest.
+                    stream=httpx.ByteStream(content if isinstance(content, bytes) else _clear(content)),
+                    extensions={"timeout": {"read": max(min(deadline, timeouts.left()), 0.001)}},  # 0 would be none
+                )
             )
-        )
+            span.note(http__response__status_code=response.status_code)
     except httpx.TransportError as cause:
         _log.debug("%s %s: %s", method, shown.path, type(cause).__name__)
         if isinstance(cause, NotConnected) and cause.tls:

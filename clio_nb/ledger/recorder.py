@@ -115,7 +115,7 @@ class Recorder:
             try:
                 closed = await self._write()
             except VaultError as error:
-                if not said and self._writing:
+                if not said and (self._writing or self._gathering):
                     said = True
                     _log.warning("Launches cannot be recorded at the moment. They wait: %s", error)
                 pause, closed = RETRY, self._ending

@@ -11,6 +11,7 @@ from weakref import WeakValueDictionary
 
 import platformdirs
 
+from .. import events
 from ..database.database import Database
 from ..database.firm_key import FirmKey
 from ..errors import VaultError
@@ -189,6 +190,7 @@ class Vault:
             4
         """
         self.sealed.remove(firm_key_of(site, firm), user_id)
+        events.tell("disconnection", f"the token of user {user_id} is removed", user_id=id_of_user(user_id), firm=firm)
 
     def firms(self, site: Site) -> list[str]:
         """Return the names of the firms that have tokens here for this app.

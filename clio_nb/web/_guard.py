@@ -150,7 +150,6 @@ class Guard(Generic[App]):
         launch = report.launch
         if launch is None:
             await prove(report, self._sessions, recording=self._recording)
-            _log.info("launch refused: %s", " ".join(report.reasons))
             return self._refusals.not_a_launch
         own = urlsplit(report.target).query
         ids = self._cookies.ids(launch, at.door)
@@ -177,7 +176,6 @@ class Guard(Generic[App]):
             self._keep(ids[0], verdict.record)
             cookies = self._set_cookies(at, launch, ids[0], app_of(session))
             return _redirect(at, own, _PARAMETER, ids[0], *cookies)
-        _log.info("launch %s: %s", verdict.state, verdict.reason)
         again = at_once or self._kept(ids[0], JUST_NOW)
         # also what was not sent is claimed, so that a second visit does not tell whether a user has a token
         won = claims[0] if claims else await first()

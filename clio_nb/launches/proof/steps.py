@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Literal, Protocol, TypeVar
 
-from ... import errors
+from ... import errors, events
 from ...http import timeouts
 from ...models import CustomAction, Record, Subject, User
 from ...session import AsyncSession, known_user
@@ -85,8 +85,25 @@ async def prove(
             verdict = await proof.carried_out(sessions, asker, fields, actions, arrived, first)
         return verdict, proof.session if verdict and proof is not None else None
     finally:
+        seconds = timeouts.now() - started
+        _tell(verdict, seconds)
         if recording is not None and (proof is None or proof.note_once()):
-            recording.note(verdict, None if proof is None else proof.session, timeouts.now() - started)
+            recording.note(verdict, None if proof is None else proof.session, seconds)
+
+
+def _tell(verdict: Verdict, seconds: float) -> None:
+    """Log what came of a launch."""
+    said = verdict.reason
+    words: dict[str, object] = {"state": verdict.state, "milliseconds": round(seconds * 1000)}
+    if launch := verdict.launch:
+        words |= {"user_id": launch.user_id, "action_id": launch.custom_action_id}
+        words |= {"location": launch.subject.location.value, "record_id": launch.subject.record_id}
+        said = f"user {launch.user_id}, action {launch.custom_action_id}, {launch.subject}"  # a reason may have a name
+    if verdict:
+        events.tell("proof", f"launch verified: {said}", **words)
+    else:
+        said = f"launch {verdict.state}: {verdict.code}. {said}"
+        events.tell("proof", said, True, reason=verdict.code, **words)
 
 
 class _Proof:
