@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from . import launches as history
     from . import tables
+    from .pictures import Picture
 else:
     history = lazy_loader.load("clio_nb.firm.launches", suppress_warning=True)
     tables = lazy_loader.load("clio_nb.firm.tables", suppress_warning=True)  # pandas loads when the first table is made
@@ -336,6 +337,31 @@ class Firm:
             True
         """
         return history.gaps_frame(loop.run(self.aio.gaps, since))
+
+    def pictures(self, since: Since = None, *, time_zone: str = "UTC") -> list[Picture]:
+        """Draw what was recorded: launches a day, adoption over time, hours, refusals. A notebook shows each.
+
+        They can be read without colour, on light and on dark, and each says the same in words. They need no network.
+
+        Args:
+            since: From when on: a datetime with a time zone, or a timedelta before now.
+            time_zone: Whose days and hours these are: ``"America/Toronto"``.
+
+        Returns:
+            Four pictures; :meth:`clio_nb.firm.pictures.Picture.save` writes one as an SVG file.
+
+        Raises:
+            errors.InvalidInput: The time zone is unknown, ``since`` is no such time, or matplotlib is not installed.
+
+        Examples:
+            >>> firm.apply(firm.plan("actions.toml"), progress=False).counts()
+            {'done': 5}
+            >>> firm.pictures()[1].title
+            '0 of 5 users have clicked; 5 never have'
+        """
+        from .pictures import draw  # noqa: PLC0415 -- pandas loads when it is needed
+
+        return loop.run(draw, self.aio, since, time_zone)
 
     def import_tokens(self, source: pd.DataFrame | Path | str, *, query: str | None = None) -> int:
         """Keep tokens that you have already, all or none.
