@@ -14,7 +14,7 @@ from .table import HEAD, Row, line, rule
 
 BENCHES = (
     *("rollout", "rate", "launch", "verify", "tables", "resume"),
-    *("refresh", "imports", "sandbox", "panel", "memory", "ledger", "equip"),
+    *("refresh", "imports", "sandbox", "panel", "memory", "ledger", "equip", "history"),
 )
 
 
