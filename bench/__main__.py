@@ -14,7 +14,7 @@ from .table import HEAD, Row, line, rule
 
 BENCHES = (
     *("rollout", "rate", "launch", "verify", "tables", "resume"),
-    *("refresh", "imports", "sandbox", "panel", "memory", "ledger", "equip", "firms"),
+    *("refresh", "imports", "sandbox", "panel", "memory", "ledger", "equip", "firms", "history"),
 )
 LONG = ("firms_long",)  # only where it is named
 

@@ -6,8 +6,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
-VERSION: Final = 2
-"""1 had the first two tables only, and did not say so."""
+VERSION: Final = 3
+"""1 had the first two tables only, and did not say so; 2 had no history of launches."""
 
 meta: Final = sa.MetaData()
 
@@ -135,4 +135,46 @@ claims: Final = sa.Table(
     sa.Column("digest", sa.LargeBinary(64), primary_key=True),
     _moment("until"),
     sa.Index("clio_nb_claims_until", "until"),
+)
+launches: Final = sa.Table(
+    "clio_nb_launches",
+    meta,
+    sa.Column("process", sa.String(32), primary_key=True),
+    sa.Column("number", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("site", sa.String(200), nullable=False),
+    sa.Column("client_id", sa.String(200), nullable=False),
+    sa.Column("firm", sa.String(200), nullable=False),  # empty: not known
+    _moment("at"),
+    sa.Column("user_id", sa.BigInteger),
+    sa.Column("action_id", sa.BigInteger),
+    sa.Column("key", sa.Text),
+    sa.Column("location", sa.String(40)),
+    sa.Column("record_id", sa.BigInteger),
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("reason", sa.String(20), nullable=False),
+    sa.Column("milliseconds", sa.BigInteger, nullable=False),
+    sa.Index("clio_nb_launches_at", "site", "client_id", "at"),
+    sa.Index("clio_nb_launches_user", "site", "client_id", "user_id"),
+)
+refusals: Final = sa.Table(
+    "clio_nb_refusals",
+    meta,
+    *_app(),
+    sa.Column("minute", sa.BigInteger, primary_key=True, autoincrement=False),  # since the epoch
+    sa.Column("firm", sa.String(200), primary_key=True),
+    sa.Column("reason", sa.String(20), primary_key=True),
+    sa.Column("count", sa.BigInteger, nullable=False),
+)
+recorders: Final = sa.Table(
+    "clio_nb_recorders",
+    meta,
+    sa.Column("process", sa.String(32), primary_key=True),
+    sa.Column("site", sa.String(200), nullable=False),
+    sa.Column("client_id", sa.String(200), nullable=False),
+    _moment("started"),
+    _moment("flushed"),
+    _moment("closed", nullable=True),
+    sa.Column("lost", sa.Boolean, nullable=False),  # what came between flushed and closed
+    sa.Column("groups", sa.BigInteger, nullable=False),
+    sa.Index("clio_nb_recorders_app", "site", "client_id", "flushed"),
 )

@@ -7,20 +7,25 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import SupportsIndex, TypeAlias
 
+from .. import events
 from ..arguments import a_site, session_of_kind, sessions_of_kind
 from ..errors import InvalidInput, NeedsLogin
 from ..http.sync_and_async import awaited, on_loop
 from ..http.timeouts import checked_timeout
+from ..ledger.launches import Gap, LaunchRow, Refused
+from ..ledger.recorder import Keep, checked_keep
 from ..ledger.records import Entry, Run
 from ..login import login
 from ..models import CustomAction, Site, Token, User
 from ..session import AsyncSession, Session, note_in
 from ..tracebacks import verbs
 from ..vault import Vault
-from ..vault._grants import DAMAGED, Grant
+from ..vault._grants import DAMAGED, Grant, id_of_user
 from ..vault.vault import FIRM, firm_key_of
 from ._planner import Planner
 from ._state import Access
+from ._usage import Since, Usage
+from .adoption import Adoption
 from .apply._user_run import Stop
 from .apply.apply import Result, apply, apply_one
 from .apply.unkeyed import UnkeyedWrites
@@ -64,6 +69,8 @@ class AsyncFirm:
         vault: Where the tokens are, by default in memory.
         name: The firm's name in the vault, needed when one vault serves several.
         timeout: Seconds that each verb may wait in all (:func:`clio_nb.timeout`), and each verb of its sessions.
+        record: True to record each launch that is verified with this firm, for 400 days, or a ``timedelta`` for how
+            long. Some firms forbid to watch employees: nothing is recorded unless you say so.
     """
 
     def __init__(
@@ -73,13 +80,16 @@ class AsyncFirm:
         *,
         name: str = FIRM,
         timeout: float | None = None,
+        record: Keep = False,
     ) -> None:
         self.site = a_site(site)
         self.timeout = checked_timeout(timeout)
         self.vault = vault or Vault()
         self.name = name
+        self.record = checked_keep(record)
         self._firm_key = firm_key_of(site, name)
         self._survey = Survey(site, self.vault, name, timeout)
+        self._usage = Usage(self.vault, self._survey)
         self._planner = Planner(site, self._survey, self.vault.ledger)
         self._notes = self._survey.notes = UnkeyedWrites(self.vault.ledger, self._firm_key.app, self._survey.account_id)
 
@@ -109,6 +119,7 @@ class AsyncFirm:
         user = await session.the_user()
         await self._keep([(user, await session.token())])
         await self._notes.take_over(user, note_in(session, self._notes))
+        events.tell("connection", f"user {user.id} is connected", user_id=user.id, firm=self.name)
         return user
 
     @on_loop
@@ -392,6 +403,46 @@ class AsyncFirm:
     async def runs(self) -> list[Run]:
         """Return the runs that the ledger knows, oldest first, of whichever machine."""
         return await asyncio.to_thread(self.vault.ledger.runs, self._firm_key.app, await self._survey.account_id())
+
+    @on_loop
+    async def launches(self, since: Since = None) -> list[LaunchRow]:
+        """Return the recorded launches, oldest first."""
+        return await self._usage.launches(since)
+
+    @on_loop
+    async def refusals(self, since: Since = None) -> list[Refused]:
+        """Return how many launches were not verified, by minute, firm and reason."""
+        return await self._usage.refusals(since)
+
+    @on_loop
+    async def gaps(self, since: Since = None) -> list[Gap]:
+        """Return the times in which launches may be missing from what was recorded."""
+        return await self._usage.gaps(since)
+
+    @on_loop
+    async def adoption(self) -> list[Adoption]:
+        """Return how each user uses each action, as far as that was recorded."""
+        return await self._usage.adoption()
+
+    @on_loop
+    async def erase(self, user_id: SupportsIndex) -> int:
+        """Delete a user's recorded launches, and her name wherever the ledger has it.
+
+        Her id and the ids of her actions stay in the ledger until her actions are gone, so that they can still be
+        removed: see :meth:`plan_offboard`. Her name is also sealed with her token, until you remove that:
+        :meth:`clio_nb.Vault.remove`. Refusals are counted without users. Manifests that name her stay with their runs.
+
+        Args:
+            user_id: Clio's id of the user.
+
+        Returns:
+            How many launches were deleted.
+
+        Examples:
+            >>> firm.erase(site.users[0].id)
+            0
+        """
+        return await self._usage.erase(id_of_user(user_id))
 
     @on_loop
     async def export(self, path: Path | str | None = None, *, app: str = "exported") -> Manifest:

@@ -9,12 +9,14 @@ import lazy_loader
 
 from ..http import loop
 from ..http.sync_and_async import sync_method, sync_method_into
+from ..ledger.recorder import Keep
 from ..models import Site
 from ..session import Session
 from ..tracebacks import verbs
 from ..vault import Vault
 from ..vault.vault import FIRM
 from ._progress import watched
+from ._usage import Since
 from .apply._user_run import Stop
 from .apply.apply import Result
 from .async_firm import AsyncFirm, Progress
@@ -26,8 +28,11 @@ from .survey import Users
 if TYPE_CHECKING:
     import pandas as pd
 
+    from . import launches as history
     from . import tables
+    from .pictures import Picture
 else:
+    history = lazy_loader.load("clio_nb.firm.launches", suppress_warning=True)
     tables = lazy_loader.load("clio_nb.firm.tables", suppress_warning=True)  # pandas loads when the first table is made
 
 
@@ -42,6 +47,8 @@ class Firm:
         vault: Where the tokens are, by default in memory.
         name: The firm's name in the vault, needed when one vault serves several.
         timeout: Seconds that each verb may wait in all (:func:`clio_nb.timeout`), and each verb of its sessions.
+        record: True to record each launch that is verified with this firm, for 400 days, or a ``timedelta`` for how
+            long. Some firms forbid to watch employees: nothing is recorded unless you say so.
 
     Nothing is opened before a verb is called. What was done, and what is ours, is remembered in the vault: the ledger.
 
@@ -58,8 +65,9 @@ class Firm:
         *,
         name: str = FIRM,
         timeout: float | None = None,
+        record: Keep = False,
     ) -> None:
-        self.aio = AsyncFirm(site, vault, name=name, timeout=timeout)
+        self.aio = AsyncFirm(site, vault, name=name, timeout=timeout, record=record)
 
     @property
     def site(self) -> Site:
@@ -82,6 +90,7 @@ class Firm:
     plan_offboard = sync_method(AsyncFirm.plan_offboard)
     plan_resume = sync_method(AsyncFirm.plan_resume)
     export = sync_method(AsyncFirm.export)
+    erase = sync_method(AsyncFirm.erase)
     session_of = sync_method_into(Session.of)(AsyncFirm.session_of)
 
     def users(self) -> pd.DataFrame:
@@ -217,6 +226,140 @@ class Firm:
             True
         """
         return tables.runs_frame(loop.run(self.aio.runs))
+
+    def launches(self, since: Since = None) -> pd.DataFrame:
+        """Return the launches that were recorded (``record=True``), oldest first.
+
+        ============  ===================  ============================================================================
+        column        dtype                holds
+        ============  ===================  ============================================================================
+        at            datetime64[ns, UTC]  when it came
+        firm          string               the firm's name in the vault; missing for one that names nobody known, which
+                                           came in where several firms do
+        user_id       Int64                who clicked; in a launch that was not verified, who is said to have
+        user          string               the user's name, where vault or ledger have it now
+        action_id     Int64                which action, as the browser said
+        key           string               its key in the manifest
+        location      category             where in Clio: ``matters/show`` and its siblings
+        record_id     Int64                which record
+        state         category             verified, refused, expired, unknown
+        reason        category             why it was not verified, in a word that stays the same
+        milliseconds  Int64                how long the proof took
+        ============  ===================  ============================================================================
+
+        What was not verified has at most 20 rows for each user and hour; :meth:`refusals` counts all.
+
+        Args:
+            since: From when on: a datetime with a time zone, or a timedelta before now.
+
+        Returns:
+            One row for each launch. Awaited: a list of :class:`clio_nb.ledger.launches.LaunchRow`.
+
+        Raises:
+            errors.InvalidInput: ``since`` is no such time.
+
+        Examples:
+            >>> recorded = clio.Firm(site, firm.vault, record=True)
+            >>> clio.verify_launch(site.click_on(session.user.id, "https://partner.example/launch"), recorded).state
+            'verified'
+            >>> firm.launches()[["user", "state"]].values.tolist()
+            [['Odalys Hartwell-Oyelaran', 'verified']]
+        """
+        return history.launches_frame(loop.run(self.aio.launches, since))
+
+    def adoption(self) -> pd.DataFrame:
+        """Return users x actions: since when each user has each action, and how often she has clicked it.
+
+        Columns: ``user_id`` (Int64), ``user`` (string), ``action_id`` (Int64), ``key`` (string), ``location``
+        (category), ``label`` (string), ``equipped_since``, ``first_click``, ``last_click`` (datetime64[ns, UTC]),
+        ``clicks``, ``clicks_7_days``, ``clicks_30_days`` (Int64: what Clio confirmed, until now), ``never`` (boolean:
+        no click is recorded).
+
+        Returns:
+            One row for each action that is ours, by the ledger, and for each that was clicked. ``equipped_since`` is
+            missing for what is not ours, or no more. Awaited: a list of :class:`clio_nb.firm.adoption.Adoption`.
+
+        Examples:
+            >>> firm.apply(firm.plan("actions.toml"), progress=False).counts()
+            {'done': 5}
+            >>> firm.adoption()["never"].tolist()
+            [True, True, True, True, True]
+        """
+        return history.adoption_frame(loop.run(self.aio.adoption))
+
+    def refusals(self, since: Since = None, *, time_zone: str = "UTC") -> pd.DataFrame:
+        """Return how many launches were not verified, by day and reason.
+
+        Columns: ``day`` (datetime64 in the time zone, which the dtype names: the first moment of the day), ``firm``
+        (string, as in :meth:`launches`), ``reason`` (category), ``launches`` (Int64: all of them, also those without a
+        row).
+
+        Args:
+            since: From when on: a datetime with a time zone, or a timedelta before now.
+            time_zone: Whose days these are: ``"America/Toronto"``.
+
+        Returns:
+            One row for each day, firm and reason that has any. Awaited: by minute, a list of
+            :class:`clio_nb.ledger.launches.Refused`.
+
+        Raises:
+            errors.InvalidInput: The time zone is unknown, or ``since`` is no such time.
+
+        Examples:
+            >>> recorded = clio.Firm(site, firm.vault, record=True)
+            >>> clio.verify_launch("https://partner.example/launch?user_id=1", recorded).code
+            'malformed'
+            >>> firm.refusals(time_zone="America/Toronto")[["reason", "launches"]].values.tolist()
+            [['malformed', 1]]
+        """
+        history.zone_of(time_zone)
+        return history.refusals_frame(loop.run(self.aio.refusals, since), time_zone)
+
+    def gaps(self, since: Since = None) -> pd.DataFrame:
+        """Return when launches may be missing: a recording process was killed, or had no database for too long.
+
+        Columns: ``since``, ``until`` (datetime64[ns, UTC]), ``process`` (string: the mark of the process). How many
+        launches came in such a time is not known.
+
+        Args:
+            since: Only gaps that end after this: a datetime with a time zone, or a timedelta before now.
+
+        Returns:
+            One row for each gap. Awaited: a list of :class:`clio_nb.ledger.launches.Gap`.
+
+        Raises:
+            errors.InvalidInput: ``since`` is no such time.
+
+        Examples:
+            >>> firm.gaps().empty
+            True
+        """
+        return history.gaps_frame(loop.run(self.aio.gaps, since))
+
+    def pictures(self, since: Since = None, *, time_zone: str = "UTC") -> list[Picture]:
+        """Draw what was recorded: launches a day, adoption over time, hours, refusals. A notebook shows each.
+
+        They can be read without colour, on light and on dark, and each says the same in words. They need no network.
+
+        Args:
+            since: From when on: a datetime with a time zone, or a timedelta before now.
+            time_zone: Whose days and hours these are: ``"America/Toronto"``.
+
+        Returns:
+            Four pictures; :meth:`clio_nb.firm.pictures.Picture.save` writes one as an SVG file.
+
+        Raises:
+            errors.InvalidInput: The time zone is unknown, ``since`` is no such time, or matplotlib is not installed.
+
+        Examples:
+            >>> firm.apply(firm.plan("actions.toml"), progress=False).counts()
+            {'done': 5}
+            >>> firm.pictures()[1].title
+            '0 of 5 users have clicked; 5 never have'
+        """
+        from .pictures import draw  # noqa: PLC0415 -- pandas loads when it is needed
+
+        return loop.run(draw, self.aio, since, time_zone)
 
     def import_tokens(self, source: pd.DataFrame | Path | str, *, query: str | None = None) -> int:
         """Keep tokens that you have already, all or none.

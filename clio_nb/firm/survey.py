@@ -12,7 +12,7 @@ from typing import Final, SupportsIndex, TypeAlias
 from .. import errors
 from ..database.firm_key import AppKey
 from ..http.client import not_whole, whole
-from ..models import Account, Site, User
+from ..models import Account, Clock, Site, User
 from ..session import AsyncSession, Notes, note_in
 from ..vault import Grant, Vault
 from ..vault._grants import id_of_user
@@ -78,6 +78,11 @@ class Survey:
     def app(self) -> AppKey:
         """The app whose firm this is."""
         return self.firm_key.app
+
+    @property
+    def clock(self) -> Clock | None:
+        """The clock of the site, where it stands still until it is moved."""
+        return getattr(self._site, "clock", None)
 
     async def account_id(self) -> int:
         """Return Clio's id of the firm: what the ledger is kept by. 0 as long as nobody has signed in.

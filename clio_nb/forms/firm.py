@@ -17,6 +17,7 @@ from ..firm.apply.apply import Result
 from ..firm.async_firm import AsyncFirm
 from ..firm.item import ItemResult
 from ..firm.manifest import Manifest, read_manifest
+from ..firm.pictures import Picture, draw
 from ..firm.plan.plan import Plan
 from ..firm.tables import coverage_frame
 from ..http import loop, timeouts
@@ -43,6 +44,7 @@ class FirmForm(Form[Result]):
     *Apply*, and ``value`` the result of the last run; :meth:`plan_undo` plans to undo it. ``manifest`` is the path of a
     manifest, ``containing`` filters the coverage. A plan that deletes is applied only when ``confirmation`` says how
     much. A plan is dropped when the manifest, an option or who is signed in changes, and after ten minutes.
+    :meth:`draw_usage` shows who clicks.
     """
 
     manifest = Trimmed()
@@ -72,17 +74,18 @@ class FirmForm(Form[Result]):
             self.fields[name].layout.display = "none"
         self.look: Final = self._starter("Who sees what", self._prepare_coverage, self._show_coverage)
         self.make: Final = self._starter("Plan", self._prepare_plan, self._show_plan)
+        self.use: Final = self._starter("Who uses it", self._prepare_usage, self._show_usage)
         self.halt: Final = push("Stop", self.stop)
         self.back: Final = self._starter("Plan the undo", self._prepare_undo, self._show_plan)
         self.halt.layout.display = self.back.layout.display = self.button.layout.display = "none"
         self.save: Final = Save()
-        self._age, self._table, self._preview, self._progress, self._failed = (html() for _ in range(5))
+        self._age, self._table, self._preview, self._progress, self._failed, self._used = (html() for _ in range(6))
         self._arrange(
-            *(self.fields["manifest"], self.fields["allow_delete"], w.HBox([self.look, self.make])),
+            *(self.fields["manifest"], self.fields["allow_delete"], w.HBox([self.look, self.make, self.use])),
             *(self.fields["containing"], self._age, self._table),
             *(self._preview, self.fields["confirmation"], self._progress),
             buttons=(self.halt, self.back),
-            below=(self._failed, self.save.view),
+            below=(self._failed, self.save.view, self._used),
         )
         self.observe(self._draw_coverage, ["containing", "manifest"])
         self.observe(self._drop_plan, ["manifest", "allow_delete"])
@@ -113,6 +116,10 @@ class FirmForm(Form[Result]):
     def plan_undo(self) -> Plan:
         """Show and return what would undo the last run of this form (:meth:`clio_nb.Firm.plan_undo`)."""
         return loop.run(self._carry_out, self._prepared(self._prepare_undo), self._show_plan)
+
+    def draw_usage(self) -> list[Picture]:
+        """Show who uses the actions, as far as that was recorded (:meth:`clio_nb.Firm.pictures`)."""
+        return loop.run(self._carry_out, self._prepared(self._prepare_usage), self._show_usage)
 
     def stop(self, _button: object = None) -> None:
         """End a run early: requests under way are finished and noted, no more are sent."""
@@ -197,6 +204,19 @@ class FirmForm(Form[Result]):
         self.fields["containing"].layout.display = "flex"
         self._draw_coverage()
         return Status("done", f"Read {len(coverage)} users.")
+
+    def _prepare_usage(self) -> Work[list[Picture]]:
+        self._firm.check()
+        self.status = Status("busy", "Drawing what was recorded …")
+
+        async def work() -> list[Picture]:
+            return await draw(await self._firm.now(), None, "UTC")
+
+        return work
+
+    def _show_usage(self, pictures: list[Picture]) -> Status:
+        say(self._used, "".join(picture.svg for picture in pictures))
+        return Status("done", "Drawn from the launches that were recorded (a firm, door or inbox with record=True).")
 
     def _prepare_plan(self) -> Work[Plan]:
         self._firm.check()

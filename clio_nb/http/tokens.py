@@ -7,7 +7,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 
-from .. import errors
+from .. import errors, events
 from ..models import Site, Token
 from ..secret import Secret
 from . import messages, oauth, timeouts, transport
@@ -89,10 +89,14 @@ async def grant(site: Site, form: Secret, *, before: Token | None = None) -> Tok
 
 async def refresh(site: Site, token: Token) -> Token:
     """Renew an access token. Raises :class:`errors.NeedsLogin` when there is no refresh token, or Clio refuses it."""
+    where = {"region": site.region.value}
     try:
-        return await grant(site, oauth.refresh(site, token), before=token)
+        renewed = await grant(site, oauth.refresh(site, token), before=token)
     except errors.GrantRefused as cause:
+        events.tell("renewal", "an access token was not renewed: Clio refused it", True, outcome="refused", **where)
         raise errors.NeedsLogin("This user's access was revoked or has ended. Sign the user in again.") from cause
+    events.tell("renewal", "an access token was renewed", outcome="done", **where)
+    return renewed
 
 
 async def revoke(site: Site, token: Token) -> None:

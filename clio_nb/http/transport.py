@@ -22,7 +22,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from .. import errors
+from .. import errors, events
 from ..secret import Secret
 from ..version import __version__
 from . import network, timeouts
@@ -108,7 +108,7 @@ async def exchange(
     Raises :class:`errors.NetworkError` when no whole answer came, and before anything is done
     :class:`errors.InvalidInput` when the environment says of the network what cannot be right.
     """
-    shown = urlsplit(Secret(url).reveal())._replace(query="")
+    shown = urlsplit(Secret(url).reveal())._replace(query="", fragment="")
     what = f"{method} {shown.path}"
     here = asyncio.get_running_loop()
     known = network.current()
@@ -122,16 +122,18 @@ async def exchange(
         if (count := on_request.get()) is not None:
             count()
         started = time.perf_counter()
-        response = await engine.handle_async_request(
-            httpx.Request(
-                method,
-                _parsed(url) if isinstance(url, str) else httpx.URL(url.reveal()),
-                headers=[(b"user-agent", _agent), *((key.encode(), _clear(headers[key])) for key in headers)],
-                # Not content: httpx would add headers that the engine adds too, which costs more than all the rest.
-                stream=httpx.ByteStream(content if isinstance(content, bytes) else _clear(content)),
-                extensions={"timeout": {"read": max(min(deadline, known.request_timeout, timeouts.left()), 0.001)}},
+        with events.request_span(method, shown.hostname, shown.port, shown.geturl()) as span:
+            response = await engine.handle_async_request(
+                httpx.Request(
+                    method,
+                    _parsed(url) if isinstance(url, str) else httpx.URL(url.reveal()),
+                    headers=[(b"user-agent", _agent), *((key.encode(), _clear(headers[key])) for key in headers)],
+                    # Not content: httpx would add headers that the engine adds too, which costs more than all the rest.
+                    stream=httpx.ByteStream(content if isinstance(content, bytes) else _clear(content)),
+                    extensions={"timeout": {"read": max(min(deadline, known.request_timeout, timeouts.left()), 0.001)}},
+                )
             )
-        )
+            span.note(http__response__status_code=response.status_code)
     except httpx.TransportError as cause:
         _log.debug("%s %s: %s", method, shown.path, type(cause).__name__)
         raise _failure(cause, what, method, httpx.URL(shown.geturl())) from None

@@ -15,6 +15,7 @@ from ..arguments import a_site
 from ..errors import InvalidInput
 from ..http import hub, loop, loopback, sync_and_async, timeouts
 from ..http.loopback import Message, Receive, Send
+from ..ledger.recorder import Keep
 from ..models import Site
 from ..secret import Secret
 from ..tracebacks import verbs
@@ -23,6 +24,7 @@ from .inspect import inspect_launch
 from .proof.sandbox_sessions import SandboxSessions
 from .proof.sessions import Sessions, check_sessions, lasting
 from .received import Received
+from .recording import recording_of
 from .verdict import Verdict
 from .verify import verify_report
 
@@ -39,8 +41,9 @@ _CLOSE: Final = "You can close this tab and go back to your notebook."
 class _Receiver:
     """What both forms of an inbox have in common."""
 
-    def __init__(self, sessions: Sessions | None, *, verify: bool, port: int, origin: str) -> None:
+    def __init__(self, sessions: Sessions | None, *, verify: bool, port: int, origin: str, record: Keep) -> None:
         self._sessions = lasting(sessions)
+        self._record = record
         self._verify = verify
         self._observers: list[Callable[[Received], object]] = []
         self._launches: deque[Received] = deque(maxlen=LAUNCHES_KEPT)
@@ -122,7 +125,9 @@ class _Receiver:
             raise InvalidInput("Pass one of its launches: inbox.verify(inbox[-1]).", field="received")
         if received.verdict is not None and received.verdict.nonce_sent:
             return received.verdict
-        received.verdict = await verify_report(received.report, self._sessions, arrived=received.arrived)
+        received.verdict = await verify_report(
+            received.report, self._sessions, arrived=received.arrived, record=self._record
+        )
         self._tell(received)
         return received.verdict
 
@@ -153,7 +158,7 @@ class _Receiver:
             received = Received(self._count, dt.datetime.now(dt.UTC), report, Secret(visit.url), timeouts.now())
             self._launches.append(received)
             self._tell(received)
-            if self._verify and report:
+            if self._verify:
                 await self._prove(received)
         if received.state in ("verified", "unproved"):
             return moved(f"{_PATH.strip('/')}/{received.number}")
@@ -257,7 +262,13 @@ class Inbox(_Receiver):
 
 @sync_and_async.sync_function_into(Inbox.of)
 async def inbox(
-    site: Site, sessions: Sessions | None = None, *, verify: bool = True, port: int = 0, origin: str = ""
+    site: Site,
+    sessions: Sessions | None = None,
+    *,
+    verify: bool = True,
+    port: int = 0,
+    origin: str = "",
+    record: Keep = False,
 ) -> AsyncInbox:
     """Start a receiver of launches on this machine, which collects and verifies them. It is not for production.
 
@@ -269,6 +280,7 @@ async def inbox(
         verify: False to collect launches only; :meth:`Inbox.verify` verifies one later.
         port: The port to listen on; 0 takes any free one.
         origin: The address of the JupyterHub (``"https://hub.example"``), where the hub does not tell it.
+        record: As for :class:`clio_nb.Firm`: True to record each launch that is verified here. Pass a firm as sessions.
 
     Returns:
         The inbox, which listens until it is closed.
@@ -295,7 +307,8 @@ async def inbox(
         raise InvalidInput(
             "Pass sessions that can verify the launches, or verify=False to only collect them.", field="sessions"
         )
-    return AsyncInbox(sessions, verify=verify, port=port, origin=origin)
+    recording_of(sessions, record=record)  # or says what is missing, before anything listens
+    return AsyncInbox(sessions, verify=verify, port=port, origin=origin, record=record)
 
 
 def _title(received: Received) -> str:

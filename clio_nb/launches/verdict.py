@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal, NamedTuple
 
 from .. import markup
+from ..ledger.launches import Reason
 from ..models import CustomAction, Record, User
 from .report import Launch
 
 State = Literal["verified", "refused", "expired", "unknown"]
+Code = Reason | Literal[""]
+"""Why a launch was not verified, in one word that stays the same; empty for a verified one."""
 
 PARSED: Final = "parsed"
 KNOWN_ACTION: Final = "known action"
@@ -32,7 +35,8 @@ class Verdict:
 
     ``state``: ``"verified"`` means that Clio confirmed that this user clicked; ``"refused"`` that it is not a
     genuine launch of a user and an action of ours; ``"expired"`` that its 60 seconds are over or would be;
-    ``"unknown"`` that no clear answer came. ``reason`` says so in words, with what to do next. ``nonce_sent`` is false
+    ``"unknown"`` that no clear answer came. ``reason`` says so in words, with what to do next, and ``code`` in one word
+    that stays the same (``"replayed"``, ``"refused-by-clio"``), for programs. ``nonce_sent`` is false
     when nothing reached Clio with the nonce, so that the launch can still be proved; when true, it may be spent; None
     when the timeout ended before it was sent, which may still happen: verify the launch again to share the answer.
 
@@ -51,6 +55,7 @@ class Verdict:
     action: CustomAction | None = None
     seconds_left: float | None = None
     nonce_sent: bool | None = False
+    code: Code = ""
 
     @property
     def ok(self) -> bool:

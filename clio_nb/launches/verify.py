@@ -8,12 +8,14 @@ from typing import Any, Final
 
 from ..errors import InvalidInput
 from ..http import sync_and_async
+from ..ledger.recorder import Keep
 from .inspect import inspect_launch
 from .proof.sessions import Sessions, check_sessions
 from .proof.steps import Actions, check_actions, prove
 from .proof.used_nonces import Asker, used_nonces
+from .recording import recording_of
 from .report import LaunchReport
-from .verdict import PARSED, STEPS, Step, Verdict
+from .verdict import Verdict
 
 _FIELD: Final = r"\w+(?:\{\w+(?:,\w+)*\})?"
 _FIELDS: Final = re.compile(rf"{_FIELD}(?:,{_FIELD})*", re.ASCII)
@@ -76,13 +78,14 @@ async def verify_report(
     fields: str | None = None,
     actions: Actions = "known",
     arrived: float | None = None,
+    record: Keep = False,
 ) -> Verdict:
     """Verify a launch that was inspected already."""
-    if report.launch is None:
-        reason = " ".join(report.reasons)
-        steps = (Step(name, ok=False, detail=reason) if name == PARSED else Step(name) for name in STEPS)
-        return Verdict("refused", reason, tuple(steps))
-    return (await prove(report.launch, sessions, asker=asker, fields=fields, actions=actions, arrived=arrived))[0]
+    recording = recording_of(sessions, record=record)
+    verdict, _ = await prove(
+        report, sessions, asker=asker, fields=fields, actions=actions, arrived=arrived, recording=recording
+    )
+    return verdict
 
 
 def _check_fields(fields: object) -> None:

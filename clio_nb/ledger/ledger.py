@@ -25,6 +25,7 @@ from ._queries import ACTION, among, chunks, kept_of, lost_of, of_app, owned_of,
 from ._rows import action_row, clean, decoded, item_row
 from ._statements import MARGIN, Statements, whose
 from ._writer import Writer, turns
+from .history import History
 from .records import (
     PLANNED,
     Adopt,
@@ -51,6 +52,11 @@ class Ledger:
 
     def __init__(self, database: Database) -> None:
         self.database: Final = database
+
+    @functools.cached_property
+    def history(self) -> History:
+        """The history of launches, where they are recorded."""
+        return History(self.database)
 
     @functools.cached_property
     def _sql(self) -> Statements:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ from .faults import Fault, Kind
 from .firm.build import User
 from .firm.rows import Data
 from .oauth.deauthorization import Delivery, Messenger
+from .play import Play
 from .world.state import State
 from .world.world import World
 
@@ -204,6 +205,38 @@ class Host:
     def deliveries(self) -> list[Delivery]:
         """The deauthorization callbacks that were tried, each with the app's status or None."""
         return list(self._messenger.deliveries)
+
+    @property
+    def clicks(self) -> list[dict[str, Any]]:
+        """The clicks so far, oldest first: who, which action and record, when, and whether the nonce was spent."""
+        with self._state.lock:
+            return [msgspec.structs.asdict(launch) for launch in self._state.launches.minted()]
+
+    def play(self, days: int = 90, seed: int = 1, *, on_hire: Callable[[User], object] | None = None) -> None:
+        """Play how the firm uses its actions for some days: move the clock, and click as its people would.
+
+        Each click opens the target URL of the action, as a browser does. Some people click often, some never.
+        After half of the days one of them takes back the app's access and goes on clicking; after two thirds somebody
+        forges 60 launches within a minute. Nothing is clicked where there is no action.
+
+        Args:
+            days: How many days.
+            seed: Another number gives other clicks.
+            on_hire: Called with a user who is hired after a third of the days, so that you can sign her in and make her
+                actions. Without it nobody is hired.
+
+        Raises:
+            ValueError: ``days`` is no number of days.
+
+        Examples:
+            >>> recorded = clio.Firm(site, firm.vault, record=True)
+            >>> with clio.inbox(site, recorded) as inbox:
+            ...     action = clio.create_action(session, "Sign", inbox.url, at="matters")
+            ...     site.play(days=7)
+            >>> len(firm.launches()) >= len(site.clicks) > 0
+            True
+        """
+        Play(self._state, days, seed, on_hire).run()
 
     @property
     def rate_limit(self) -> int | None:

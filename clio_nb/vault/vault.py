@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, SupportsIndex
 from weakref import WeakValueDictionary
 
+from .. import events
 from ..database._private_files import own_file
 from ..database.database import Database
 from ..database.firm_key import FirmKey
@@ -194,6 +195,7 @@ class Vault:
             4
         """
         self.sealed.remove(firm_key_of(site, firm), user_id)
+        events.tell("disconnection", f"the token of user {user_id} is removed", user_id=id_of_user(user_id), firm=firm)
 
     def firms(self, site: Site) -> list[str]:
         """Return the names of the firms that have tokens here for this app.

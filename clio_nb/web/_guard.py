@@ -26,7 +26,9 @@ from ..launches.inspect import fits_target, inspect_launch
 from ..launches.proof.known_actions import actions_cache
 from ..launches.proof.sessions import Sessions, app_of, check_sessions, lasting, sessions_at_hand
 from ..launches.proof.steps import Actions, action_of, check_actions, fault_of, prove
+from ..launches.recording import recording_of
 from ..launches.report import Launch
+from ..ledger.recorder import Keep
 from ..models import Record
 from ..session import AsyncSession
 from ..vocabulary import NONCE_LIFETIME
@@ -89,12 +91,14 @@ class Guard(Generic[App]):
         connect_url: str | None = None,
         templates: Path | str | None = None,
         timeout: float | None = None,
+        record: Keep = False,
     ) -> None:
         self.timeout = timeouts.checked_timeout(timeout)
         check_sessions(sessions)
         check_actions(actions)
         self._app = app
         self._sessions = lasting(sessions)
+        self._recording = recording_of(sessions, record=record)
         self._cookies = SignedCookies(key)
         self._address = Door(path, url, target)
         self._target = target
@@ -146,7 +150,7 @@ class Guard(Generic[App]):
         report = inspect_launch(at.url, target=self._target)
         launch = report.launch
         if launch is None:
-            _log.info("launch refused: %s", " ".join(report.reasons))
+            await prove(report, self._sessions, recording=self._recording)
             return self._refusals.not_a_launch
         own = urlsplit(report.target).query
         ids = self._cookies.ids(launch, at.door)
@@ -163,7 +167,9 @@ class Guard(Generic[App]):
         at_once = self._under_way[ids[0]]
         self._under_way[ids[0]] += 1
         try:
-            verdict, session = await prove(launch, self._sessions, actions=self._actions, first=first)
+            verdict, session = await prove(
+                report, self._sessions, actions=self._actions, first=first, recording=self._recording
+            )
         finally:
             self._under_way[ids[0]] -= 1
             self._under_way += Counter()  # drops what is over
@@ -171,7 +177,6 @@ class Guard(Generic[App]):
             self._keep(ids[0], verdict.record)
             cookies = self._set_cookies(at, launch, ids[0], app_of(session))
             return _redirect(at, own, _PARAMETER, ids[0], *cookies)
-        _log.info("launch %s: %s", verdict.state, verdict.reason)
         again = at_once or self._kept(ids[0], JUST_NOW)
         # also what was not sent is claimed, so that a second visit does not tell whether a user has a token
         won = claims[0] if claims else await first()

@@ -41,6 +41,8 @@ class LaunchMiddleware(Guard[AsgiApp]):
         templates: A folder whose templates replace the pages of a refusal: ``click_again.html``,
             ``not_a_launch.html``, ``too_early.html``, and what they have in common, ``page.html``.
         timeout: How many seconds a visit may wait in all.
+        record: True to record each launch in the ledger of the vault, for 400 days, or a ``timedelta`` for how long.
+            Some firms forbid to watch employees: nothing is recorded unless you say so.
 
     Raises:
         errors.InvalidInput: One of these cannot work; ``field`` names it.

@@ -29,6 +29,7 @@ class VaultSessions:
         several = list(sites) if isinstance(sites, Iterable) else [sites]
         self.vault = vault
         self._sites = [a_site(site) for site in several]
+        self.site = self._sites[0] if self._sites else None
         self._firms: dict[tuple[str, str, str], Survey] = {}
 
     async def session_of(self, user_id: SupportsIndex) -> list[AsyncSession]:

@@ -381,3 +381,16 @@ def _processor_time(work, *arguments):
     started = time.process_time()
     work(*arguments)
     return time.process_time() - started
+
+
+def test_who_uses_it_draws_what_was_recorded_and_says_where_from(site, manifest, until, drawn):
+    firm = Firm(site, record=True)
+    session = clio.login(site)
+    firm.add(session)
+    assert clio.verify_launch(site.click_on(session.user.id, "https://partner.example/launch"), firm)
+    form = forms.firm(firm, manifest)
+    pressed(form.use, form, until)
+    assert drawn(form).count('<svg role="img"') == 4
+    assert "1 confirmed click in 1 day" in drawn(form)
+    assert "record=True" in form.status.text
+    assert form.draw_usage()[0].title == "1 confirmed click in 1 day"

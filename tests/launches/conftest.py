@@ -15,6 +15,7 @@ import pytest
 import uvicorn
 
 import clio_nb as clio
+from clio_nb import events
 from clio_nb.http import timeouts
 from clio_nb.launches.proof.known_actions import actions_cache
 from clio_nb.launches.proof.used_nonces import used_nonces
@@ -29,6 +30,7 @@ def _as_a_new_process():
     """Each test begins with no memory of launches and users."""
     used_nonces.clear()
     actions_cache.clear()
+    events._warnings._counts.clear()
 
 
 @pytest.fixture

@@ -194,11 +194,11 @@ def test_a_forged_launch_is_turned_away_without_telling_why(anna, receiver, brow
 
 
 def test_the_log_says_why_a_launch_was_turned_away(anna, receiver, browser, caplog):
-    caplog.set_level("INFO", "clio_nb.launches")
+    caplog.set_level("INFO", "clio_nb.events")
     answer = browser.get(at(receiver, anna.click(user_id="x", subject_url=None)))
     assert "<h1>Open it from Clio</h1>" in answer.text
     browser.get(at(receiver, anna.click(custom_action_id="77")))
-    said = [record.getMessage() for record in caplog.records if record.name == "clio_nb.launches"]
+    said = [record.getMessage() for record in caplog.records if record.name == "clio_nb.events"]
     refused, unproved = (sentence for sentence in said if sentence.startswith("launch "))
     assert refused.startswith("launch refused: ")
     assert "user_id" in refused

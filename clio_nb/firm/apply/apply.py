@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from ... import errors
+from ... import errors, events
 from ...action_rules import check
 from ...database.firm_key import AppKey
 from ...http import network
@@ -143,7 +143,7 @@ async def _run(
         await hold.written()
         if not stop.asked:
             await hold.finish()
-    return Result(hold.run, tuple(result for user_id in lists for result in results[user_id]))
+    return _told(plan, Result(hold.run, tuple(result for user_id in lists for result in results[user_id])))
 
 
 async def apply_one(
@@ -193,7 +193,7 @@ async def _run_for_one(
         await hold.written()
         if hold.run and not stop.asked:
             await hold.finish()
-    return Result(hold.run, tuple(results))
+    return _told(plan, Result(hold.run, tuple(results)))
 
 
 async def _each(one: UserRun, lists: Mapping[int, Numbered], stop: Stop) -> dict[int, list[ItemResult]]:
@@ -215,6 +215,18 @@ async def _each(one: UserRun, lists: Mapping[int, Numbered], stop: Stop) -> dict
         if failure is not None:
             raise failure
     return results
+
+
+def _told(plan: Plan, result: Result) -> Result:
+    """Log how a run and each of its items ended."""
+    for each in result.results:
+        item = each.item
+        words = {"kind": item.kind.value, "outcome": each.outcome.value, "user_id": item.user_id, "run": result.run}
+        said = f"{item.kind.value} of {item.key or 'an action'} for user {item.user_id}: {each.outcome.value}"
+        warn = each.outcome is not Outcome.DONE
+        events.tell("item", said, warn, key=item.key, action_id=item.action_id, **words)
+    events.tell("run", f"{plan.purpose} of {plan.app}, {result}", not result, purpose=plan.purpose, run=result.run)
+    return result
 
 
 def _new_run(plan: Plan, owner: str) -> NewRun:

@@ -16,7 +16,7 @@ from ...models import CustomAction
 from ...session import AsyncSession
 from ...vocabulary import NONCE_LIFETIME
 from ..report import Launch
-from ..verdict import State
+from ..verdict import Code, State
 from .known_actions import MOST, actions_cache
 
 AGAIN: Final = "Click the action in Clio again."
@@ -26,7 +26,7 @@ PAUSE: Final = 1.0  # seconds before a connection that was refused is tried once
 
 
 class Confirmation:
-    """Clio's answer to a nonce: ``state`` and ``reason``, and when verified the ``data`` of the record."""
+    """Clio's answer to a nonce: ``state``, ``reason`` and ``code``, and when verified the ``data`` of the record."""
 
     def __init__(
         self,
@@ -45,6 +45,8 @@ class Confirmation:
         self.fields: Final = fields_with_id(fields)
         self.state: State = "unknown"
         self.reason = ""
+        self.code: Code = "no-answer"
+        self.noted = False  # in the history: once for all who share it
         self.data: dict[str, Any] = {}
         self.seconds_left = 0.0
         self.nonce_sent = False
@@ -53,25 +55,27 @@ class Confirmation:
         """Send the nonce, once, with the request for the record."""
         known = actions_cache.of(self._session, self.launch.user_id)
         if known.tried >= MOST:
+            self.code = "rate-limited"
             self.reason = f"Clio has refused {MOST} launches of this user within a minute. {AGAIN[:-1]} in a minute."
             return
         if self._first is not None and not await self._first():
-            self.state, self.reason = "refused", ELSEWHERE
+            self.state, self.reason, self.code = "refused", ELSEWHERE, "replayed"
             return
         tried = known.note_try()
         try:
             self.data = await self._send()
         except errors.ClioError as error:
-            self.state, self.reason = self._meaning(error)
+            self.state, self.reason, self.code = self._meaning(error)
             if not isinstance(error, errors.Forbidden):
                 known.forget_try(tried)
             return
         known.forget_try(tried)
         asked = self.launch.subject
         if messages.record_id(self.data) != asked.record_id:
-            self.state, self.reason = "refused", f"Clio answered with a different record, not {asked}. {AGAIN}"
+            self.state, self.code = "refused", "other-answer"
+            self.reason = f"Clio answered with a different record, not {asked}. {AGAIN}"
             return
-        self.state, self.seconds_left = "verified", max(self._left(), 0.0)
+        self.state, self.code, self.seconds_left = "verified", "", max(self._left(), 0.0)
         actions_cache.of(self._session, self.launch.user_id).note_read(asked)
 
     async def list_actions(self) -> list[CustomAction]:
@@ -121,22 +125,24 @@ class Confirmation:
         """Seconds that the request may wait for its turn: no longer than the nonce lives or its first caller waits."""
         return min(self._left(), self._asked_until - timeouts.now())
 
-    def _meaning(self, error: errors.ClioError) -> tuple[State, str]:
+    def _meaning(self, error: errors.ClioError) -> tuple[State, str, Code]:
         """Say what an error means for the launch."""
         if isinstance(error, _TooLate):
-            return "expired", f"The launch came more than {NONCE_LIFETIME} s ago. {AGAIN}"
+            return "expired", f"The launch came more than {NONCE_LIFETIME} s ago. {AGAIN}", "expired"
         if isinstance(error, errors.RateLimited):
             if self._wait() <= (error.retry_after or 0) < self._left():
-                return "unknown", f"{error} {AGAIN}"
-            return "expired", f"This user's rate limit is used up for longer than the nonce lives. {AGAIN}"
-        if refused := self._refusal(error):
-            return "refused", refused
+                return "unknown", f"{error} {AGAIN}", "rate-limited"
+            late = f"This user's rate limit is used up for longer than the nonce lives. {AGAIN}"
+            return "expired", late, "rate-limited"
+        code, refused = self._refusal(error)
+        if refused:
+            return "refused", refused, code
         if not self.nonce_sent:
-            return "unknown", f"{error} The nonce did not reach Clio: the launch can still be verified."
+            return "unknown", f"{error} The nonce did not reach Clio: the launch can still be verified.", code
         what = "No answer came, and the nonce" if isinstance(error, errors.NetworkError) else f"{error} The nonce"
-        return "unknown", f"{what} may be spent. {AGAIN}"
+        return "unknown", f"{what} may be spent. {AGAIN}", code
 
-    def _refusal(self, error: errors.ClioError) -> str:
+    def _refusal(self, error: errors.ClioError) -> tuple[Code, str]:
         """Say why it is refused; an empty text when it is not. Clio documents one body for every cause of a 403."""
         user_id, subject = self.launch.user_id, self.launch.subject
         if isinstance(error, errors.Forbidden):
@@ -145,12 +151,14 @@ class Confirmation:
             if not actions_cache.of(self._session, user_id).has_read(subject):
                 why += f", or this user may not see {subject}"
                 why += f", or the app or this user lacks the permission to read {subject.location.resource}"
-            return f"{why}. {AGAIN}"
+            return "refused-by-clio", f"{why}. {AGAIN}"
         if isinstance(error, errors.NotFound):
-            return f"{subject} is deleted, or this user cannot see it (404). {AGAIN}"
+            return "not-found", f"{subject} is deleted, or this user cannot see it (404). {AGAIN}"
         if isinstance(error, errors.NeedsLogin | errors.Unauthorized):
-            return f"The access of user {user_id} has ended. Ask this user to sign in again."
-        return str(error) if isinstance(error, errors.UnexpectedAnswer) else ""
+            return "revoked", f"The access of user {user_id} has ended. Ask this user to sign in again."
+        if isinstance(error, errors.UnexpectedAnswer):
+            return "other-answer", str(error)
+        return "no-answer", ""
 
 
 class _TooLate(errors.ClioError):

@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Final, Literal, Protocol, TypeVar
 
-from ... import errors
+from ... import errors, events
 from ...http import timeouts
 from ...models import CustomAction, Record, Subject, User
 from ...session import AsyncSession, known_user
 from ...vocabulary import NONCE_LIFETIME
-from ..report import Launch
-from ..verdict import CLIO_ANSWERED, HAS_TOKEN, KNOWN_ACTION, PARSED, STEPS, State, Step, Verdict
+from ..recording import Recording
+from ..report import Launch, LaunchReport
+from ..verdict import CLIO_ANSWERED, HAS_TOKEN, KNOWN_ACTION, PARSED, STEPS, Code, State, Step, Verdict
 from .confirmation import AGAIN, Confirmation, fields_with_id
 from .known_actions import CAREFUL, actions_cache
 from .sessions import Sessions, app_of, sessions_of
@@ -42,17 +43,18 @@ class Said(Protocol):
 
 
 class _Ended(Exception):
-    """The proof ended: in this state, at this step, for this reason."""
+    """The proof ended: in this state, at this step, for this reason, which has a code."""
 
-    def __init__(self, state: State, step: str, reason: str) -> None:
+    def __init__(self, state: State, step: str, reason: str, code: Code) -> None:
         super().__init__(reason)
         self.state: Final[State] = state
+        self.code: Final[Code] = code
         self.step: Final = step
         self.reason: Final = reason
 
 
 async def prove(
-    launch: Launch,
+    report: LaunchReport,
     sessions: Sessions,
     *,
     asker: Asker | None = None,
@@ -60,29 +62,48 @@ async def prove(
     actions: Actions = "known",
     arrived: float | None = None,
     first: Callable[[], Awaitable[bool]] | None = None,
+    recording: Recording | None = None,
 ) -> tuple[Verdict, AsyncSession | None]:
     """Prove a launch that came at ``arrived`` by the library's stopwatch, or now, once in this process.
 
     All who ask before Clio's answer is known share it; the rules of each are applied for each. ``first`` says before
-    the nonce is sent whether no other process has it. Returns the verdict, and the session that has proved the launch.
+    the nonce is sent whether no other process has it, ``recording`` notes what came of it. Returns the verdict, and the
+    session that has proved the launch.
     """
-    asker = asker or used_nonces.join(launch)
-    arrived = timeouts.now() if arrived is None else arrived
-    proof = _Proof(launch)
+    started = timeouts.now()
+    if recording is not None:
+        recording.begin()
+    proof = None if report.launch is None else _Proof(report.launch)
+    cut_off = "The proof was cut off before it had an answer."
+    verdict = Verdict("unknown", cut_off, (), report.launch, code="no-answer")
     try:
-        session = await proof.find_session(sessions)
-        judged = await proof.judge_action_beforehand(session, actions)
-        confirmation = await proof.ask_clio(asker, session, fields, arrived, first)
-        if not judged:
-            await proof.judge_action_afterwards(session, confirmation)
-        record = await proof.record_of(session, confirmation, fields)
-    except _Ended as end:
-        return proof.verdict(end.state, end.reason, end.step), None
-    who = known_user(session) or f"user {launch.user_id}"
-    reason = (
-        f"Clio confirmed that {who} clicked. The action and the record ({launch.subject}) are what the browser said."
-    )
-    return proof.verdict("verified", reason, record=record, left=confirmation.seconds_left), session
+        if proof is None:
+            reason = " ".join(report.reasons)
+            steps = (Step(name, ok=False, detail=reason) if name == PARSED else Step(name) for name in STEPS)
+            verdict = Verdict("refused", reason, tuple(steps), code="malformed")
+        else:
+            verdict = await proof.carried_out(sessions, asker, fields, actions, arrived, first)
+        return verdict, proof.session if verdict and proof is not None else None
+    finally:
+        seconds = timeouts.now() - started
+        _tell(verdict, seconds)
+        if recording is not None and (proof is None or proof.note_once()):
+            recording.note(verdict, None if proof is None else proof.session, seconds)
+
+
+def _tell(verdict: Verdict, seconds: float) -> None:
+    """Log what came of a launch."""
+    said = verdict.reason
+    words: dict[str, object] = {"state": verdict.state, "milliseconds": round(seconds * 1000)}
+    if launch := verdict.launch:
+        words |= {"user_id": launch.user_id, "action_id": launch.custom_action_id}
+        words |= {"location": launch.subject.location.value, "record_id": launch.subject.record_id}
+        said = f"user {launch.user_id}, action {launch.custom_action_id}, {launch.subject}"  # a reason may have a name
+    if verdict:
+        events.tell("proof", f"launch verified: {said}", **words)
+    else:
+        said = f"launch {verdict.state}: {verdict.code}. {said}"
+        events.tell("proof", said, True, reason=verdict.code, **words)
 
 
 class _Proof:
@@ -93,10 +114,54 @@ class _Proof:
         self._user: User | None = None
         self._action: CustomAction | None = None
         self._nonce_sent: bool | None = False
+        self._confirmation: Confirmation | None = None
+        self.session: AsyncSession | None = None
         self._details = {PARSED: f"user {launch.user_id}, action {launch.custom_action_id}, {launch.subject}"}
 
+    async def carried_out(
+        self,
+        sessions: Sessions,
+        asker: Asker | None,
+        fields: str | None,
+        actions: Actions,
+        arrived: float | None,
+        first: Callable[[], Awaitable[bool]] | None,
+    ) -> Verdict:
+        """Go step by step, and return the verdict."""
+        asker = asker or used_nonces.join(self._launch)
+        arrived = timeouts.now() if arrived is None else arrived
+        try:
+            session = self.session = await self.find_session(sessions)
+            judged = await self.judge_action_beforehand(session, actions)
+            confirmation = await self.ask_clio(asker, session, fields, arrived, first)
+            if not judged:
+                await self.judge_action_afterwards(session, confirmation)
+            record = await self.record_of(session, confirmation, fields)
+        except _Ended as end:
+            return self.verdict(end.state, end.reason, end.step, end.code)
+        who = known_user(session) or f"user {self._launch.user_id}"
+        reason = (
+            f"Clio confirmed that {who} clicked. The action and the record ({self._launch.subject}) are what the "
+            "browser said."
+        )
+        return self.verdict("verified", reason, record=record, left=confirmation.seconds_left)
+
+    def note_once(self) -> bool:
+        """Whether nobody who shares Clio's answer has noted this launch in the history yet."""
+        if self._confirmation is None:
+            return True
+        noted, self._confirmation.noted = self._confirmation.noted, True
+        return not noted
+
     def verdict(
-        self, state: State, reason: str, failed: str = "", *, record: Record | None = None, left: float | None = None
+        self,
+        state: State,
+        reason: str,
+        failed: str = "",
+        code: Code = "",
+        *,
+        record: Record | None = None,
+        left: float | None = None,
     ) -> Verdict:
         """Return the verdict with every step as it was judged."""
         steps = tuple(
@@ -105,7 +170,9 @@ class _Proof:
             else Step(name, ok=True if name in self._details else None, detail=self._details.get(name, ""))
             for name in STEPS
         )
-        return Verdict(state, reason, steps, self._launch, record, self._user, self._action, left, self._nonce_sent)
+        return Verdict(
+            state, reason, steps, self._launch, record, self._user, self._action, left, self._nonce_sent, code
+        )
 
     async def find_session(self, sessions: Sessions) -> AsyncSession:
         """Find the session of the user whom the launch names, without sending the nonce anywhere."""
@@ -114,11 +181,12 @@ class _Proof:
             several = await sessions_of(user_id, sessions)
             session = await self._tell_apart(several) if len(several) > 1 else next(iter(several), None)
         except errors.NeedsLogin as error:
-            raise _Ended("refused", HAS_TOKEN, str(error)) from None
+            raise _Ended("refused", HAS_TOKEN, str(error), "no-token") from None
         except errors.ClioError as error:
-            raise _Ended("unknown", HAS_TOKEN, f"{error} Nothing was sent; try again.") from None
+            raise _Ended("unknown", HAS_TOKEN, f"{error} Nothing was sent; try again.", "no-answer") from None
         if session is None:
-            raise _Ended("refused", HAS_TOKEN, f"There is no token for user {user_id}. Ask that user to sign in.")
+            missing = f"There is no token for user {user_id}. Ask that user to sign in."
+            raise _Ended("refused", HAS_TOKEN, missing, "no-token")
         self._user = known_user(session)
         self._details[HAS_TOKEN] = f"{self._user or f'user {user_id}'} at {session.site.origin}"
         return session
@@ -138,6 +206,7 @@ class _Proof:
                 HAS_TOKEN,
                 f"User {self._launch.user_id} is known at {' and '.join(one.site.origin for one in several)}, and "
                 f"action {self._launch.custom_action_id} does not tell which it is. Give each a path of its own.",
+                "ambiguous",
             )
         return having[0]
 
@@ -172,7 +241,8 @@ class _Proof:
         shared = used_nonces.share(asker, app_of(session), mine)
         if shared is None:
             again = f"This launch was used here before, and a nonce works once. {AGAIN}"
-            raise _Ended("refused", CLIO_ANSWERED, again)
+            raise _Ended("refused", CLIO_ANSWERED, again, "replayed")
+        self._confirmation = shared.confirmation
         try:
             await shared.answer()
         except errors.NetworkError:  # this caller's timeout is over; for the others, Clio is asked all the same
@@ -180,11 +250,11 @@ class _Proof:
             late = f"No answer came within the timeout, and the nonce may be spent. {AGAIN}"
             if self._nonce_sent is None:
                 late = "The nonce was not sent within the timeout, but it may still be. Verify the launch again."
-            raise _Ended("unknown", CLIO_ANSWERED, late) from None
+            raise _Ended("unknown", CLIO_ANSWERED, late, "no-answer") from None
         confirmation = shared.confirmation
         self._nonce_sent = confirmation.nonce_sent
         if confirmation.state != "verified":
-            raise _Ended(confirmation.state, CLIO_ANSWERED, confirmation.reason)
+            raise _Ended(confirmation.state, CLIO_ANSWERED, confirmation.reason, confirmation.code)
         left = f"{confirmation.seconds_left:.0f} of {NONCE_LIFETIME} s left"
         self._details[CLIO_ANSWERED] = f"confirmed, with {left}"
         return confirmation
@@ -200,11 +270,11 @@ class _Proof:
             return await reading
         except errors.ClioError as error:
             said = f"{but}the user's actions could not be read. {error}"
-            raise _Ended("unknown", KNOWN_ACTION, said[0].upper() + said[1:]) from None
+            raise _Ended("unknown", KNOWN_ACTION, said[0].upper() + said[1:], "no-answer") from None
 
     def _judge(self, action: CustomAction | None) -> None:
         if fault := fault_of(self._launch, action):
-            raise _Ended("refused", KNOWN_ACTION, fault)
+            raise _Ended("refused", KNOWN_ACTION, fault, "misplaced" if action else "unknown-action")
         assert action is not None  # noqa: S101 -- for mypy
         self._action = action
         self._details[KNOWN_ACTION] = f"{action.label or action.id}, on {self._launch.subject.location.resource}"
@@ -219,7 +289,7 @@ class _Proof:
             return await session.record(subject, fields=wanted)
         except errors.ClioError as error:
             reason = f"Clio confirmed the user, but the record could not be read. {error}"
-            raise _Ended("unknown", CLIO_ANSWERED, reason) from None
+            raise _Ended("unknown", CLIO_ANSWERED, reason, "no-answer") from None
 
 
 def check_actions(actions: object) -> None:

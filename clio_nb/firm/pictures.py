@@ -1,0 +1,207 @@
+"""Pictures of how a firm uses its actions, as SVG: readable without colour, on light and on dark, and as a text."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import pandas as pd
+
+from ..errors import InvalidInput
+from ..models import visible
+from .launches import adoption_frame, gaps_frame, launches_frame, refusals_frame, zone_of
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ._usage import Since
+    from .async_firm import AsyncFirm
+
+_COLOURS: Final = ("#4a90d9", "#d9822b", "#3a9a68", "#b065c9", "#c9504a")  # 3:1 on white and on black
+_HATCHES: Final = ("", "///", "...", "xxx", "\\\\\\")
+_SHOWN: Final = len(_COLOURS)  # actions that are told apart; further ones are "others"
+_INK: Final = "#010203"  # stands for the colour of the text around the picture
+_SETTINGS: Final[dict[Any, Any]] = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "clio_nb",
+    "text.parse_math": False,
+    "font.size": 11,
+    "hatch.linewidth": 0.6,
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
+}
+_OF_A_FILE: Final = "<style>svg{color:#1a1a1a}@media(prefers-color-scheme:dark){svg{color:#e6e6e6}}</style>"
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One picture. ``title`` says what it shows, ``text`` says the same in words and numbers, ``svg`` draws it."""
+
+    title: str
+    text: str
+    svg: str = field(repr=False)
+
+    def _repr_html_(self) -> str:
+        return self.svg
+
+    def save(self, path: Path | str) -> Path:
+        """Write the picture as an SVG file, which is light or dark as the reader's system is; return the path."""
+        path = Path(path)
+        head, mark, rest = self.svg.partition("</desc>")
+        path.write_text(head + mark + _OF_A_FILE + rest, encoding="utf-8")
+        return path
+
+
+async def draw(firm: AsyncFirm, since: Since, time_zone: str) -> list[Picture]:
+    """Read what a firm has recorded, and draw it: :meth:`clio_nb.Firm.pictures`, awaited."""
+    zone_of(time_zone)
+    launches, adoption = launches_frame(await firm.launches(since)), adoption_frame(await firm.adoption())
+    refusals, gaps = refusals_frame(await firm.refusals(since), time_zone), gaps_frame(await firm.gaps(since))
+    return await asyncio.to_thread(pictures_of, launches, adoption, refusals, gaps, time_zone)
+
+
+def pictures_of(
+    launches: pd.DataFrame, adoption: pd.DataFrame, refusals: pd.DataFrame, gaps: pd.DataFrame, time_zone: str
+) -> list[Picture]:
+    """Draw the tables of :class:`clio_nb.Firm`: launches a day, adoption over time, hours, refusals."""
+    zone = zone_of(time_zone)
+    clicks = launches[launches["state"] == "verified"]
+    at = clicks["at"].dt.tz_convert(zone)
+    lost = list(zip(*(gaps[name].dt.tz_convert(zone) for name in ("since", "until")), strict=True))
+    names = clicks["key"].fillna("action " + clicks["action_id"].astype("string"))
+    return [
+        _by_day(at.dt.floor("D", ambiguous=True, nonexistent="shift_forward"), names, lost, time_zone),
+        _adopted(clicks, adoption, lost, zone),
+        _by_hour(at.dt.hour, time_zone),
+        _refused(refusals, lost, time_zone),
+    ]
+
+
+def _by_day(days: pd.Series[Any], names: pd.Series[Any], lost: list[tuple[Any, Any]], zone: str) -> Picture:
+    most = names.value_counts()
+    shown = names.where(
+        names.isin(most.index[:_SHOWN]) if len(most) <= _SHOWN else names.isin(most.index[:4]), "others"
+    )
+    table = pd.crosstab(days, shown)
+    title = "No click was confirmed"
+    if len(names):
+        title = f"{_counted(len(names), 'confirmed click')} in {_counted(days.nunique(), 'day')}"
+    if len(most) > 1:
+        title += f", most of them on {most.index[0]}"
+    words = [f"{name}: {count} clicks" for name, count in most.items()]
+
+    def draw(axes: Axes) -> None:
+        _bars(axes, table)
+        _dated(axes, lost, f"Day ({zone})", "Clicks")
+
+    return _picture(title, [f"By day, {zone}.", *words], draw)
+
+
+def _adopted(clicks: pd.DataFrame, adoption: pd.DataFrame, lost: list[tuple[Any, Any]], zone: Any) -> Picture:
+    first = clicks.groupby("user_id")["at"].min().sort_values().dt.tz_convert(zone)
+    equipped = adoption["user_id"].nunique()
+    never = adoption.groupby("user_id")["never"].all()
+    title = f"{len(first)} of {equipped} users have clicked; {sum(never)} never {'has' if sum(never) == 1 else 'have'}"
+    names = adoption.drop_duplicates("user_id").set_index("user_id")["user"]
+    words = [f"never: {names[user] if pd.notna(names[user]) else user}" for user in never.index[never.astype(bool)]]
+
+    def draw(axes: Axes) -> None:
+        axes.step(list(first), range(1, len(first) + 1), where="post", color=_COLOURS[0], linewidth=2, marker="o")
+        axes.axhline(equipped, color=_INK, linewidth=1, linestyle="--")
+        axes.annotate(f"{equipped} equipped", (0.01, equipped), xycoords=("axes fraction", "data"), va="bottom")
+        axes.set_ylim(0, equipped * 1.15 + 0.5)
+        _dated(axes, lost, "Day", "Users")
+
+    return _picture(title, ["How many users had clicked at least once, over time.", *words[:20]], draw)
+
+
+def _by_hour(hours: pd.Series[Any], zone: str) -> Picture:
+    counts = hours.value_counts().reindex(range(24), fill_value=0)
+    peak = int(counts.to_numpy().argmax())
+    title = f"Most clicks come between {peak}:00 and {peak + 1}:00" if len(hours) else "No click was confirmed"
+    words = [f"{hour}:00: {count}" for hour, count in counts.items() if count]
+
+    def draw(axes: Axes) -> None:
+        axes.bar(counts.index, counts, color=_COLOURS[0], edgecolor=_INK, linewidth=0.6)
+        axes.set(xlabel=f"Hour ({zone})", ylabel="Clicks", xticks=range(0, 24, 3))
+
+    return _picture(title, [f"Clicks by hour of the day, {zone}.", *words], draw)
+
+
+def _refused(refusals: pd.DataFrame, lost: list[tuple[Any, Any]], zone: str) -> Picture:
+    by_reason = refusals.groupby("reason", observed=True)["launches"].sum().sort_values(ascending=False)
+    by_day = refusals.groupby("day")["launches"].sum()
+    title = "No launch was refused"
+    if total := int(by_day.sum()):
+        title = f"{total} launches were refused, {by_day.max()} of them on {by_day.idxmax():%d %B}"
+    words = [f"{reason}: {count}" for reason, count in by_reason.items()]
+    shown = refusals["reason"].astype("string").where(refusals["reason"].isin(by_reason.index[:4]), "others")
+    table = pd.crosstab(refusals["day"], shown, values=refusals["launches"], aggfunc="sum").fillna(0)
+
+    def draw(axes: Axes) -> None:
+        _bars(axes, table)
+        _dated(axes, lost, f"Day ({zone})", "Launches")
+
+    return _picture(title, [f"By day and reason, {zone}.", *words], draw)
+
+
+def _bars(axes: Axes, table: pd.DataFrame) -> None:
+    """Draw a stack for each day, told apart by hatches as well as by colours."""
+    below = pd.Series(0.0, index=table.index)
+    for (name, column), colour, hatch in zip(table.items(), _COLOURS, _HATCHES, strict=False):
+        axes.bar(
+            list(table.index),
+            column,
+            bottom=below,
+            label=visible(str(name)),
+            color=colour,
+            hatch=hatch,
+            edgecolor=_INK,
+            linewidth=0.4,
+        )
+        below = below + column
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
+
+
+def _dated(axes: Axes, lost: Sequence[tuple[Any, Any]], xlabel: str, ylabel: str) -> None:
+    """Label the axes of days, and hatch the times in which launches may be missing."""
+    for since, until in lost:
+        axes.axvspan(
+            since, until, facecolor="none", edgecolor=_INK, hatch="xx", linewidth=0.4, label="may be incomplete"
+        )
+    axes.set(xlabel=xlabel, ylabel=ylabel)
+    axes.tick_params(axis="x", labelrotation=30)
+    labels = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))  # each once
+    if labels:
+        axes.legend(labels.values(), labels.keys(), frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+
+
+def _picture(title: str, words: list[str], draw: Callable[[Axes], object]) -> Picture:
+    """Draw axes into an SVG with a title, and the same in words, whose ink is that of the text around it."""
+    try:
+        import matplotlib as mpl  # noqa: PLC0415 -- of the extra lab, and slow to load
+        from matplotlib.figure import Figure  # noqa: PLC0415
+    except ImportError:
+        raise InvalidInput('Pictures need matplotlib: python -m pip install "clio-nb[lab]"') from None
+    title, text = visible(title), visible(" ".join(f"{each.rstrip('.')}." for each in words))
+    with mpl.rc_context(_SETTINGS):
+        figure = Figure(figsize=(8, 3.6))
+        axes = figure.subplots()
+        axes.set_title(title, loc="left")
+        draw(axes)
+        file = io.StringIO()
+        figure.savefig(file, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
+    _, _, svg = file.getvalue().partition("<svg ")
+    attributes, _, body = svg.partition(">")
+    said = f"<title>{escape(title)}</title><desc>{escape(text)}</desc>"
+    label = escape(f"{title}. {text}", quote=True)
+    svg = f'<svg role="img" aria-label="{label}" style="max-width:100%;height:auto" {attributes}>{said}{body}'
+    return Picture(title, text, svg.replace(_INK, "currentColor"))
