@@ -15,6 +15,7 @@ ARGUMENTS = {
     "login": "site",
     "inbox": "clio.inbox(site), site",
     "firm": "clio.Firm(site)",
+    "firms": "clio.Firms(site, clio.Vault())",
     "workbench": "site",
 }
 STATIC = ("screens", "menus")
