@@ -217,15 +217,16 @@ def test_n6_a_launch_in_any_bytes_is_refused_line_by_line(encoding):
 def test_n6_a_width_that_is_none_is_no_traceback_and_hides_nothing(monkeypatch, capfd, name, said):
     from clio_nb import cli
 
-    monkeypatch.setenv(name, said)
-    for words in (["--help"], ["launch", "inspect", "https://p.example/?a=b"]):
-        monkeypatch.setattr("sys.argv", ["clio-nb", *words])
-        with pytest.raises(SystemExit):
-            cli.main()
-        out, err = capfd.readouterr()
-        assert err == ""
-        assert ("launch" if words == ["--help"] else "refused") in out
-    assert 20 <= terminal.columns() <= 1000
+    with monkeypatch.context() as here:  # no longer than the command runs: pytest reads the width, too
+        here.setenv(name, said)
+        for words in (["--help"], ["launch", "inspect", "https://p.example/?a=b"]):
+            here.setattr("sys.argv", ["clio-nb", *words])
+            with pytest.raises(SystemExit):
+                cli.main()
+            out, err = capfd.readouterr()
+            assert err == ""
+            assert ("launch" if words == ["--help"] else "refused") in out
+        assert 20 <= terminal.columns() <= 1000
 
 
 def test_n3_every_character_of_our_own_has_a_plain_form():

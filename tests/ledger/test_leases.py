@@ -175,7 +175,7 @@ def beats(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[frozenset[str]]]:
 async def beating(hearts: int) -> None:
     """Wait until so many hearts beat: one that has been stopped may be at its last beat, in a thread."""
     with anyio.fail_after(60):
-        while sum("beat" in str(task) for task in asyncio.all_tasks()) != hearts:
+        while sum("beat" in str(task) for task in asyncio.all_tasks()) != hearts:  # noqa: ASYNC110 -- it ends by itself
             await asyncio.sleep(0.001)
 
 
