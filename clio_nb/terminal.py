@@ -99,10 +99,11 @@ def prepare() -> None:
 
 
 class _Log(logging.Handler):
-    """Shows warnings and errors that the library logs, as any other text."""
+    """Shows warnings and errors that the library logs, as any other text. Events are for servers: commands say them."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        show(f"clio-nb: {record.getMessage()}", err=True)
+        if record.name != "clio_nb.events":
+            show(f"clio-nb: {record.getMessage()}", err=True)
 
 
 _LOG: Final = _Log(logging.WARNING)

@@ -216,6 +216,7 @@ def find_keys(key_file: Path | None = None) -> Keys | None:
 def make_keys(key_file: Path | None = None) -> Keys | None:
     """Keep a first key in the first place that takes it, unless another process has just done so; None if none does."""
     key = new_key()
+    passed_over: list[str] = []
     for store in key_stores(key_file):
         try:
             with store.locked():
@@ -224,10 +225,14 @@ def make_keys(key_file: Path | None = None) -> Keys | None:
                 there = store.read()
         except VaultError as error:
             if not isinstance(error, NoKeyring) and not isinstance(store, InEnvironment):
-                _warn_once(f"{error} The key is kept in the next place.")
+                passed_over.append(str(error))
             continue
         if there is not None:
+            for said in passed_over:
+                _warn_once(f"{said} The key is kept in the next place.")
             return Keys([(store, there)])
+    for said in passed_over:
+        _warn_once(said)
     return None
 
 

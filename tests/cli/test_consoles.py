@@ -248,7 +248,7 @@ def test_n3_every_character_of_our_own_has_a_plain_form():
     assert {each for each in said if "\\" in each[1].encode("ascii", "clio_nb.plain").decode()} == set()
 
 
-ELSEWHERE = {"sandbox", "forms", "_page.py", "menu_pictures.py", "tables.py"}  # on pages, or looked for in cells
+ELSEWHERE = {"sandbox", "forms", "doctor", "_page.py", "menu_pictures.py", "tables.py"}  # on pages, or looked for
 
 
 def test_a_warning_of_the_library_is_one_sentence(tmp_path):
@@ -257,6 +257,7 @@ def test_a_warning_of_the_library_is_one_sentence(tmp_path):
     environment |= {"CLIO_NB_SITE": "eu", "CLIO_CLIENT_ID": "a", "CLIO_CLIENT_SECRET": "b"}
     words = [sys.executable, "-c", "from clio_nb.cli import main; main()", "status"]
     done = subprocess.run(words, env=environment, capture_output=True, text=True, timeout=60, check=False)
-    warned, failed = done.stderr.splitlines()
+    first, warned, failed = done.stderr.splitlines()
+    assert first.startswith("clio-nb: /proc/nowhere/clio-nb cannot be used")
     assert warned.startswith("clio-nb: The key cannot be kept")
     assert failed.startswith("clio-nb: No user has signed in")
