@@ -89,7 +89,7 @@ class AsyncFirm:
         self.record = checked_keep(record)
         self._firm_key = firm_key_of(site, name)
         self._survey = Survey(site, self.vault, name, timeout)
-        self._usage = Usage(self.vault, self._survey)
+        self._usage = Usage(self.site, self.vault, self.name)
         self._planner = Planner(site, self._survey, self.vault.ledger)
         self._notes = self._survey.notes = UnkeyedWrites(self.vault.ledger, self._firm_key.app, self._survey.account_id)
 
@@ -422,7 +422,7 @@ class AsyncFirm:
     @on_loop
     async def adoption(self) -> list[Adoption]:
         """Return how each user uses each action, as far as that was recorded."""
-        return await self._usage.adoption()
+        return [each for each, _, _ in await self._usage.adoption(await self._survey.account_id())]
 
     @on_loop
     async def erase(self, user_id: SupportsIndex) -> int:
@@ -442,7 +442,7 @@ class AsyncFirm:
             >>> firm.erase(site.users[0].id)
             0
         """
-        return await self._usage.erase(id_of_user(user_id))
+        return await self._usage.erase(await self._survey.account_id(), id_of_user(user_id))
 
     @on_loop
     async def export(self, path: Path | str | None = None, *, app: str = "exported") -> Manifest:

@@ -61,9 +61,13 @@ def adoption_frame(rows: Sequence[Adoption]) -> pd.DataFrame:
 
 def refusals_frame(rows: Sequence[Refused], time_zone: str) -> pd.DataFrame:
     """Return one row for each day, firm and reason; :meth:`clio_nb.Firm.refusals` describes the columns."""
-    zone = zone_of(time_zone)
-    minutes = pd.DatetimeIndex(times([row.minute for row in rows])).tz_convert(zone)
-    frame = pd.DataFrame(
+    return summed(by_minute(rows, time_zone))
+
+
+def by_minute(rows: Sequence[Refused], time_zone: str) -> pd.DataFrame:
+    """Return one row for each that there is, with the day of its minute in a time zone."""
+    minutes = pd.DatetimeIndex(times([row.minute for row in rows])).tz_convert(zone_of(time_zone))
+    return pd.DataFrame(
         {
             # where clocks change at midnight, there is none on one day of the year, and two on another
             "day": minutes.floor("D", ambiguous=np.ones(len(rows), bool), nonexistent="shift_forward"),
@@ -72,8 +76,12 @@ def refusals_frame(rows: Sequence[Refused], time_zone: str) -> pd.DataFrame:
             "launches": integers([row.launches for row in rows]),
         }
     )
-    summed = frame.groupby(["day", "firm", "reason"], observed=True, dropna=False)["launches"].sum()
-    return summed.reset_index().astype({"launches": "Int64", "firm": "string"})
+
+
+def summed(frame: pd.DataFrame) -> pd.DataFrame:
+    """Add up the launches of rows that are otherwise the same."""
+    by = [name for name in frame.columns if name != "launches"]
+    return frame.groupby(by, observed=True, dropna=False)["launches"].sum().reset_index().astype(frame.dtypes)
 
 
 def gaps_frame(gaps: Iterable[Gap]) -> pd.DataFrame:

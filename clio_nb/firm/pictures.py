@@ -25,11 +25,14 @@ if TYPE_CHECKING:
 _COLOURS: Final = ("#4a90d9", "#d9822b", "#3a9a68", "#b065c9", "#c9504a")  # 3:1 on white and on black
 _HATCHES: Final = ("", "///", "...", "xxx", "\\\\\\")
 _SHOWN: Final = len(_COLOURS)  # actions that are told apart; further ones are "others"
+_NAME: Final = 30  # characters of a name in a title or legend; the text has all of it
+_WEEK: Final = 7  # days that are shown at least
 _INK: Final = "#010203"  # stands for the colour of the text around the picture
 _SETTINGS: Final[dict[Any, Any]] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "clio_nb",
     "text.parse_math": False,
+    "timezone": "UTC",  # of times without a zone, as all are that are drawn
     "font.size": 11,
     "hatch.linewidth": 0.6,
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), _INK),
@@ -71,64 +74,77 @@ def pictures_of(
     """Draw the tables of :class:`clio_nb.Firm`: launches a day, adoption over time, hours, refusals."""
     zone = zone_of(time_zone)
     clicks = launches[launches["state"] == "verified"]
-    at = clicks["at"].dt.tz_convert(zone)
-    lost = list(zip(*(gaps[name].dt.tz_convert(zone) for name in ("since", "until")), strict=True))
+    at = _local(clicks["at"], zone)
+    lost = list(zip(*(_local(gaps[name], zone) for name in ("since", "until")), strict=True))
     names = clicks["key"].fillna("action " + clicks["action_id"].astype("string"))
     return [
-        _by_day(at.dt.floor("D", ambiguous=True, nonexistent="shift_forward"), names, lost, time_zone),
-        _adopted(clicks, adoption, lost, zone),
+        _by_day(at.dt.floor("D"), names, lost, time_zone),
+        _adopted(at, clicks["user_id"], adoption, lost, time_zone),
         _by_hour(at.dt.hour, time_zone),
-        _refused(refusals, lost, time_zone),
+        _refused(refusals.assign(day=refusals["day"].dt.tz_localize(None)), lost, time_zone),
     ]
+
+
+def _local(times: pd.Series[Any], zone: Any) -> pd.Series[Any]:
+    """Return times as a clock in a zone shows them."""
+    return pd.Series(pd.DatetimeIndex(times).tz_convert(zone).tz_localize(None), times.index)
 
 
 def _by_day(days: pd.Series[Any], names: pd.Series[Any], lost: list[tuple[Any, Any]], zone: str) -> Picture:
     most = names.value_counts()
-    shown = names.where(
-        names.isin(most.index[:_SHOWN]) if len(most) <= _SHOWN else names.isin(most.index[:4]), "others"
-    )
-    table = pd.crosstab(days, shown)
+    table = _stacked(days, names, most)
     title = "No click was confirmed"
     if len(names):
         title = f"{_counted(len(names), 'confirmed click')} in {_counted(days.nunique(), 'day')}"
     if len(most) > 1:
-        title += f", most of them on {most.index[0]}"
+        title += f", most of them on {_short(most.index[0])}"
     words = [f"{name}: {count} clicks" for name, count in most.items()]
 
     def draw(axes: Axes) -> None:
         _bars(axes, table)
-        _dated(axes, lost, f"Day ({zone})", "Clicks")
+        _dated(axes, lost, zone, "Clicks")
 
     return _picture(title, [f"By day, {zone}.", *words], draw)
 
 
-def _adopted(clicks: pd.DataFrame, adoption: pd.DataFrame, lost: list[tuple[Any, Any]], zone: Any) -> Picture:
-    first = clicks.groupby("user_id")["at"].min().sort_values().dt.tz_convert(zone)
+def _adopted(
+    at: pd.Series[Any], users: pd.Series[Any], adoption: pd.DataFrame, lost: list[tuple[Any, Any]], zone: str
+) -> Picture:
+    first = at.groupby(users).min().sort_values()
     equipped = adoption["user_id"].nunique()
     never = adoption.groupby("user_id")["never"].all()
     title = f"{len(first)} of {equipped} users have clicked; {sum(never)} never {'has' if sum(never) == 1 else 'have'}"
+    if not equipped:
+        title = "No user has an action"
     names = adoption.drop_duplicates("user_id").set_index("user_id")["user"]
     words = [f"never: {names[user] if pd.notna(names[user]) else user}" for user in never.index[never.astype(bool)]]
 
     def draw(axes: Axes) -> None:
-        axes.step(list(first), range(1, len(first) + 1), where="post", color=_COLOURS[0], linewidth=2, marker="o")
-        axes.axhline(equipped, color=_INK, linewidth=1, linestyle="--")
-        axes.annotate(f"{equipped} equipped", (0.01, equipped), xycoords=("axes fraction", "data"), va="bottom")
+        if len(first):
+            axes.plot(list(first), range(1, len(first) + 1), "o", color=_COLOURS[0])
+            moments, counts = [*first, at.iloc[-1]], [*range(1, len(first) + 1), len(first)]
+            axes.step(moments, counts, where="post", color=_COLOURS[0], linewidth=2)
+        if equipped:
+            axes.axhline(equipped, color=_INK, linewidth=1, linestyle="--")
+            place = axes.get_yaxis_transform()
+            axes.annotate(f"{equipped} equipped", (0.01, equipped), (0, 5), place, textcoords="offset points")
         axes.set_ylim(0, equipped * 1.15 + 0.5)
-        _dated(axes, lost, "Day", "Users")
+        _dated(axes, lost, zone, "Users")
 
     return _picture(title, ["How many users had clicked at least once, over time.", *words[:20]], draw)
 
 
 def _by_hour(hours: pd.Series[Any], zone: str) -> Picture:
-    counts = hours.value_counts().reindex(range(24), fill_value=0)
-    peak = int(counts.to_numpy().argmax())
-    title = f"Most clicks come between {peak}:00 and {peak + 1}:00" if len(hours) else "No click was confirmed"
-    words = [f"{hour}:00: {count}" for hour, count in counts.items() if count]
+    counts = hours.value_counts().sort_index()
+    title = "No click was confirmed"
+    if len(hours):
+        peak = hours.mode()[0]
+        title = f"Most clicks come between {peak}:00 and {peak + 1}:00"
+    words = [f"{hour}:00: {count}" for hour, count in counts.items()]
 
     def draw(axes: Axes) -> None:
-        axes.bar(counts.index, counts, color=_COLOURS[0], edgecolor=_INK, linewidth=0.6)
-        axes.set(xlabel=f"Hour ({zone})", ylabel="Clicks", xticks=range(0, 24, 3))
+        axes.bar(counts.index, counts, 0.9, align="edge", color=_COLOURS[0], edgecolor=_INK, linewidth=0.6)
+        axes.set(xlabel=f"Hour ({zone})", ylabel="Clicks", xlim=(0, 24), xticks=range(0, 25, 3))
 
     return _picture(title, [f"Clicks by hour of the day, {zone}.", *words], draw)
 
@@ -138,27 +154,41 @@ def _refused(refusals: pd.DataFrame, lost: list[tuple[Any, Any]], zone: str) -> 
     by_day = refusals.groupby("day")["launches"].sum()
     title = "No launch was refused"
     if total := int(by_day.sum()):
-        title = f"{total} launches were refused, {by_day.max()} of them on {by_day.idxmax():%d %B}"
+        worst = by_day.index[int(by_day.argmax())]
+        day = f"{worst.day} {worst:%B}"
+        some = "" if len(by_day) == 1 else f"{by_day.max()} of them "
+        title = f"{_counted(total, 'launch', 'launches')} {'was' if total == 1 else 'were'} refused, {some}on {day}"
     words = [f"{reason}: {count}" for reason, count in by_reason.items()]
-    shown = refusals["reason"].astype("string").where(refusals["reason"].isin(by_reason.index[:4]), "others")
-    table = pd.crosstab(refusals["day"], shown, values=refusals["launches"], aggfunc="sum").fillna(0)
+    table = _stacked(refusals["day"], refusals["reason"].astype("string"), by_reason, refusals["launches"])
 
     def draw(axes: Axes) -> None:
         _bars(axes, table)
-        _dated(axes, lost, f"Day ({zone})", "Launches")
+        _dated(axes, lost, zone, "Launches")
 
     return _picture(title, [f"By day and reason, {zone}.", *words], draw)
+
+
+def _stacked(
+    days: pd.Series[Any], names: pd.Series[Any], most: pd.Series[Any], counts: pd.Series[Any] | None = None
+) -> pd.DataFrame:
+    """Count by day and name, the most frequent first; where there are too many names, the rest are "others"."""
+    shown = list(most.index if len(most) <= _SHOWN else most.index[: _SHOWN - 1])
+    ones = pd.Series(1, index=names.index) if counts is None else counts
+    table = pd.crosstab(days, names.where(names.isin(shown), "others"), values=ones, aggfunc="sum").fillna(0)
+    return table[[*shown, *table.columns.difference(shown)]]
 
 
 def _bars(axes: Axes, table: pd.DataFrame) -> None:
     """Draw a stack for each day, told apart by hatches as well as by colours."""
     below = pd.Series(0.0, index=table.index)
     for (name, column), colour, hatch in zip(table.items(), _COLOURS, _HATCHES, strict=False):
+        some = column > 0
         axes.bar(
-            list(table.index),
-            column,
-            bottom=below,
-            label=visible(str(name)),
+            list(table.index[some]),
+            column[some],
+            bottom=below[some],
+            align="edge",
+            label=_short(str(name)),
             color=colour,
             hatch=hatch,
             edgecolor=_INK,
@@ -167,19 +197,32 @@ def _bars(axes: Axes, table: pd.DataFrame) -> None:
         below = below + column
 
 
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
+def _counted(number: int, one: str, several: str = "") -> str:
+    return f"{number} {one if number == 1 else several or one + 's'}"
 
 
-def _dated(axes: Axes, lost: Sequence[tuple[Any, Any]], xlabel: str, ylabel: str) -> None:
+def _short(name: str) -> str:
+    name = visible(name)
+    return name if len(name) <= _NAME else f"{name[: _NAME - 1]}…"
+
+
+def _dated(axes: Axes, lost: Sequence[tuple[Any, Any]], zone: str, ylabel: str) -> None:
     """Label the axes of days, and hatch the times in which launches may be missing."""
+    from matplotlib import dates  # noqa: PLC0415 -- of the extra lab, and slow to load
+
+    labels = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))
     for since, until in lost:
-        axes.axvspan(
-            since, until, facecolor="none", edgecolor=_INK, hatch="xx", linewidth=0.4, label="may be incomplete"
-        )
-    axes.set(xlabel=xlabel, ylabel=ylabel)
-    axes.tick_params(axis="x", labelrotation=30)
-    labels = dict(zip(*reversed(axes.get_legend_handles_labels()), strict=True))  # each once
+        shade = axes.axvspan(since, until, facecolor="none", edgecolor=_INK, hatch="xx", linewidth=0.4)
+        labels["may be incomplete"] = shade
+    axes.set(xlabel=f"Day ({zone})", ylabel=ylabel)
+    if isinstance(axes.xaxis.get_major_locator(), dates.AutoDateLocator):
+        axes.xaxis.set_major_locator(dates.AutoDateLocator(minticks=3, maxticks=6))  # type: ignore[no-untyped-call]  # a class of matplotlib's without types
+        axes.xaxis.set_major_formatter(dates.DateFormatter("%Y-%m-%d"))  # type: ignore[no-untyped-call]  # as above
+        start, end = axes.get_xlim()
+        more = max(0.0, _WEEK - (end - start)) / 2
+        axes.set_xlim(start - more, end + more)
+    else:  # there is no day to show
+        axes.set(xticks=[])
     if labels:
         axes.legend(labels.values(), labels.keys(), frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
 
@@ -197,6 +240,9 @@ def _picture(title: str, words: list[str], draw: Callable[[Axes], object]) -> Pi
         axes = figure.subplots()
         axes.set_title(title, loc="left")
         draw(axes)
+        axes.locator_params(axis="y", integer=True)
+        if not axes.has_data():
+            axes.set(yticks=[])
         file = io.StringIO()
         figure.savefig(file, format="svg", transparent=True, bbox_inches="tight", metadata={"Date": None})
     _, _, svg = file.getvalue().partition("<svg ")

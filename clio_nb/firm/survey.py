@@ -153,7 +153,7 @@ class Survey:
         listed = {user.id for user in users}
         users += [grant.user for grant in grants.values() if grant.user.id not in listed]
         if unlisted := set(known) - {user.id for user in users}:
-            names = await asyncio.to_thread(self._vault.ledger.names, self.app, await self.account_id(), unlisted)
+            names = await asyncio.to_thread(self._vault.ledger.names, self.app, unlisted)
             users += [User(id=each, name=names.get(each)) for each in sorted(unlisted)]
         people = tuple((user, _access(user, grants.get(user.id), elsewhere)) for user in users)
         return FirmUsers(people, grants, note)

@@ -36,26 +36,39 @@ def several_sites(sites: Site | Iterable[Site]) -> list[Site]:
 
 def firms_of(sites: Sequence[Site], vault: Vault) -> list[FirmName]:
     """Return the firms of a vault, by region and name."""
-    found = []
-    for site in sites:
+    return [of for site in sites for of in Names(site, vault).firms()]
+
+
+class Names:
+    """What the firms of an app are called, also one that has no token any more."""
+
+    def __init__(self, site: Site, vault: Vault) -> None:
         app = firm_key_of(site, "").app
-        accounts = vault.ledger.firms(app)
-        times = Counter(account.id for account in accounts.values())
-        for name, (tokens, usable) in vault.sealed.store.tokens(app).items():
-            account = accounts.get(name)
-            found.append(
-                FirmName(
-                    site=site.control_url or (site.region.value if site.origin == site.region.origin else site.origin),
-                    region=site.region.value,
-                    client_id=site.client_id,
-                    name=name,
-                    firm_id=None if account is None else account.id,
-                    firm=_called(account, name, several=account is not None and times[account.id] > 1),
-                    tokens=tokens,
-                    usable=usable,
-                )
-            )
-    return found
+        self._site = site
+        self._tokens = vault.sealed.store.tokens(app)
+        self._accounts = vault.ledger.firms(app)
+        self._times = Counter(account.id for account in self._accounts.values())
+        self._by_id = {account.id: name for name, account in sorted(self._accounts.items(), reverse=True)}
+
+    def firms(self) -> list[FirmName]:
+        """Return those that have tokens."""
+        return [self.of(name) for name in self._tokens]
+
+    def of(self, name: str, account_id: int | None = None) -> FirmName:
+        """Return the firm of a name in the vault, or of an id at Clio; one without a name where there is none."""
+        name = self._by_id.get(account_id or 0, name)
+        account, (tokens, usable) = self._accounts.get(name), self._tokens.get(name, (0, 0))
+        site = self._site
+        return FirmName(
+            site=site.control_url or (site.region.value if site.origin == site.region.origin else site.origin),
+            region=site.region.value,
+            client_id=site.client_id,
+            name=name,
+            firm_id=account_id if account is None else account.id,
+            firm=_called(account, name, several=account is not None and self._times[account.id] > 1),
+            tokens=tokens,
+            usable=usable,
+        )
 
 
 def _called(account: Account | None, name: str, *, several: bool) -> str:

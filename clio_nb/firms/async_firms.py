@@ -11,6 +11,8 @@ from typing import Any, Final, TypeAlias
 from .. import tracebacks
 from ..errors import InvalidInput
 from ..firm._planner import Source
+from ..firm._usage import Since
+from ..firm.adoption import Adoption
 from ..firm.apply._user_run import Stop
 from ..firm.async_firm import AsyncFirm
 from ..firm.manifest import Manifest, read_manifest
@@ -18,11 +20,13 @@ from ..firm.plan.plan import Cost
 from ..http import timeouts
 from ..http.pace import LOWEST, WINDOW
 from ..http.sync_and_async import awaited, on_loop
+from ..ledger.launches import Gap, LaunchRow, Refused
 from ..models import Site
 from ..vault import Vault
 from ._loop import Loop
 from ._roster import KnownFirm, firms_of, known_firms, named, several_sites
 from ._task import FirmName, Task
+from ._usage import FirmsUsage, Of
 from .report import FirmRow, FirmsReport
 
 PAGE: Final = 200  # users in one answer of Clio
@@ -44,6 +48,7 @@ class AsyncFirms:
     def __init__(self, sites: Site | Iterable[Site], vault: Vault) -> None:
         self.sites: Final = several_sites(sites)
         self.vault: Final = vault
+        self._usage = FirmsUsage(self.sites, vault)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} in {', '.join(site.region.value for site in self.sites)}, {self.vault!r}>"
@@ -234,6 +239,75 @@ class AsyncFirms:
             [[1, 0, 5, 5]]
         """
         return await self._each("audit", None, {})
+
+    @on_loop
+    async def launches(self, since: Since = None) -> list[Of[LaunchRow]]:
+        """Return the launches of all firms that were recorded (``record=True``), oldest first. Clio is not asked.
+
+        Columns: ``region`` (category), ``firm_id`` (Int64), ``firm`` (string: its name at Clio), ``name`` (string: its
+        name in the vault), then those of :meth:`clio_nb.Firm.launches` after its ``firm``. The last three of a firm
+        are missing for a launch that names nobody known.
+
+        Args:
+            since: From when on: a datetime with a time zone, or a timedelta before now.
+
+        Returns:
+            One row for each launch. Awaited: a list with ``of``, the firm, and ``row``, as
+            :meth:`clio_nb.Firm.launches` has it.
+
+        Raises:
+            errors.InvalidInput: ``since`` is no such time.
+
+        Examples:
+            >>> recorded = clio.Firm(site, firm.vault, record=True)
+            >>> clio.verify_launch(site.click_on(session.user.id, "https://partner.example/launch"), recorded).state
+            'verified'
+            >>> firms.launches()[["firm", "user", "state"]].values.tolist()
+            [['Marrowby & Quill LLP', 'Odalys Hartwell-Oyelaran', 'verified']]
+        """
+        return await self._usage.launches(since)
+
+    @on_loop
+    async def adoption(self) -> list[Of[Adoption]]:
+        """Return users x actions of all firms: since when each user has each action, and how often it was clicked.
+
+        Returns:
+            One row for each action that is ours and each that was clicked, by region and firm; ``region``, ``firm_id``,
+            ``firm`` and ``name`` as in :meth:`launches`, then the columns of :meth:`clio_nb.Firm.adoption`. Awaited:
+            a list as :meth:`launches` gives.
+
+        Examples:
+            >>> firms.apply("actions.toml", progress=False).counts()
+            {'done': 5}
+            >>> firms.adoption()[["firm", "never"]].value_counts().to_dict()
+            {('Marrowby & Quill LLP', True): 5}
+        """
+        return await self._usage.adoption()
+
+    @on_loop
+    async def refusals(self, since: Since = None) -> list[Of[Refused]]:
+        """Return how many launches were not verified, by region, minute, firm and reason."""
+        return await self._usage.refusals(since)
+
+    @on_loop
+    async def gaps(self, since: Since = None) -> list[Of[Gap]]:
+        """Return when launches may be missing, of whichever firm of a region.
+
+        Args:
+            since: Only gaps that end after this: a datetime with a time zone, or a timedelta before now.
+
+        Returns:
+            One row for each gap: ``region`` (category), and the columns of :meth:`clio_nb.Firm.gaps`. Awaited: a list
+            as :meth:`launches` gives.
+
+        Raises:
+            errors.InvalidInput: ``since`` is no such time.
+
+        Examples:
+            >>> firms.gaps().empty
+            True
+        """
+        return await self._usage.gaps(since)
 
     @on_loop
     async def apply(

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from ..firm import Firm
 from ..firm._progress import watched
+from ..firm._usage import Since
 from ..firm.apply._user_run import Stop
 from ..http import loop
 from ..http.sync_and_async import sync_method, sync_method_into
 from ..models import Site
 from ..tracebacks import verbs
 from ..vault import Vault
+from . import _usage
 from .async_firms import AsyncFirms, Progress
 from .report import FirmRow, FirmsReport
 
@@ -145,3 +147,33 @@ class Firms:
     apply = sync_method(AsyncFirms.apply, run=_with_a_bar)
     offboard = sync_method(AsyncFirms.offboard, run=_with_a_bar)
     audit = sync_method_into(FirmsReport.to_frame)(AsyncFirms.audit)
+    launches = sync_method_into(_usage.launches_frame)(AsyncFirms.launches)
+    adoption = sync_method_into(_usage.adoption_frame)(AsyncFirms.adoption)
+    gaps = sync_method_into(_usage.gaps_frame)(AsyncFirms.gaps)
+
+    def refusals(self, since: Since = None, *, time_zone: str = "UTC") -> pd.DataFrame:
+        """Return how many launches of all firms were not verified, by day and reason.
+
+        Args:
+            since: From when on: a datetime with a time zone, or a timedelta before now.
+            time_zone: Whose days these are: ``"America/Toronto"``.
+
+        Returns:
+            One row for each firm, day and reason that has any; ``region``, ``firm_id``, ``firm`` and ``name`` as in
+            :meth:`launches`, then the columns of :meth:`clio_nb.Firm.refusals` after its ``firm``. Awaited: by minute,
+            a list as :meth:`launches` gives.
+
+        Raises:
+            errors.InvalidInput: The time zone is unknown, or ``since`` is no such time.
+
+        Examples:
+            >>> recorded = clio.Firm(site, firm.vault, record=True)
+            >>> clio.verify_launch("https://partner.example/launch?user_id=1", recorded).code
+            'malformed'
+            >>> firms.refusals(time_zone="America/Toronto")[["firm", "reason", "launches"]].values.tolist()
+            [['Marrowby & Quill LLP', 'malformed', 1]]
+        """
+        from ..firm.launches import zone_of  # noqa: PLC0415 -- pandas loads when the first table is made
+
+        zone_of(time_zone)
+        return _usage.refusals_frame(loop.run(self.aio.refusals, since), time_zone)

@@ -21,7 +21,7 @@ from ..database.firm_key import AppKey, FirmKey
 from ..errors import InvalidInput
 from ..http import timeouts
 from ..models import Account
-from ._queries import ACTION, among, chunks, kept_of, lost_of, of_app, owned_of, writes_of
+from ._queries import ACTION, chunks, kept_of, lost_of, of_app, owned_of, writes_of
 from ._rows import action_row, clean, decoded, item_row
 from ._statements import MARGIN, Statements, whose
 from ._writer import Writer, turns
@@ -135,7 +135,23 @@ class Ledger:
         pairs = frozenset((asked, now) for asked, now in kept if isinstance(asked, str) and isinstance(now, str))
         return Known(owned, lost, pairs, writes, problems, notes)
 
-    def names(self, app: AppKey, account_id: int, users: Collection[int]) -> dict[int, str]:
+    def owned(self, app: AppKey, account_id: int | None = None) -> list[tuple[int, Owned]]:
+        """Return which actions of a firm are ours, or of all firms of an app, each with Clio's id of its firm."""
+        table, names = schema.actions, ("account_id", *ACTION)
+        asked = sa.select(*(table.c[name] for name in names)).where(of_app(table, app))
+        with self.database.transaction() as database:
+            rows = database.execute(
+                asked if account_id is None else asked.where(table.c.account_id == account_id)
+            ).all()
+        found = []
+        for row, (_, one) in zip(rows, decoded(Owned, ACTION, [row[1:] for row in rows]), strict=True):
+            if one is None or not isinstance(row[0], int):
+                self._damaged(table, f"action {row[2]!r:.40}")
+            else:
+                found.append((row[0], one))
+        return found
+
+    def names(self, app: AppKey, users: Collection[int]) -> dict[int, str]:
         """Return what users were called when something was written for them: for those whom Clio lists no more."""
         table, of = schema.items, schema.runs
         joined = sa.select(table.c.user_id, sa.func.max(table.c.user)).join_from(table, of, table.c.run == of.c.run)
@@ -144,7 +160,7 @@ class Ledger:
                 user_id: name
                 for some in chunks(users)
                 for user_id, name in database.execute(
-                    joined.where(of_app(of, app), among(table, of, account_id, some)).group_by(table.c.user_id)
+                    joined.where(of_app(of, app), table.c.user_id.in_(some or ())).group_by(table.c.user_id)
                 )
                 if isinstance(name, str)
             }

@@ -1,10 +1,12 @@
 """Make the pictures of the docs anew: ``python docs/images/regenerate.py``, with the test extra, Chromium and pillow.
 
-The forms are those that the browser tests look at; the sandbox's screens are visited here.
+The forms are those that the browser tests look at; the sandbox's screens are visited here; who uses the button is what
+the walkthrough shows.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -55,11 +57,25 @@ def screens(folder: Path) -> Iterator[Path]:
         browser.close()
 
 
+def usage(folder: Path) -> Path:
+    """Take the first picture of the walkthrough that plays a quarter: clicks by day."""
+    notebook = json.loads((HERE.parents[1] / "notebooks" / "09-who-uses-the-button.ipynb").read_text(encoding="utf-8"))
+    shown = (output.get("data", {}) for cell in notebook["cells"] for output in cell.get("outputs", []))
+    svg = next("".join(data["text/html"]) for data in shown if "<svg" in "".join(data.get("text/html", "")))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 820, "height": 400})
+        page.set_content(svg)
+        page.locator("svg").screenshot(path=folder / "usage-clicks.png")
+        browser.close()
+    return folder / "usage-clicks.png"
+
+
 def main() -> None:
     """Take every picture, and keep it small."""
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
-        for picture in (*screens(folder), *forms(folder)):
+        for picture in (*screens(folder), *forms(folder), usage(folder)):
             kept = HERE / picture.name.replace("-light", "")
             Image.open(picture).convert("RGB").quantize(96, dither=Image.Dither.NONE).save(kept, optimize=True)
             sys.stdout.write(f"{kept.name}: {kept.stat().st_size // 1024} kB\n")

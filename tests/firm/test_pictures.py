@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import pytest
@@ -71,9 +72,67 @@ def test_the_titles_say_the_finding() -> None:
         "4 confirmed clicks in 4 days, most of them on sign",
         "2 of 3 users have clicked; 1 never has",
         "Most clicks come between 12:00 and 13:00",
-        "40 launches were refused, 40 of them on 02 March",
+        "40 launches were refused, on 2 March",
     ]
     assert "never: Perpetua." in drawn(*SOME)[1].text
+    some = [Refused(NOW - dt.timedelta(days=day), "", "no-token", 1 + day) for day in range(3)]
+    assert drawn([], [], some, [])[3].title == "6 launches were refused, 3 of them on 28 February"
+    assert drawn([], [], some[:1], [])[3].title == "1 launch was refused, on 2 March"
+    assert [picture.title for picture in drawn([], [], [], [])] == [
+        "No click was confirmed",
+        "No user has an action",
+        "No click was confirmed",
+        "No launch was refused",
+    ]
+
+
+def texts(picture: Picture) -> list[str]:
+    """What stands in the picture, besides its title."""
+    drawn = [element.text or "" for element in ET.fromstring(picture.svg).iter(f"{SVG}text")]  # noqa: S314 -- ours
+    return [text for text in drawn if text != picture.title]
+
+
+@pytest.mark.parametrize("zone", ["America/Toronto", "Pacific/Auckland", "UTC"])
+def test_days_and_counts_are_labelled_as_whole_days_of_the_zone_and_whole_numbers(zone: str) -> None:
+    labels = texts(drawn([click()], [one(7, 1)], [Refused(NOW, "", "no-token", 1)], [], zone)[3])
+    day = NOW.astimezone(ZoneInfo(zone)).date()
+    near = {(day + dt.timedelta(days=away)).isoformat() for away in range(-5, 6)}
+    assert {text for text in labels if text.startswith("2026-")} <= near
+    assert {text for text in labels if text[0].isdigit() and "-" not in text} == {"0", "1"}
+    assert f"Day ({zone})" in labels
+
+
+def test_a_day_is_drawn_from_its_beginning_whatever_time_zone_matplotlib_is_set_to() -> None:
+    import matplotlib as mpl
+
+    as_it_is = drawn(*SOME)
+    with mpl.rc_context({"timezone": "Asia/Tokyo"}):
+        assert [picture.svg for picture in drawn(*SOME)] == [picture.svg for picture in as_it_is]
+
+
+def test_pictures_of_nothing_have_no_numbers_that_say_nothing() -> None:
+    shown = [texts(picture) for picture in drawn([], [], [], [])]
+    hours = [str(hour) for hour in range(0, 25, 3)]
+    assert shown == [
+        ["Day (America/Toronto)", "Clicks"],
+        ["Day (America/Toronto)", "Users"],
+        [*hours, "Hour (America/Toronto)", "Clicks"],
+        ["Day (America/Toronto)", "Launches"],
+    ]
+    assert "5 equipped" in texts(drawn([], [one(user, 0) for user in range(5)], [], [])[1])
+
+
+def test_a_long_key_does_not_squeeze_the_picture_and_stands_in_full_in_its_text() -> None:
+    key = "for-signature-" * 9
+    picture = drawn([click(1, key), click(2, key), click(3, "b")], [], [], [])[0]
+    assert max(map(len, [picture.title, *texts(picture)])) < 90
+    assert key in picture.text
+
+
+def test_the_most_frequent_comes_first_and_a_gap_last_in_the_legend() -> None:
+    rows = [click(1, "a"), click(1, "z"), click(2, "z")]
+    labels = texts(drawn(rows, [], [], [GAP])[0])
+    assert [text for text in labels if text in ("a", "z", "may be incomplete")] == ["z", "a", "may be incomplete"]
 
 
 def test_s1_hostile_keys_are_text_in_a_picture() -> None:

@@ -220,3 +220,18 @@ def test_the_frames_of_nothing_are_empty_and_of_one_row_too() -> None:
     assert gaps_frame([]).empty
     assert refusals_frame([], "UTC").empty
     assert launches_frame([row()._replace(user_id=None)])["user"].isna().all()
+
+
+def test_a_user_whose_access_has_ended_is_still_called_by_the_name_that_the_vault_has(clio_sandbox: Sandbox) -> None:
+    firm = Firm(clio_sandbox, record=True)
+    firm.sign_in_everyone()
+    user = clio_sandbox.users[0]
+    clio_sandbox.revoke(user.id)
+    firm.coverage()
+    grant = firm.vault.grant(clio_sandbox, user.id)
+    assert grant is not None
+    assert grant.problem == "revoked"
+    record = clio_sandbox.records("matters")[0]["subject_url"]
+    query = f"custom_action_id=1&user_id={user.id}&subject_url={record}&custom_action_nonce=x"
+    assert clio.verify_launch(f"https://partner.example/launch?{query}", firm).code == "revoked"
+    assert firm.launches()["user"].tolist() == [user.name]

@@ -53,6 +53,9 @@ def test_p7_a_damaged_action_is_named_with_its_user_and_hides_nobody_elses(
         assert known.of(BEN).owned == {100: Owned(BEN, 100, "partner", "sign", SIGN)}
         assert known.of(BEN).problem == ""
         assert known.user_ids == {ANNA, BEN}
+    caplog.clear()
+    for owned in (ledger.owned(APP), ledger.owned(APP, ACCOUNT)):
+        assert owned == [(ACCOUNT, Owned(BEN, 100, "partner", "sign", SIGN))]
     assert "Restore the database from a backup, or delete that row" in caplog.text
     assert ledger.owner_of(APP, 99) == ANNA
     begun(ledger, seen={ANNA: 2}, as_wanted=[Owned(ANNA, 99, "partner", "sign", SIGN)])
