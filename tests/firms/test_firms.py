@@ -18,7 +18,7 @@ from clio_nb.firm.apply._user_run import Stop
 from clio_nb.firm.manifest import Manifest, parse_manifest
 from clio_nb.firms import Firms, FirmsReport, _loop
 from clio_nb.firms.report import COUNTS, FirmRow
-from clio_nb.http import loop, retry, transport
+from clio_nb.http import loop, network, retry, transport
 from clio_nb.ledger.people import keep_people
 from clio_nb.models import Account, Token, User
 from clio_nb.sandbox import Sandbox
