@@ -6,6 +6,7 @@ import logging
 import sys
 
 import pytest
+import sqlalchemy as sa
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -15,7 +16,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 import clio_nb as clio
 from clio_nb import events
-from clio_nb.errors import NeedsLogin
+from clio_nb.errors import NeedsLogin, VaultError
+from clio_nb.firm.apply import _together
 from clio_nb.firm.manifest import parse_manifest
 
 from .launches.conftest import _as_a_new_process, anna, site  # noqa: F401 -- fixtures
@@ -123,6 +125,31 @@ def test_connections_runs_items_renewals_and_disconnections_are_told(site, caplo
     item = fields(told(caplog)[1])
     assert (item["kind"], item["outcome"], item["key"], item["user_id"]) == ("create", "done", "sign", her)
     assert "Canary label" not in caplog.text
+
+
+@pytest.mark.parametrize("broken", ["INSERT", "UPDATE OF finished"])
+def test_a_run_that_ends_with_an_error_is_a_warning_with_the_run_and_the_kind_of_error(
+    site,  # noqa: F811
+    caplog,
+    monkeypatch,
+    broken,
+):
+    monkeypatch.setattr(_together, "AWAY", 0.0)
+    firm = clio.Firm(site)
+    firm.sign_in_everyone()
+    plan = firm.plan(parse_manifest(TOML))
+    with firm.vault.database.transaction(write=True) as connection:
+        fails = f"BEFORE {broken} ON clio_nb_runs BEGIN SELECT RAISE(ABORT, 'Canary'); END"
+        connection.execute(sa.text(f"CREATE TRIGGER broken {fails}"))
+    caplog.clear()
+    with pytest.raises(VaultError):
+        firm.apply(plan, progress=False)
+    (record,) = told(caplog)
+    found = fields(record)
+    assert record.levelno == logging.WARNING
+    assert found.pop("run") == ("" if broken == "INSERT" else firm.runs()["run"].item())
+    assert found == {"event": "run", "outcome": "failed", "reason": "VaultError"}
+    assert "Canary" not in record.getMessage()
 
 
 def test_a_refused_renewal_is_a_warning(site, caplog):  # noqa: F811

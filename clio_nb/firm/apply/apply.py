@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import Counter
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
@@ -20,7 +21,7 @@ from ...session import AsyncSession
 from .._page import result_page
 from ..item import Item, ItemResult
 from ..plan.plan import Plan
-from ._hold import BUSY, holding
+from ._hold import BUSY, Hold, holding
 from ._user_run import Numbered, Stop, UserRun, found_ours
 
 if TYPE_CHECKING:
@@ -133,7 +134,7 @@ async def _run(
     on_result: Callable[[ItemResult], object],
     stop: Stop,
 ) -> Result:
-    with holding(ledger, AppKey(plan.site, plan.client_id), plan.account_id) as hold:
+    with holding(ledger, AppKey(plan.site, plan.client_id), plan.account_id) as hold, _failure_told(hold):
         first = await hold.begin(_new_run(plan, hold.owner), plan.changes)
         lists: dict[int, list[tuple[int, Item]]] = {user_id: [] for user_id in plan.unsettled}
         for number, item in enumerate(plan.changes, first):
@@ -175,7 +176,7 @@ async def _run_for_one(
     account_id: int,
     stop: Stop,
 ) -> Result:
-    with holding(ledger, app, account_id) as hold:
+    with holding(ledger, app, account_id) as hold, _failure_told(hold):
         if not await hold.take(user_id, lambda: stop.asked):
             raise errors.RunInProgress(BUSY)
         try:
@@ -215,6 +216,18 @@ async def _each(one: UserRun, lists: Mapping[int, Numbered], stop: Stop) -> dict
         if failure is not None:
             raise failure
     return results
+
+
+@contextlib.contextmanager
+def _failure_told(hold: Hold) -> Iterator[None]:
+    """Log a run that ends with an error. What it has begun is in the ledger."""
+    try:
+        yield
+    except BaseException as error:
+        name = type(error).__name__
+        said = f"run {hold.run} ended with {name}" if hold.run else f"a run could not begin: {name}"
+        events.tell("run", said, True, outcome=Outcome.FAILED.value, reason=name, run=hold.run)
+        raise
 
 
 def _told(plan: Plan, result: Result) -> Result:
