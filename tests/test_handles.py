@@ -13,6 +13,7 @@ from IPython.core.interactiveshell import InteractiveShell
 import clio_nb
 from clio_nb import aio, launches
 from clio_nb.errors import InvalidInput
+from clio_nb.firm.pictures import Picture
 
 login = importlib.import_module("clio_nb.login")  # the package, beside the verb of its name
 
@@ -101,7 +102,7 @@ def test_a_verb_shows_the_arguments_types_defaults_and_documentation_of_its_sour
         assert "args" not in str(inspect.signature(verb))
         assert verb.__doc__
         assert verb.__module__ == source.__module__
-        names = typing.get_type_hints(verb, localns={"pd": pd})
+        names = typing.get_type_hints(verb, localns={"pd": pd, "Picture": Picture})
         assert set(names) - {"return"} == {name for name, *_ in parameters(verb)} - {"self"}
         assert "return" in names
 

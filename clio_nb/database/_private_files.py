@@ -247,4 +247,5 @@ def _why(path: Path, cause: OSError | ValueError) -> str:
     if os.path.islink(path):  # noqa: PTH114 -- Path's raises where the folder may not be entered
         return _LINK.format(path)
     reason = cause.strerror if isinstance(cause, OSError) else "not a valid path"
-    return f"{path} cannot be used: {reason}. Nothing was changed. Fix this, or choose another path."
+    shown = str(path).encode(errors="backslashreplace").decode()  # half an emoji can be neither shown nor logged
+    return f"{shown} cannot be used: {reason}. Nothing was changed. Fix this, or choose another path."

@@ -7,6 +7,7 @@ import datetime as dt
 import time
 from collections.abc import Callable, Collection, Iterable
 from typing import TypeAlias, TypeVar
+from zoneinfo import ZoneInfo
 
 from ..errors import InvalidInput
 from ..ledger import recorder
@@ -40,9 +41,11 @@ class Usage:
         names = await self._names({row.user_id for row in rows if row.user_id}, firms)
         return [row._replace(user=names.get(row.user_id or 0)) for row in rows]
 
-    async def refusals(self, since: Since) -> list[Refused]:
+    async def refusals(self, since: Since, time_zone: str) -> list[Refused]:
         """Return what was not verified, by minute and reason."""
-        return await self._read(lambda when: self._history.refusals(self._app, self._firms, when), since)
+        zone = zone_of(time_zone)
+        rows = await self._read(lambda when: self._history.refusals(self._app, self._firms, when), since)
+        return [row._replace(minute=row.minute.astimezone(zone)) for row in rows]
 
     async def gaps(self, since: Since) -> list[Gap]:
         """Return when launches may be missing."""
@@ -102,3 +105,14 @@ class Usage:
     def _now(self) -> dt.datetime:
         clock = getattr(self._site, "clock", None)
         return dt.datetime.fromtimestamp(time.time() if clock is None else clock.now(), dt.UTC)
+
+
+def zone_of(name: str) -> dt.tzinfo:
+    """Return a time zone by its name. Raises :class:`InvalidInput` for an unknown one."""
+    try:
+        return ZoneInfo(name)
+    except (ValueError, LookupError, OSError, TypeError):
+        raise InvalidInput(
+            f"Unknown time zone {name!r:.40}. Use a name such as 'UTC', 'America/Toronto' or 'Europe/London'.",
+            field="time_zone",
+        ) from None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import SupportsIndex, TypeAlias
+from typing import TYPE_CHECKING, SupportsIndex, TypeAlias
 
 from .. import events
 from ..arguments import a_site, session_of_kind, sessions_of_kind
@@ -38,6 +38,9 @@ from .survey import Survey, Users
 
 Progress: TypeAlias = bool | Callable[[ItemResult], object]
 """True shows a progress bar, except where the verb is awaited; a function is called with each result."""
+
+if TYPE_CHECKING:
+    from .pictures import Picture
 
 
 @on_loop
@@ -410,14 +413,21 @@ class AsyncFirm:
         return await self._usage.launches(since)
 
     @on_loop
-    async def refusals(self, since: Since = None) -> list[Refused]:
-        """Return how many launches were not verified, by minute, firm and reason."""
-        return await self._usage.refusals(since)
+    async def refusals(self, since: Since = None, *, time_zone: str = "UTC") -> list[Refused]:
+        """Return how many launches were not verified, by minute (in the time zone), firm and reason."""
+        return await self._usage.refusals(since, time_zone)
 
     @on_loop
     async def gaps(self, since: Since = None) -> list[Gap]:
         """Return the times in which launches may be missing from what was recorded."""
         return await self._usage.gaps(since)
+
+    @on_loop
+    async def pictures(self, since: Since = None, *, time_zone: str = "UTC") -> list[Picture]:
+        """Draw what was recorded: launches a day, adoption over time, hours, refusals."""
+        from .pictures import draw  # noqa: PLC0415 -- pandas loads when it is needed
+
+        return await draw(self, since, time_zone)
 
     @on_loop
     async def adoption(self) -> list[Adoption]:

@@ -299,7 +299,7 @@ class Firm:
             time_zone: Whose days these are: ``"America/Toronto"``.
 
         Returns:
-            One row for each day, firm and reason that has any. Awaited: by minute, a list of
+            One row for each day, firm and reason that has any. Awaited: by minute in that time zone, a list of
             :class:`clio_nb.ledger.launches.Refused`.
 
         Raises:
@@ -312,8 +312,7 @@ class Firm:
             >>> firm.refusals(time_zone="America/Toronto")[["reason", "launches"]].values.tolist()
             [['malformed', 1]]
         """
-        history.zone_of(time_zone)
-        return history.refusals_frame(loop.run(self.aio.refusals, since), time_zone)
+        return history.refusals_frame(loop.run(self.aio.refusals, since, time_zone=time_zone), time_zone)
 
     def gaps(self, since: Since = None) -> pd.DataFrame:
         """Return when launches may be missing: a recording process was killed, or had no database for too long.
@@ -357,9 +356,7 @@ class Firm:
             >>> firm.pictures()[1].title
             '0 of 5 users have clicked; 5 never have'
         """
-        from .pictures import draw  # noqa: PLC0415 -- pandas loads when it is needed
-
-        return loop.run(draw, self.aio, since, time_zone)
+        return loop.run(self.aio.pictures, since, time_zone=time_zone)
 
     def import_tokens(self, source: pd.DataFrame | Path | str, *, query: str | None = None) -> int:
         """Keep tokens that you have already, all or none.

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterable, Sequence
 from typing import Final, get_args
-from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 
-from ..errors import InvalidInput
 from ..ledger.launches import Gap, LaunchRow, Reason, Refused
 from ..tables import integers, locations, texts, times
+from ._usage import zone_of
 from .adoption import Adoption
 
 REASONS: Final = list(get_args(Reason))
@@ -94,14 +92,3 @@ def gaps_frame(gaps: Iterable[Gap]) -> pd.DataFrame:
             "process": texts([gap.process for gap in gaps]),
         }
     )
-
-
-def zone_of(name: str) -> dt.tzinfo:
-    """Return a time zone by its name. Raises :class:`InvalidInput` for an unknown one."""
-    try:
-        return ZoneInfo(name)
-    except (ValueError, LookupError, OSError, TypeError):
-        raise InvalidInput(
-            f"Unknown time zone {name!r:.40}. Use a name such as 'UTC', 'America/Toronto' or 'Europe/London'.",
-            field="time_zone",
-        ) from None

@@ -14,7 +14,8 @@ import pandas as pd
 
 from ..errors import InvalidInput
 from ..models import visible
-from .launches import adoption_frame, gaps_frame, launches_frame, refusals_frame, zone_of
+from ._usage import zone_of
+from .launches import adoption_frame, gaps_frame, launches_frame, refusals_frame
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -64,7 +65,8 @@ async def draw(firm: AsyncFirm, since: Since, time_zone: str) -> list[Picture]:
     """Read what a firm has recorded, and draw it: :meth:`clio_nb.Firm.pictures`, awaited."""
     zone_of(time_zone)
     launches, adoption = launches_frame(await firm.launches(since)), adoption_frame(await firm.adoption())
-    refusals, gaps = refusals_frame(await firm.refusals(since), time_zone), gaps_frame(await firm.gaps(since))
+    refusals = refusals_frame(await firm.refusals(since, time_zone=time_zone), time_zone)
+    gaps = gaps_frame(await firm.gaps(since))
     return await asyncio.to_thread(pictures_of, launches, adoption, refusals, gaps, time_zone)
 
 

@@ -42,11 +42,11 @@ class FirmsUsage:
             found += [Of(names.of(row.firm), row) for row in rows]
         return sorted(found, key=lambda each: each.row.at)
 
-    async def refusals(self, since: Since) -> list[Of[Refused]]:
+    async def refusals(self, since: Since, time_zone: str) -> list[Of[Refused]]:
         """Return what was not verified, by region, minute, firm and reason."""
         found = list[Of[Refused]]()
         for site, usage in self._apps:
-            rows, names = await usage.refusals(since), await self._names(site)
+            rows, names = await usage.refusals(since, time_zone), await self._names(site)
             found += [Of(names.of(row.firm), row) for row in rows]
         return found
 

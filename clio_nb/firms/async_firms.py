@@ -285,9 +285,9 @@ class AsyncFirms:
         return await self._usage.adoption()
 
     @on_loop
-    async def refusals(self, since: Since = None) -> list[Of[Refused]]:
-        """Return how many launches were not verified, by region, minute, firm and reason."""
-        return await self._usage.refusals(since)
+    async def refusals(self, since: Since = None, *, time_zone: str = "UTC") -> list[Of[Refused]]:
+        """Return how many launches were not verified, by region, minute (in the time zone), firm and reason."""
+        return await self._usage.refusals(since, time_zone)
 
     @on_loop
     async def gaps(self, since: Since = None) -> list[Of[Gap]]:

@@ -173,7 +173,4 @@ class Firms:
             >>> firms.refusals(time_zone="America/Toronto")[["firm", "reason", "launches"]].values.tolist()
             [['Marrowby & Quill LLP', 'malformed', 1]]
         """
-        from ..firm.launches import zone_of  # noqa: PLC0415 -- pandas loads when the first table is made
-
-        zone_of(time_zone)
-        return _usage.refusals_frame(loop.run(self.aio.refusals, since), time_zone)
+        return _usage.refusals_frame(loop.run(self.aio.refusals, since, time_zone=time_zone), time_zone)

@@ -260,6 +260,12 @@ FIRM: dict[str, Callable[[Any, World], Any]] = {
     "export": lambda on, w: on.export(w.folder / "no" / "such" / "folder.toml"),
     "session_of": lambda on, w: on.session_of(404),
     "apply": lambda on, w: on.apply(w.undoing),
+    "launches": lambda on, w: on.launches(),
+    "adoption": lambda on, w: on.adoption(),
+    "refusals": lambda on, w: on.refusals(time_zone="nowhere"),
+    "gaps": lambda on, w: on.gaps(),
+    "pictures": lambda on, w: on.pictures(time_zone="nowhere"),
+    "erase": lambda on, w: on.erase(404),
 }
 
 
@@ -274,6 +280,10 @@ FIRMS: dict[str, Callable[[Any, World], Any]] = {
     "audit": lambda on, w: on.audit(),
     "apply": lambda on, w: on.apply(MANIFEST, progress=False),
     "offboard": lambda on, w: on.offboard(progress=False),
+    "launches": lambda on, w: on.launches(),
+    "adoption": lambda on, w: on.adoption(),
+    "refusals": lambda on, w: on.refusals(time_zone="nowhere"),
+    "gaps": lambda on, w: on.gaps(),
 }
 
 
