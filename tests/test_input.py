@@ -18,6 +18,7 @@ from clio_nb.vault.keys import find_keys, new_key
 from clio_nb.vocabulary import Location, Region
 from clio_nb.web.signed_cookie import checked_keys
 
+pytestmark = pytest.mark.usefixtures("no_keyring")
 HALF = "\ud83d"
 AROUND = ["{}\n", "{}\r\n", " {}", "\t{} ", "\ufeff{}", "{}\u200b", "\xa0{}\u3000", "\n\n{}\n\n", "{}\x0b\x0c"]
 WRONG = ["{}\n{}", "{} {}", "{}\t{}", '"{}"', "'{}'", "{}\x00", "{}é", "{}\u202e", "{}\ud83d", "{}\x7f", "{}\u200b{}"]
