@@ -283,13 +283,13 @@ def test_f2_the_address_for_a_worker_has_no_password_and_still_leads_there(addre
 
 
 def test_f2_a_vault_that_no_worker_can_reach_is_refused_before_anything_is_sent(
-    firms: Firms, site: Sandbox, manifest: Manifest
+    firms: Firms, site: Sandbox, manifest: Manifest, tmp_path: Path
 ) -> None:
     meanwhile = asked(*site.firms)
     with ThreadPoolExecutor() as executor, pytest.raises(InvalidInput, match="in memory, where no worker"):
         firms.apply(manifest, executor=executor, progress=False)
     app = clio.App(clio.Region.US, "id", Secret("secret"), origin="http://127.0.0.1:9")
-    lasting = Firms(app, Vault(Database(Path("vault.sqlite"))))
+    lasting = Firms(app, Vault(Database(tmp_path / "vault.sqlite")))
     with ThreadPoolExecutor() as executor, pytest.raises(InvalidInput, match="it is no region"):
         lasting.apply(manifest, executor=executor, progress=False)
     assert meanwhile() == []
