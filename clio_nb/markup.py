@@ -81,6 +81,11 @@ def link(url: str, label: str) -> str:
     return f'<a href="{escape(url)}" target="_blank" rel="noopener noreferrer" style="{style}">{text(label)}</a>'
 
 
+def counted(number: int, one: str, several: str = "") -> str:
+    """Say how many there are: ``1 firm``, ``2 firms``. No HTML."""
+    return f"{number} {one if number == 1 else several or one + 's'}"
+
+
 def muted(html: str) -> str:
     """Draw a line that explains, in the theme's second colour."""
     return f'<div style="color:{MUTED}">{html}</div>'

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 import typer
 
 from ..errors import InvalidInput
+from ..markup import counted
 from ..terminal import frame_table, show
 from ..vocabulary import Region
 from .options import (
@@ -149,7 +150,9 @@ def _do_all(firms: Firms, plans: FirmsReport, first: dict[str, Any], *, yes: boo
     if not yes:
         if not sys.stdin.isatty():
             raise InvalidInput("Nothing was changed. No terminal to confirm on: pass --yes to apply without asking.")
-        typer.confirm(f"Make these {plans.changes} changes in {len(plans.rows)} firms?", abort=True, err=as_json)
+        typer.confirm(
+            f"Make these {plans.changes} changes in {counted(len(plans.rows), 'firm')}?", abort=True, err=as_json
+        )
     _end(firms.apply(plans, **first, progress=_bar()), as_json=as_json, left=left)
 
 

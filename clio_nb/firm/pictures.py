@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import pandas as pd
 
+from .. import markup
 from ..errors import InvalidInput
 from ..models import visible
 from ._usage import zone_of
@@ -97,7 +98,7 @@ def _by_day(days: pd.Series[Any], names: pd.Series[Any], lost: list[tuple[Any, A
     table = _stacked(days, names, most)
     title = "No click was confirmed"
     if len(names):
-        title = f"{_counted(len(names), 'confirmed click')} in {_counted(days.nunique(), 'day')}"
+        title = f"{markup.counted(len(names), 'confirmed click')} in {markup.counted(days.nunique(), 'day')}"
     if len(most) > 1:
         title += f", most of them on {_short(most.index[0])}"
     words = [f"{name}: {count} clicks" for name, count in most.items()]
@@ -159,7 +160,9 @@ def _refused(refusals: pd.DataFrame, lost: list[tuple[Any, Any]], zone: str) -> 
         worst = by_day.index[int(by_day.argmax())]
         day = f"{worst.day} {worst:%B}"
         some = "" if len(by_day) == 1 else f"{by_day.max()} of them "
-        title = f"{_counted(total, 'launch', 'launches')} {'was' if total == 1 else 'were'} refused, {some}on {day}"
+        title = (
+            f"{markup.counted(total, 'launch', 'launches')} {'was' if total == 1 else 'were'} refused, {some}on {day}"
+        )
     words = [f"{reason}: {count}" for reason, count in by_reason.items()]
     table = _stacked(refusals["day"], refusals["reason"].astype("string"), by_reason, refusals["launches"])
 
@@ -197,10 +200,6 @@ def _bars(axes: Axes, table: pd.DataFrame) -> None:
             linewidth=0.4,
         )
         below = below + column
-
-
-def _counted(number: int, one: str, several: str = "") -> str:
-    return f"{number} {one if number == 1 else several or one + 's'}"
 
 
 def _short(name: str) -> str:

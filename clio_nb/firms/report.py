@@ -165,7 +165,7 @@ class FirmsReport:
         counts = ", ".join(f"{count} {name}" for name, count in self.counts().items())
         failed = f"; {len(self.failed)} failed" if self.failed else ""
         cost = f". {self.cost()}" if self.changes else ""
-        firms = "1 firm" if len(self.rows) == 1 else f"{len(self.rows)} firms"
+        firms = markup.counted(len(self.rows), "firm")
         nothing = "nothing to do" if COUNTS[self.verb] in (_KINDS, _OUTCOMES) else "nothing"
         return f"{self.verb.replace('_', ' ').capitalize()} for {firms}: {counts or nothing}{failed}{cost}"
 

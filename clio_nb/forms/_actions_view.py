@@ -23,7 +23,9 @@ def cells(row: Row) -> tuple[str, ...]:
 def table(rows: list[Row], lists: ActionLists) -> str:
     """Draw these of all actions."""
     whole = len(lists.rows)
-    shown = counted(whole) if len(rows) == whole else f"{len(rows)} of {counted(whole)}"
+    shown = (
+        markup.counted(whole, "action") if len(rows) == whole else f"{len(rows)} of {markup.counted(whole, 'action')}"
+    )
     hidden = f"; the first {ROWS_SHOWN} are shown" if len(rows) > ROWS_SHOWN else ""
     read_at = f", read at {lists.read_at:%H:%M:%S}" if lists.read_at else ""
     if not whole:
@@ -57,11 +59,6 @@ def frame(rows: Iterable[Row]) -> pd.DataFrame:
     from ..tables import actions_frame  # noqa: PLC0415 -- pandas loads when the first table is saved
 
     return actions_frame((row.user, row.action) for row in rows)
-
-
-def counted(actions: int) -> str:
-    """Say how many actions there are."""
-    return "1 action" if actions == 1 else f"{actions} actions"
 
 
 def _cell(column: str, cell: str) -> str:

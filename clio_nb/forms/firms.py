@@ -127,7 +127,7 @@ class FirmsForm(Form[Firm]):
 
     def _said_overview(self, count: int) -> Status:
         self._draw()
-        return Status("done", f"{count} firms are in the vault.")
+        return Status("done", f"The vault has {markup.counted(count, 'firm')}.")
 
     def _prepare_coverage(self) -> Work[FirmsReport]:
         self._stop = stop = Stop()
@@ -158,15 +158,15 @@ class FirmsForm(Form[Firm]):
         self._draw()
         counts = report.counts()
         said = f"{counts.get('equipped', 0)} of {counts.get('users', 0)} users see all that they should"
-        failed = f"; {len(report.failed)} firms could not be read" if report.failed else ""
-        return Status("failed" if failed else "done", f"{said}, in {len(report.rows)} firms{failed}.")
+        failed = f"; {markup.counted(len(report.failed), 'firm')} could not be read" if report.failed else ""
+        return Status("failed" if failed else "done", f"{said}, in {markup.counted(len(report.rows), 'firm')}{failed}.")
 
     def _draw(self, _change: object = None) -> None:
         """Draw the firms that contain the filter, and offer the same to be opened."""
         columns, rows = self._shown()
         wanted = self.containing.casefold()
         at = [place for place, row in enumerate(rows) if wanted in "\n".join(row).casefold()]
-        counted = f"{len(at)} of {len(rows)} firms" if wanted else f"{len(rows)} firms"
+        counted = (f"{len(at)} of " if wanted else "") + markup.counted(len(rows), "firm")
         more = f"; the first {ROWS_SHOWN} are shown" if len(at) > ROWS_SHOWN else ""
         cells = ([markup.text(visible(cell)) for cell in rows[place]] for place in at[:ROWS_SHOWN])
         say(self._table, markup.scrolling(markup.table(f"{counted}{more}", columns, cells), "Firms"))

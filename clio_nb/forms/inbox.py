@@ -111,7 +111,9 @@ class InboxForm(Form[Replayed]):
         rows = [_row(received) for received in newest]
         columns = ("no.", "user", "action", "record", "state", "why")
         nothing = markup.muted("Nothing has arrived yet: click the action in Clio's screens.")
-        self._launches.value = markup.table(_counted(len(self._inbox)), columns, rows) if rows else nothing
+        self._launches.value = (
+            markup.table(markup.counted(len(self._inbox), "launch", "launches"), columns, rows) if rows else nothing
+        )
         self.save.offer("launches", self._inbox.to_frame if rows else None)
         choices = [(_title(received), received.number) for received in newest if received.report]
         chosen = self.number
@@ -146,7 +148,3 @@ def _another(inbox: Inbox, received: Received | None) -> int:
     mine = received.report.launch.user_id if received and received.report.launch else 0
     others = (each.report.launch.user_id for each in inbox if each.report.launch)
     return next((user_id for user_id in others if user_id != mine), mine + 1)
-
-
-def _counted(launches: int) -> str:
-    return "1 launch" if launches == 1 else f"{launches} launches"

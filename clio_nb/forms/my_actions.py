@@ -210,7 +210,7 @@ class MyActionsForm(Form[CustomAction]):
         return self._read
 
     def _said_read(self, _nothing: None) -> Status:
-        said, failed = f"Read {_actions_view.counted(len(self._lists.rows))}.", len(self._lists.problems)
+        said, failed = f"Read {markup.counted(len(self._lists.rows), 'action')}.", len(self._lists.problems)
         if failed:
             return Status("failed", f"{said} {failed} of {self._lists.users} users could not be read.")
         return Status("done", said)

@@ -163,3 +163,12 @@ def test_stop_begins_no_further_firm(firms, manifest):
     report = form.read_coverage()
     assert {row.error for row in report.rows} == {"Not begun: the run was stopped."}
     assert form.status.kind == "failed"
+
+
+def test_one_firm_is_not_called_several(drawn):
+    with Sandbox(users=1) as site:
+        firm = clio.Firm(site)
+        firm.sign_in_everyone()
+        form = forms.firms(clio.Firms(site, firm.vault))
+        assert "1 firm" in drawn(form)
+        assert "1 firms" not in drawn(form)
