@@ -225,9 +225,15 @@ def _parsed(url: Secret) -> sa.URL:
     import sqlalchemy as sa  # noqa: PLC0415 -- as above
 
     try:
-        return sa.make_url(url.reveal()).set(drivername="postgresql+psycopg")
+        parsed = sa.make_url(url.reveal()).set(drivername="postgresql+psycopg")
     except (sa.exc.ArgumentError, ValueError):
-        raise VaultError("Invalid vault address. Use the form postgresql://user@host/database.") from None
+        parsed = None
+    if parsed is None or "@" in f"{parsed.host}{parsed.database}":  # the rest of a password, which would be shown
+        raise VaultError(
+            "Invalid vault address. Use the form postgresql://user:password@host/database; in user and password write "
+            "@ as %40, / as %2F and % as %25."
+        )
+    return parsed
 
 
 _SECRET: Final = re.compile("password|secret|_key|token", re.IGNORECASE)  # of libpq's parameters

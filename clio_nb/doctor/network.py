@@ -25,7 +25,8 @@ PART: Final = "The network"
 PATIENCE: Final = 10.0  # seconds to wait for an answer
 SKEW: Final = 30.0  # seconds by which two clocks may differ
 
-Answer = transport.Raw | NetworkError
+Answer = transport.Raw | NetworkError | InvalidInput
+_NONE: Final = (NetworkError, InvalidInput)  # what the environment says of the network may be wrong
 
 
 def checks(site: Site) -> Iterator[Check]:
@@ -41,12 +42,12 @@ def _answer(site: Site) -> Answer:
     url = messages.who_am_i().url(site.origin)
     try:
         return loop.run(transport.exchange, "GET", url, headers={"accept": "application/json"}, deadline=PATIENCE)
-    except NetworkError as error:
+    except _NONE as error:
         return error
 
 
 def _proxy(site: Site, answer: Answer) -> Check:
-    url, reached = httpx.URL(site.origin), not isinstance(answer, NetworkError)
+    url, reached = httpx.URL(site.origin), not isinstance(answer, _NONE)
     if is_here(url.host):
         return Check(PART, "proxy", True, "Not needed: the sandbox is on this machine.")
     try:
@@ -89,7 +90,7 @@ def _certificates(site: Site, answer: Answer) -> Check:
         return failed(PART, "certificates", answer)
     if urlsplit(site.origin).scheme == "http":
         return Check(PART, "certificates", True, "Not needed: the sandbox speaks http.")
-    if isinstance(answer, NetworkError):
+    if isinstance(answer, _NONE):
         return Check(PART, "certificates", None, f"{NOT_CHECKED}: no connection came about.")
     named = [name for name in CERTIFICATES if os.environ.get(name)]
     return Check(PART, "certificates", True, f"Clio's is trusted{' (' + ', '.join(named) + ')' if named else ''}.")
@@ -112,7 +113,7 @@ def _unusable(path: Path) -> str:
 def _clio(site: Site, answer: Answer) -> Check:
     if isinstance(answer, TlsFailed):
         return Check(PART, "Clio", None, f"{NOT_CHECKED}: there is no secure connection.")
-    if isinstance(answer, NetworkError):
+    if isinstance(answer, _NONE):
         return failed(PART, "Clio", answer)
     if answer.status in (401, 429):  # what Clio says to whoever shows no token
         return Check(PART, "Clio", True, f"{site.origin} answers.")
@@ -125,7 +126,7 @@ def _clio(site: Site, answer: Answer) -> Check:
 
 def _clock(site: Site, answer: Answer) -> Check:
     now = time.time()
-    if isinstance(answer, NetworkError) or not (said := answer.headers.get("date")):
+    if isinstance(answer, _NONE) or not (said := answer.headers.get("date")):
         return Check(PART, "clock", None, f"{NOT_CHECKED}: Clio did not say what time it is.")
     if site.control_url is not None and loop.run(Control(site).has_own_clock):
         return Check(PART, "clock", True, "The sandbox has a clock of its own.")

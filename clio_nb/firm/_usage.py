@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime as dt
 import time
 from collections.abc import Callable, Collection, Iterable
@@ -92,8 +93,10 @@ class Usage:
         return await asyncio.to_thread(reading, when)
 
     def _moment(self, since: Since) -> dt.datetime | None:
-        if isinstance(since, dt.timedelta):
-            return self._now() - since
+        if isinstance(since, dt.timedelta) and since >= dt.timedelta():
+            with contextlib.suppress(OverflowError):
+                return self._now() - since
+            return None  # before everything
         if since is None or (isinstance(since, dt.datetime) and since.tzinfo is not None):
             return since
         raise InvalidInput(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -305,13 +306,18 @@ def firm_key_of(site: Site, firm: str) -> FirmKey:
     return FirmKey(site.region.value if at_clio else site.origin, site.client_id, firm)
 
 
+_ADDRESS: Final = re.compile(r"[a-z][\w+.-]+:|[^/\\]*:[^/\\]*@|.*\bpassword\s*=", re.IGNORECASE | re.DOTALL)
+"""What begins with a scheme, or may hold a password, is no path: a path is shown. ``C:`` is a drive."""
+
+
 def database_at(where: str | Path | Secret | None) -> Database:
     """Return the database at a path or an address, not opened yet; by default this user's own file."""
     where = Secret(where.reveal().strip()) if isinstance(where, Secret) else where
-    if isinstance(where, Secret) and "://" in where.reveal():
+    if isinstance(where, Secret) and _ADDRESS.match(where.reveal()):
         if not where.reveal().startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
             raise VaultError(
-                "Unknown kind of vault address. Use the path of a SQLite file, or a postgresql:// address."
+                "Unknown kind of vault address. Use the path of a SQLite file, or an address that begins with "
+                "postgresql://, such as postgresql://user@host/database."
             )
         return Database(Secret(where.reveal().replace("postgres://", "postgresql://", 1)))
     path = Path(where.reveal() if isinstance(where, Secret) else where) if where else None

@@ -283,6 +283,29 @@ def test_a_proxy_that_is_set_and_not_used_is_named_without_its_password(doctor, 
     assert "CLIO_NB_TRUST_ENV=1" in found["proxy"]["fix"]
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"CLIO_NB_TRUST_ENV": "maybe"},
+        {"CLIO_NB_TRUST_ENV": "1", "HTTPS_PROXY": "http://127.0.0.1:99999"},
+        {"CLIO_NB_TRUST_ENV": "1", "ALL_PROXY": "ftp://127.0.0.1:1"},
+        {"CLIO_NB_TRUST_ENV": "1", "REQUESTS_CA_BUNDLE": "/nowhere"},
+        {"CLIO_NB_TRUST_ENV": "1", "CURL_CA_BUNDLE": "/nowhere"},
+    ],
+    ids="-".join,
+)
+def test_what_the_environment_says_of_the_network_and_cannot_be_right_is_one_problem_of_its_table(
+    doctor, at_clio, monkeypatch, said
+):
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    code, found = doctor(site=dataclasses.replace(at_clio, origin="https://clio.invalid"))
+    assert code == 1
+    *_, wrong = said
+    assert any(wrong in found[name]["sentence"] for name in problems(found) if name in found)
+    assert "vault" in found  # and the rest is looked at all the same
+
+
 def test_a_host_for_which_no_proxy_counts_is_asked_directly(doctor, at_clio, monkeypatch):
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
     monkeypatch.setenv("NO_PROXY", "clio.invalid")

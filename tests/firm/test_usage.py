@@ -179,7 +179,13 @@ def test_an_unknown_time_zone_is_refused_before_anything_is_read(firm: Firm, zon
     assert error.value.field == "time_zone"
 
 
-@pytest.mark.parametrize("since", [dt.datetime(2026, 1, 1), "2026-01-01", 5, dt.date(2026, 1, 1)])  # noqa: DTZ001
+NO_ZONE = dt.datetime(2026, 1, 1)  # noqa: DTZ001 -- that is the fault
+
+
+@pytest.mark.parametrize(
+    "since",
+    [NO_ZONE, "2026-01-01", 5, dt.date(2026, 1, 1), dt.timedelta(days=-1), dt.timedelta(-(10**8))],
+)
 @pytest.mark.parametrize("table", [Firm.launches, Firm.refusals, Firm.gaps])
 def test_a_time_without_a_zone_is_refused_with_what_to_pass(firm: Firm, table: object, since: object) -> None:
     with pytest.raises(InvalidInput, match="since must be a datetime with a time zone"):
@@ -235,3 +241,7 @@ def test_a_user_whose_access_has_ended_is_still_called_by_the_name_that_the_vaul
     query = f"custom_action_id=1&user_id={user.id}&subject_url={record}&custom_action_nonce=x"
     assert clio.verify_launch(f"https://partner.example/launch?{query}", firm).code == "revoked"
     assert firm.launches()["user"].tolist() == [user.name]
+
+
+def test_longer_ago_than_there_are_dates_is_everything(firm: Firm) -> None:
+    assert firm.launches(since=dt.timedelta(days=10**6)).equals(firm.launches())

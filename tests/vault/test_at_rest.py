@@ -17,7 +17,7 @@ from clio_nb.models import App, Token, User
 from clio_nb.secret import Secret
 from clio_nb.vault import Vault
 from clio_nb.vault._grants import Row
-from clio_nb.vault.vault import firm_key_of
+from clio_nb.vault.vault import database_at, firm_key_of
 from clio_nb.vocabulary import Region
 
 from ..conftest import Cluster
@@ -216,3 +216,28 @@ def test_a_memory_vault_loads_no_database_code() -> None:
     program = "import sys; from clio_nb.vault import Vault; Vault(); print('sqlalchemy' in sys.modules)"
     out = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert out.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "where",
+    [
+        "postgresql:/anna:hush-hush@127.0.0.1/x",
+        "postgres:anna:hush-hush@127.0.0.1/x",
+        "postgresql://anna:hu@hush-hush@127.0.0.1:1/x",
+        "postgresql://anna:hu@h/hush-hush@127.0.0.1/x",
+        "postgresql://anna:hush-hush:w@127.0.0.1:w@/x",
+        "mysql://anna:hush-hush@127.0.0.1/x",
+        "anna:hush-hush@127.0.0.1/x",
+        "host=127.0.0.1 password=hush-hush dbname=x",
+    ],
+)
+def test_a_password_in_an_address_that_is_none_is_never_shown(where: str) -> None:
+    with pytest.raises(VaultError) as refused:
+        Vault.open(where).grant(SITE, 1)
+    assert "hush-hush" not in str(refused.value)
+    assert "postgresql://" in str(refused.value)
+
+
+@pytest.mark.parametrize("path", ["a.sqlite", "C:/a.sqlite", "C:\\a.sqlite", "./a:b/c@d.sqlite", "a@b.sqlite"])
+def test_what_is_a_path_stays_one(path: str) -> None:
+    assert database_at(Secret(path)).path == Path(path)
