@@ -153,7 +153,9 @@ launches: Final = sa.Table(
     sa.Column("state", sa.String(20), nullable=False),
     sa.Column("reason", sa.String(20), nullable=False),
     sa.Column("milliseconds", sa.BigInteger, nullable=False),
+    _moment("until"),  # when it may go: as whoever recorded it said
     sa.Index("clio_nb_launches_at", "site", "client_id", "at"),
+    sa.Index("clio_nb_launches_until", "site", "client_id", "until"),
     sa.Index("clio_nb_launches_user", "site", "client_id", "user_id"),
 )
 refusals: Final = sa.Table(
@@ -164,6 +166,8 @@ refusals: Final = sa.Table(
     sa.Column("firm", sa.String(200), primary_key=True),
     sa.Column("reason", sa.String(20), primary_key=True),
     sa.Column("count", sa.BigInteger, nullable=False),
+    _moment("until"),
+    sa.Index("clio_nb_refusals_until", "site", "client_id", "until"),
 )
 recorders: Final = sa.Table(
     "clio_nb_recorders",
@@ -176,5 +180,6 @@ recorders: Final = sa.Table(
     _moment("closed", nullable=True),
     sa.Column("lost", sa.Boolean, nullable=False),  # what came between flushed and closed
     sa.Column("groups", sa.BigInteger, nullable=False),
+    _moment("until"),
     sa.Index("clio_nb_recorders_app", "site", "client_id", "flushed"),
 )

@@ -44,9 +44,7 @@ class Recording:
 
     def _recorder(self, site: Site) -> Recorder:
         app = firm_key_of(site, self._firm).app
-        recorder = recorder_of(self._vault.database, app, getattr(site, "clock", None))
-        recorder.keep = min(recorder.keep, self._keep)
-        return recorder
+        return recorder_of(self._vault.database, app, self._keep, getattr(site, "clock", None))
 
 
 def recording_of(sessions: object, *, record: Keep = False) -> Recording | None:

@@ -32,24 +32,25 @@ class History:
         self._database = database
 
     def write(self, process: Process, group: Group, now: float, keep: float, *, closing: bool = False) -> None:
-        """Write the next group of a process, unless it is there already, and delete some of what is older."""
+        """Write the next group of a process, to be kept so long, unless it is there already; delete what is over."""
         with self._database.transaction(write=True) as connection:
-            if self._counted(connection, process, now, closing=closing):
+            if self._counted(connection, process, now, keep, closing=closing):
                 if group.lost_since is not None:
                     lost = {"started": group.lost_since, "flushed": group.lost_since, "closed": now, "lost": True}
                     name = f"{process.name[:24]}-{process.groups + 1}"
-                    mark = {**process.app._asdict(), **lost, "process": name, "groups": 0}
+                    mark = {**process.app._asdict(), **lost, "process": name, "groups": 0, "until": now + keep}
                     connection.execute(sa.insert(schema.recorders), mark)
-                self._write_launches(connection, process, group.launches)
-                self._write_refusals(connection, process.app, group.refusals)
-                self._delete_old(connection, process.app, now - keep)
+                self._write_launches(connection, process, group.launches, keep)
+                self._write_refusals(connection, process.app, group.refusals, keep)
+                self._delete_old(connection, process.app, now)
         process.groups += 1
         process.rows += len(group.launches)
 
-    def _counted(self, connection: sa.Connection, process: Process, now: float, *, closing: bool) -> bool:
+    def _counted(self, connection: sa.Connection, process: Process, now: float, keep: float, *, closing: bool) -> bool:
         """Count a group in the mark of its process; return False when that was done before."""
         table = schema.recorders
         mark: dict[str, object] = {"flushed": now, "closed": now if closing else None, "groups": process.groups + 1}
+        mark["until"] = now + keep
         made = {"process": process.name, **process.app._asdict(), "started": process.started, "lost": False}
         insert = self._database.insert(table).values(**made, **mark)
         insert = insert.on_conflict_do_update(
@@ -57,7 +58,9 @@ class History:
         ).execution_options(preserve_rowcount=True)
         return bool(connection.execute(insert).rowcount == 1)
 
-    def _write_launches(self, connection: sa.Connection, process: Process, rows: Sequence[LaunchRow]) -> None:
+    def _write_launches(
+        self, connection: sa.Connection, process: Process, rows: Sequence[LaunchRow], keep: float
+    ) -> None:
         firms = self._firms(connection, process.app, {row.user_id for row in rows if row.user_id and not row.firm})
         keys = self._keys(connection, process.app, {row.action_id for row in rows if row.action_id})
         values = [
@@ -67,6 +70,7 @@ class History:
                 "process": process.name,
                 "number": number,
                 "at": row.at.timestamp(),
+                "until": row.at.timestamp() + keep,
                 "firm": clean(row.firm or firms.get(row.user_id or 0, "")),
                 "key": keys.get((row.user_id, row.action_id)),
             }
@@ -96,27 +100,30 @@ class History:
             for user_id, action_id, key in connection.execute(asked.where(table.c.action_id.in_(some or ())))
         }
 
-    def _write_refusals(self, connection: sa.Connection, app: AppKey, counts: Counter[tuple[int, str, str]]) -> None:
+    def _write_refusals(
+        self, connection: sa.Connection, app: AppKey, counts: Counter[tuple[int, str, str]], keep: float
+    ) -> None:
         table = schema.refusals
         insert = self._database.insert(table)
         insert = insert.on_conflict_do_update(
-            index_elements=list(table.primary_key.columns), set_={"count": table.c.count + insert.excluded["count"]}
+            index_elements=list(table.primary_key.columns),
+            set_={
+                "count": table.c.count + insert.excluded["count"],
+                "until": sa.case((table.c.until > insert.excluded.until, table.c.until), else_=insert.excluded.until),
+            },
         )
         rows = [  # in an order that is the same for all processes, so that nobody waits in a circle
             {**app._asdict(), "minute": minute, "firm": clean(firm), "reason": reason, "count": count}
+            | {"until": minute * 60 + keep}
             for (minute, firm, reason), count in sorted(counts.items())
         ]
         if rows:
             connection.execute(insert, rows)
 
-    def _delete_old(self, connection: sa.Connection, app: AppKey, before: float) -> None:
-        for table, column, end in (
-            (schema.launches, schema.launches.c.at, before),
-            (schema.refusals, schema.refusals.c.minute, int(before // 60)),
-            (schema.recorders, schema.recorders.c.flushed, before),
-        ):
+    def _delete_old(self, connection: sa.Connection, app: AppKey, now: float) -> None:
+        for table in (schema.launches, schema.refusals, schema.recorders):
             key = list(table.primary_key.columns)
-            old = sa.select(*key).where(of_app(table, app), column < end).limit(FORGOTTEN)
+            old = sa.select(*key).where(of_app(table, app), table.c.until < now).limit(FORGOTTEN)
             old = old.with_for_update(skip_locked=True)
             connection.execute(sa.delete(table).where(sa.tuple_(*key).in_(old)))
 

@@ -47,10 +47,10 @@ def checked_keep(record: object) -> Keep:
 
 
 class Recorder:
-    """Records the launches of one app in one database. Used on the library's loop only."""
+    """Records launches of one app in one database, to be kept for one time. Used on the library's loop only."""
 
-    def __init__(self, database: Database, app: AppKey, clock: Clock | None) -> None:
-        self.keep = KEPT_FOR
+    def __init__(self, database: Database, app: AppKey, keep: dt.timedelta, clock: Clock | None) -> None:
+        self._keep: Final = keep
         self._database = database
         self.now: Final[Callable[[], float]] = time.time if clock is None else clock.now
         self._process = Process(secrets.token_hex(16), app, self.now())
@@ -136,7 +136,7 @@ class Recorder:
                 self._writing, self._gathering = self._gathering, Group()
             closing = last and self._ending
             write = functools.partial(
-                _write, self._database, self._process, self._writing, self.now(), self.keep, closing=closing
+                _write, self._database, self._process, self._writing, self.now(), self._keep, closing=closing
             )
             if self._ending:
                 write()  # no thread can be started when the interpreter ends
@@ -180,21 +180,22 @@ def _tell(waiters: list[asyncio.Future[None]], error: VaultError | None) -> None
             waiter.set_exception(error)
 
 
-_recorders: Final[dict[tuple[Database, AppKey], Recorder]] = {}
+_recorders: Final[dict[tuple[Database, AppKey, dt.timedelta], Recorder]] = {}
 
 
-def recorder_of(database: Database, app: AppKey, clock: Clock | None) -> Recorder:
-    """Return what records the launches of an app in this process."""
-    recorder = _recorders.get((database, app))
+def recorder_of(database: Database, app: AppKey, keep: dt.timedelta, clock: Clock | None) -> Recorder:
+    """Return what records, in this process, those launches of an app that are kept for this time."""
+    recorder = _recorders.get((database, app, keep))
     if recorder is None:
-        recorder = _recorders[database, app] = Recorder(database, app, clock)
+        recorder = _recorders[database, app, keep] = Recorder(database, app, keep, clock)
     return recorder
 
 
 async def flush(database: Database, app: AppKey) -> None:
     """Write what this process has noted of an app. Raises :class:`VaultError` when it cannot be written."""
-    if recorder := _recorders.get((database, app)):
-        await recorder.flush()
+    for (where, whose, _), recorder in list(_recorders.items()):
+        if (where, whose) == (database, app):
+            await recorder.flush()
 
 
 if hasattr(os, "register_at_fork"):

@@ -82,6 +82,22 @@ def test_p9_processes_that_count_the_same_refusals_at_once_lose_none(ledger: Led
     assert len(ledger.history.launches(APP, None, None)) == 80
 
 
+@pytest.mark.parametrize("days", [(400, 7), (7, 400), (400, 400), (800, 400)])
+def test_p9_each_launch_is_kept_as_long_as_was_said_when_it_was_recorded_whoever_writes_next(
+    ledger: Ledger, days: tuple[int, int]
+) -> None:
+    for number, kept in enumerate(days):
+        by = process(f"process {number}")
+        write(ledger, by, row(reason="replayed")._replace(firm=f"firm {number}"), keep=kept * DAY)
+    for later in (6, 10, 399, 410):
+        for number, kept in enumerate(days):
+            by = process(f"process {later} {number}")
+            write(ledger, by, now=NOW + later * DAY, keep=kept * DAY)
+        there = {each.firm for each in ledger.history.launches(APP, None, None)}
+        assert there == {f"firm {number}" for number, kept in enumerate(days) if kept > later}
+        assert {each.firm for each in ledger.history.refusals(APP, None, None)} == there
+
+
 def test_p9_what_is_older_goes_in_bounded_batches_when_new_rows_come(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
