@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -178,15 +179,18 @@ def _do(firm: Firm, plan: Plan, *, yes: bool) -> None:
             raise InvalidInput("Nothing was changed. No terminal to confirm on: pass --yes to apply without asking.")
         typer.confirm(f"Make these {len(plan.changes)} changes?", abort=True)
     result = firm.apply(plan, progress=_bar())
-    _show_result(result)
+    _show_result(result, firm)
     raise typer.Exit(left if result else ERROR)
 
 
-def _show_result(result: Result) -> None:
+def _show_result(result: Result, firm: Firm) -> None:
+    from ..vault.vault import FIRM  # noqa: PLC0415 -- a database, for these commands only
+
     show(f"Result of {result}", style="bold")
     for note in result.notes:
         show(note, style="yellow")
     if result.failed:
         frame = result.to_frame()
         show(frame_table(frame[frame["outcome"] != "done"][["user", "kind", "label", "outcome", "message"]]))
-    show(f"Undo it with: clio-nb undo {result.run}", style="dim")
+    of = "" if firm.aio.name == FIRM else f" --firm {shlex.quote(firm.aio.name)}"
+    show(f"Undo it with: clio-nb undo {result.run}{of}", style="dim")

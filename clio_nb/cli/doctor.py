@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
@@ -10,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Final
 import msgspec
 import typer
 
+from ..login.connect import SITE
+from ..markup import counted
 from ..terminal import lines, show, show_json, table, text
 from .options import AsJson, Site, VaultAt, site_at, vault_at
 
@@ -32,13 +35,17 @@ def doctor(
     """
     from ..doctor.doctor import examine  # noqa: PLC0415 -- all rooms, for this command only
 
-    found = list(examine(lambda: site_at(site), lambda of_sandbox: vault_at(vault, of_sandbox=of_sandbox), manifest))
+    def where(of_sandbox: bool | None) -> str | Path | None:
+        at_an_address = "://" in (site or os.environ.get(SITE, ""))  # where it does not answer, that tells
+        return vault_at(vault, of_sandbox=at_an_address if of_sandbox is None else of_sandbox)
+
+    found = list(examine(lambda: site_at(site), where, manifest))
     wrong = [check for check in found if check.ok is False]
     if as_json:
         show_json({"ready": not wrong, "checks": msgspec.to_builtins(found)}, indent=2)
     else:
         _show(found)
-        count = f"{len(wrong)} problem{'s' if len(wrong) > 1 else ''}"
+        count = counted(len(wrong), "problem")
         names = ", ".join(check.name for check in wrong)
         said = f"Not ready: {count} ({names}). Begin with the first." if wrong else "Ready."
         show(table([[text(said, "bold")]]))

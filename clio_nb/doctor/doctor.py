@@ -9,6 +9,7 @@ from typing import Final
 from ..errors import ClioError
 from ..firm.manifest import Manifest, read_manifest
 from ..http import timeouts
+from ..markup import counted
 from ..models import Site
 from ..vocabulary import Location
 from . import app, machine, network, stores
@@ -18,13 +19,13 @@ PATIENCE: Final = 60.0  # seconds for everything that is asked of Clio
 
 
 def examine(
-    site_of: Callable[[], Site], where: Callable[[bool], str | Path | None], manifest: Path | None = None
+    site_of: Callable[[], Site], where: Callable[[bool | None], str | Path | None], manifest: Path | None = None
 ) -> Iterator[Check]:
     """Give what is found, each thing as soon as it is known. Nothing is made or changed, here or at Clio.
 
     Args:
         site_of: Returns the app, or raises a :class:`ClioError` that says why there is none.
-        where: Returns where the vault is, told whether it is of a sandbox.
+        where: Returns where the vault is, told whether it is of a sandbox; None where that is not known.
         manifest: A manifest to look at, too.
     """
     yield from machine.checks()
@@ -42,7 +43,7 @@ def examine(
         yield stores.keyring()
         found, keys = stores.key()
         yield found
-        found, vault = stores.vault(where(site is not None and site.control_url is not None), keys)
+        found, vault = stores.vault(where(None if site is None else site.control_url is not None), keys)
         yield found
         yield stores.ledger(vault)
         grant = None
@@ -72,7 +73,9 @@ def _manifest(path: Path | None, site: Site | None) -> tuple[set[Location], list
     if site is not None and manifest.app.region not in (None, site.region):
         wrong = f"It is for region {manifest.app.region}, and the app is of region {site.region.value}."
         said.append(Check(part, name, False, wrong, "Set CLIO_NB_SITE, or correct region in the manifest."))
-    right = Check(part, name, True, f"{len(manifest.actions)} actions, nothing to correct.")
+    if not manifest.actions:
+        said.append(Check(part, name, None, "It names no action, so nobody would see any.", "Add [[actions]]."))
+    right = Check(part, name, True, f"{counted(len(manifest.actions), 'action')}, nothing to correct.")
     return wanted, said or [right]
 
 

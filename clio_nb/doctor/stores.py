@@ -135,7 +135,10 @@ def _cannot_be_made(path: Path) -> str:
         return f"{folder} is not a folder"
     if not os.access(folder, os.W_OK | os.X_OK):
         return f"{folder} cannot be written to"
-    return "the disk is full" if shutil.disk_usage(folder).free < ROOM else ""
+    disk = shutil.disk_usage(folder)
+    if not disk.total:
+        return f"{folder} keeps no files"  # /proc and its like
+    return "the disk is full" if disk.free < ROOM else ""
 
 
 def users(site: Site, opened: Vault | None) -> tuple[Check, Grant | None]:

@@ -100,9 +100,10 @@ class Play:
             return
         parts = urlsplit(self._launched)
         seen = dict(parse_qsl(parts.query))
+        mark = int(self._clock.now())  # another one in each play
         for number in range(FORGED):
             kind = number % 10
-            forged = dict(seen, custom_action_nonce=f"forged-{number}")
+            forged = dict(seen, custom_action_nonce=f"forged-{mark}-{number}")
             if kind < 5:
                 forged["user_id"] = str(10**9 + self._chance.randrange(10**6))
             elif kind < 8:

@@ -655,6 +655,17 @@ def test_what_a_manifest_says_is_looked_at(doctor, sandbox, tmp_path, text, ok, 
     assert code == (ok is False)
 
 
+def test_a_manifest_without_an_action_is_told(doctor, sandbox, tmp_path):
+    (tmp_path / "actions.toml").write_text('[app]\nname = "partner"\n')
+    _, found = doctor("--site", sandbox.origin, "--manifest", "actions.toml")
+    assert found["actions.toml"]["ok"] is not True
+
+
+def test_the_vault_of_a_sandbox_that_does_not_answer_is_that_of_sandboxes(doctor, port):
+    _, found = doctor("--site", f"http://127.0.0.1:{port}")
+    assert "sandboxes.sqlite" in found["vault"]["sentence"]
+
+
 # --- this machine ---
 
 

@@ -172,9 +172,13 @@ def test_a_run_is_undone_in_the_firm_that_it_is_of(run, site, manifest):
     run("apply", manifest, "--all-firms", "--yes")
     _, out, _ = run("firms", "--json")
     told = rows(out)[2]
-    assert run("undo", told["last_run"], "--all-firms", "--yes")[0] == 0
+    code, out, _ = run("undo", told["last_run"], "--all-firms", "--yes")
+    assert code == 0
     empty = [host.account_id for host in site.firms if labels(host) == [[], []]]
     assert empty == [told["firm_id"]]
+    again = out.partition("clio-nb undo ")[2].split()  # what it says takes that back
+    assert run("undo", *again, "--yes")[0] == 0
+    assert not any(labels(host) == [[], []] for host in site.firms)
     code, _, err = run("undo", "20000101-000000-0000", "--all-firms", "--yes")
     assert (code, "No firm of this vault has a run" in err) == (1, True)
 
