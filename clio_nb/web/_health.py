@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable
 from typing import Final
 
-from ..errors import NetworkError, VaultError
+from ..errors import InvalidInput, NetworkError, VaultError
 from ..http import timeouts, transport
 from ..launches._pages import PRIVATE, Page, Visit
 from ..models import Site
@@ -67,7 +67,7 @@ class Health:
         """Ask Clio without a token, which any answer but a server error says to be there."""
         try:
             answer = await transport.exchange("GET", f"{site.origin}/api/v4/users/who_am_i", deadline=10.0)
-        except NetworkError:
+        except (NetworkError, InvalidInput):  # also what the environment says of the network and cannot be right
             self._clio[site.region.value] = "away"
         else:
             self._clio[site.region.value] = "ok" if answer.status < 500 else "away"

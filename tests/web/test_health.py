@@ -183,6 +183,18 @@ def test_d1_clio_being_away_is_said_and_never_changes_the_status(open_partner, s
     assert until_said(here, "away").status_code == 200
 
 
+@pytest.mark.parametrize(
+    "said",
+    [{"CLIO_NB_TRUST_ENV": "maybe"}, {"CLIO_NB_TRUST_ENV": "1", "REQUESTS_CA_BUNDLE": "/nowhere"}],
+    ids="-".join,
+)
+def test_d1_what_the_environment_says_wrongly_of_the_network_is_a_clio_that_is_away(open_partner, monkeypatch, said):
+    here = open_partner()
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
+    assert until_said(here, "away").status_code == 200
+
+
 def test_d1_each_region_is_asked_and_one_that_is_away_is_said(serve, tmp_path):
     here = Partner(serve, tmp_path, regions=("us", "eu"))
     here.open([here.site, here.site.at("eu")])
